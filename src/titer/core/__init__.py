@@ -1,0 +1,1 @@
+"""The words: facts, bits, sketches, errors. No sockets, no files, no clock, no logging."""

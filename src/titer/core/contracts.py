@@ -1,0 +1,51 @@
+"""The two contracts that plug-ins keep; `titer.testing` checks them.
+
+A `Detector` is a fold over one subject's exchanges: no I/O, no clock, no randomness, so that
+replay gives the same findings. A `Mitigation` lowers what a reply teaches: it edits the request
+and makes a `Transform` for the reply; strength 0 is identity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from titer.core.nouns import Card, Exchange, Finding, Standing
+from titer.core.wire import Request, Transform
+
+
+class Detector(Protocol):
+    """Weighs one subject. The state must be encodable by msgspec.msgpack.
+
+    A detector does not grant itself bits: its findings carry `score`, a non-negative statistic
+    that never falls over one subject's life (a running maximum), and `bits=0`; the engine sets
+    `id`, `bits` and `calibration` from the calibration in force.
+    """
+
+    card: Card
+
+    def subject(self, exchange: Exchange) -> str | None:
+        """Whom this exchange speaks about (usually `exchange.principal.subject`), or None."""
+        ...
+
+    def start(self) -> Any:
+        """The state of a subject that was never seen."""
+        ...
+
+    def step(self, state: Any, exchange: Exchange) -> tuple[Any, Iterable[Finding]]:
+        """The next state, and a finding when the subject's score has risen noticeably."""
+        ...
+
+
+class Mitigation(Protocol):
+    """Lowers what a reply teaches; strength is 0..1, 0 is identity, more is never weaker."""
+
+    card: Card
+
+    def request(self, request: Request, strength: float, standing: Standing) -> Request:
+        """The request to forward (edited, or with a delay); raises `Refused` to turn it away."""
+        ...
+
+    def reply(self, strength: float, standing: Standing) -> Transform | None:
+        """A fresh transform for one reply, or None when the reply is left alone."""
+        ...

@@ -1,0 +1,231 @@
+"""The nouns of titer: frozen facts that flow one way.
+
+    Exchange -> Finding -> Campaign -> Decision -> Entry
+
+A fact is encoded as msgpack or JSON by msgspec exactly as declared; field names are part of
+the stored format, so add, never rename. Text never enters an `Exchange`. Times are integers:
+microseconds since 1970-01-01 UTC. Every id of a caller is a keyed pseudonym (`titer.core.ids`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+
+class Principal(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who called: one key or account, and the organisation that it belongs to."""
+
+    id: str
+    org: str = ""
+    tier: str = ""
+    created: int = 0
+    grants: tuple[str, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        """The unit that is weighed: the organisation when one is declared, else the account."""
+        return self.org or self.id
+
+
+class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a call came from. Addresses are keyed tokens, never the address itself.
+
+    `ip` is the token of the whole address, `net` of its /24 (IPv4) or /48 (IPv6); `headers`
+    the digest of the header names in order; `agent` the product part of the user agent;
+    `payment` a keyed token. Empty means unknown.
+    """
+
+    ip: str = ""
+    net: str = ""
+    asn: int = 0
+    ja4: str = ""
+    headers: str = ""
+    agent: str = ""
+    payment: str = ""
+    attestation: str = ""
+
+
+class Sketch(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What was asked, without the words: useless without the operator's key.
+
+    `frames` are keyed signed 64-bit MinHash bands of the text with its literals masked (equal
+    band = probably the same template); `exact` is the keyed hash of the whole masked text;
+    `cells` are coarser keyed tokens of meaning; `chars` counts characters of the text sketched.
+    """
+
+    frames: tuple[int, ...] = ()
+    cells: tuple[int, ...] = ()
+    exact: int = 0
+    chars: int = 0
+    lang: str = ""
+
+
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Tokens in and out; `estimated` when the upstream did not say (4 characters a token)."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    estimated: bool = False
+
+
+class RequestFacts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a request was like, apart from its text.
+
+    `params` holds the caller's scalar parameters as sent (numbers, booleans, short enums);
+    `denied` the parameters that policy dropped, coarsened or refused; `biased` the vocabulary
+    ids named in `logit_bias` (at most 300).
+    """
+
+    stream: bool = False
+    roles: tuple[str, ...] = ()
+    turns: int = 0
+    tools: int = 0
+    images: int = 0
+    params: dict[str, Any] = {}
+    denied: tuple[str, ...] = ()
+    biased: tuple[int, ...] = ()
+
+
+class ReplyFacts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a reply was like, apart from its text. `sha256` is of the bytes sent (hex)."""
+
+    finish: str = ""
+    chars: int = 0
+    reasoning_tokens: int = 0
+    refused: bool = False
+    logprobs: bool = False
+    complete: bool = True
+    sha256: str = ""
+
+
+class Exchange(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One request and its reply, as facts. `at` is when the request was read (microseconds)."""
+
+    id: str
+    at: int
+    principal: Principal
+    endpoint: str
+    model: str = ""
+    origin: Origin = Origin()
+    request: RequestFacts = RequestFacts()
+    sketch: Sketch = Sketch()
+    usage: Usage = Usage()
+    reply: ReplyFacts = ReplyFacts()
+    status: int = 200
+
+
+class Transfer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One movement of a repository's content."""
+
+    id: str
+    at: int
+    principal: Principal
+    repository: str
+    verb: Literal["clone", "fetch", "archive", "push", "api"]
+    origin: Origin = Origin()
+    refs: tuple[str, ...] = ()
+    bytes: int = 0
+
+
+class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one detector concludes about one subject after one exchange.
+
+    `bits` is log2 of this detector's calibrated e-value for the subject as of now (a level,
+    not an increment); 0 when `calibration` is empty. `score` is the raw statistic, so that an
+    uncalibrated detector can still draw attention. `note` is one plain sentence. `cites` are
+    ids of exchanges that were seen. `technique` is a MITRE ATLAS id.
+    """
+
+    id: str
+    at: int
+    detector: str
+    subject: str
+    technique: str
+    bits: float
+    note: str
+    score: float = 0.0
+    calibration: str = ""
+    cites: tuple[str, ...] = ()
+
+
+class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a subject stands: derived from findings and exchanges, never stored as truth.
+
+    `bits` is how sure (log2 of the average of the detectors' e-values, silent ones counted
+    as 1), `exposure` how much teachable output has left (tokens), `findings` the latest one
+    per detector.
+    """
+
+    subject: str
+    bits: float = 0.0
+    exposure: int = 0
+    exchanges: int = 0
+    since: int = 0
+    last: int = 0
+    org: str = ""
+    tier: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+class Campaign(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Many callers acting as one. Tested on a modality that did not form it."""
+
+    id: str
+    members: tuple[str, ...]
+    formed: tuple[str, ...]
+    tested: tuple[str, ...]
+    bits: float
+    technique: str
+    first_seen: int
+    last_seen: int
+    exchanges: int = 0
+    tokens_out: int = 0
+    review: bool = False
+    note: str = ""
+    cites: tuple[str, ...] = ()
+
+
+class Dose(msgspec.Struct, frozen=True):
+    """A mitigation by name and how much of it (0..1; 0 is identity)."""
+
+    mitigation: str
+    strength: float
+
+
+class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the ladder gives a subject, why, and until when (microseconds; 0 = until bits fall).
+
+    `shadow` decisions change nothing that the caller sees; what they would have done is counted.
+    """
+
+    id: str
+    at: int
+    subject: str
+    rung: str
+    doses: tuple[Dose, ...]
+    because: str
+    bits: float = 0.0
+    until: int = 0
+    shadow: bool = False
+    by: str = "policy"
+    cites: tuple[str, ...] = ()
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """What a detector or mitigation is, for people and for the conformance checks.
+
+    `inline` detectors run before `decide` and name their budget in microseconds.
+    """
+
+    name: str
+    version: str
+    technique: str
+    measures: str
+    blind_to: str
+    benign_causes: str
+    cost: str
+    lifecycle: Literal["draft", "calibrated", "retired"]
+    inline: bool = False
+    budget_us: float = 0.0

@@ -1,0 +1,113 @@
+"""A request and its reply while they are in memory: what mitigations and policies work on.
+
+Nothing here is stored. `Request` and `Reply` carry text; the facts that are kept are in
+`titer.core.nouns`. A codec in `titer.gateway.dialects` makes these from bytes and turns
+them back; everything between works on them without knowing the dialect's bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+#: What went wrong, in no dialect's words. A dialect maps each kind to its own status and type.
+ProblemKind = Literal[
+    "invalid_request",  # 400: the body or a parameter is wrong
+    "authentication",  # 401: no key, or not one of ours
+    "permission",  # 403: the key may not do this
+    "not_found",  # 404: no such route
+    "method",  # 405
+    "timeout",  # 408: the caller was too slow
+    "too_large",  # 413: body over the limit
+    "headers_too_large",  # 431
+    "rate_limit",  # 429: a budget is spent; retry_after says when
+    "overloaded",  # 503: titer is full or draining
+    "upstream",  # 502: the model server refused, died or sent garbage
+    "upstream_timeout",  # 504
+    "internal",  # 500
+]
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """A refusal before it is worded by a dialect.
+
+    `message` says what to do next and never repeats text or keys of the caller. `code` is a
+    stable slug, `param` the parameter at fault, `retry_after` seconds.
+    """
+
+    kind: ProblemKind
+    message: str
+    code: str = ""
+    param: str | None = None
+    retry_after: float | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One request after its dialect has read it.
+
+    `body` is the decoded JSON object and must be treated as read-only: change a request with
+    `edit`. `raw` are the bytes as received; they are forwarded verbatim while `edited` is
+    False. `endpoint` is the route as the caller named it, without query (`/v1/messages`);
+    `dialect` the codec's name (`openai.chat`). `delay` asks the gateway to wait that many
+    seconds before forwarding (the caller leaving ends the wait).
+    """
+
+    dialect: str
+    endpoint: str
+    body: Mapping[str, Any]
+    raw: bytes
+    model: str = ""
+    stream: bool = False
+    edited: bool = False
+    delay: float = 0.0
+
+    def edit(
+        self, *, drop: Iterable[str] = (), put: Mapping[str, Any] | None = None
+    ) -> Request:
+        """The same request without the top-level keys `drop` and with those of `put`."""
+        dropped = set(drop)
+        body = {k: v for k, v in self.body.items() if k not in dropped}
+        if put:
+            body.update(put)
+        return msgspec.structs.replace(self, body=body, edited=True)
+
+    def encode(self) -> bytes:
+        """The bytes to forward: as received unless something was edited."""
+        return msgspec.json.encode(self.body) if self.edited else self.raw
+
+
+class Reply(msgspec.Struct, kw_only=True):
+    """One unit of a reply: a server-sent event, or the whole body when not streamed.
+
+    `raw` are the bytes to send (an event with its blank line). `data` is the decoded JSON
+    payload, or None when the unit carries none (`[DONE]`, a comment). `text` and `reasoning`
+    are what it newly says, `final` marks the unit after which the reply is complete. A
+    transform that changes `data` sets `edited`; the codec then writes `raw` again.
+    """
+
+    raw: bytes
+    data: Any = None
+    event: str = ""
+    text: str = ""
+    reasoning: str = ""
+    final: bool = False
+    edited: bool = False
+
+
+class Transform(Protocol):
+    """A mitigation at work on one reply: units in, units out, no I/O and no clock.
+
+    `feed` takes the next unit and returns those that may leave now (possibly none: held
+    back; possibly several: released). `flush` is called when the hold-back window's time is
+    up and when the reply ends: it returns everything still held. What was returned has left
+    and cannot be recalled. `held` counts the units being held back, for the cap.
+    """
+
+    held: int
+
+    def feed(self, unit: Reply) -> Iterable[Reply]: ...
+
+    def flush(self) -> Iterable[Reply]: ...
