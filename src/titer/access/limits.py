@@ -1,0 +1,84 @@
+"""How much a caller may take, and who a caller is once its key was accepted."""
+
+from __future__ import annotations
+
+import msgspec
+
+from titer.core.nouns import Principal
+
+#: Requests, tokens in, tokens out per minute; then the same per day.
+Amounts = tuple[int, int, int, int, int, int]
+
+#: Largest budget: far above any use, and small enough that sums over workers stay in 64 bits.
+MAX_LIMIT = 10**15
+
+
+class Limits(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Budgets over sliding windows of a minute and of a day (UTC). 0 means no limit.
+
+    Requests count when they are let in, also those that the upstream then fails. Tokens are
+    the upstream's own count, or an estimate when it does not say.
+    """
+
+    requests_per_minute: int = 0
+    requests_per_day: int = 0
+    tokens_in_per_minute: int = 0
+    tokens_in_per_day: int = 0
+    tokens_out_per_minute: int = 0
+    tokens_out_per_day: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a budget that is negative or absurdly large."""
+        for name in self.__struct_fields__:
+            if not 0 <= getattr(self, name) <= MAX_LIMIT:
+                raise ValueError(f"{name} must be between 0 (no limit) and {MAX_LIMIT}")
+
+    def amounts(self) -> Amounts:
+        """The six budgets in the order of `titer.access.quota`."""
+        return (
+            self.requests_per_minute,
+            self.tokens_in_per_minute,
+            self.tokens_out_per_minute,
+            self.requests_per_day,
+            self.tokens_in_per_day,
+            self.tokens_out_per_day,
+        )
+
+
+UNLIMITED = Limits()
+
+
+class Tier(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What keys of one tier get unless they have limits of their own.
+
+    `key` bounds each key, `org` the sum over all keys of the organisation.
+    """
+
+    key: Limits = UNLIMITED
+    org: Limits = UNLIMITED
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """An accepted key: who calls, as pseudonyms, and the rows of its budgets.
+
+    `slot` and `org_slot` are dense positive integers, stable for the life of the data
+    directory; `org_slot` is 0 when the key names no organisation. `budgets` is derived:
+    (scope, slot, amounts) of what limits this caller, empty when nothing does, so that the
+    hot path need not look.
+    """
+
+    key_id: str
+    principal: Principal
+    slot: int
+    org_slot: int = 0
+    limits: Limits = UNLIMITED
+    org_limits: Limits = UNLIMITED
+    budgets: tuple[tuple[str, int, Amounts], ...] = ()
+
+    def __post_init__(self) -> None:
+        found = []
+        if self.limits != UNLIMITED:
+            found.append(("key", self.slot, self.limits.amounts()))
+        if self.org_slot and self.org_limits != UNLIMITED:
+            found.append(("org", self.org_slot, self.org_limits.amounts()))
+        msgspec.structs.force_setattr(self, "budgets", tuple(found))

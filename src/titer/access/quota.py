@@ -1,0 +1,193 @@
+"""The arithmetic of budgets: what is spent, how long to wait, and how it is said in headers.
+
+Six budgets, in this order everywhere: requests, tokens in, tokens out per minute; the same per
+day. A `Use` has twelve counts: for the minute, three of the current window and three of the
+previous one; the same for the day. Nothing here touches a file or a clock.
+
+Worked example: 100 requests a minute; 80 in the previous minute, 30 in this one, of which 15 s
+are over: the sliding minute still covers 45/60 of the previous one, so 80 * 0.75 + 30 = 90 are
+used and 10 remain.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from titer.access.limits import Amounts
+from titer.core.wire import Problem
+
+#: Windows in microseconds. Days begin at midnight UTC.
+MINUTE = 60_000_000
+DAY = 86_400_000_000
+_WINDOWS = (MINUTE, MINUTE, MINUTE, DAY, DAY, DAY)
+_NAMES = (
+    "requests per minute",
+    "input tokens per minute",
+    "output tokens per minute",
+    "requests per day",
+    "input tokens per day",
+    "output tokens per day",
+)
+
+
+class Use(NamedTuple):
+    """Twelve counts (see above) as of `now` (microseconds)."""
+
+    counts: list[int]
+    now: int
+
+    def current(self, budget: int) -> int:
+        return self.counts[budget if budget < 3 else budget + 3]
+
+    def previous(self, budget: int) -> int:
+        return self.counts[budget + 3 if budget < 3 else budget + 6]
+
+    def used(self, budget: int) -> float:
+        """The sliding-window count of one of the six budgets."""
+        window = _WINDOWS[budget]
+        left = window - self.now % window
+        return self.current(budget) + self.previous(budget) * left / window
+
+
+class Spent(NamedTuple):
+    """A budget that has no room, and the seconds until it has (None: never enough)."""
+
+    budget: int
+    wait: float | None
+
+
+def find_spent(limits: Amounts, use: Use, tokens_in: int) -> Spent | None:
+    """The budget without room for one more request, the one with the longest wait of several.
+
+    Output is not known beforehand: its budget must merely not be spent yet.
+    """
+    worst: Spent | None = None
+    for budget, limit in enumerate(limits):
+        if not limit:
+            continue
+        need = tokens_in if budget in (1, 4) else 1
+        if use.used(budget) + need > limit:
+            wait = _wait(use, budget, limit - need)
+            if wait is None:
+                return Spent(budget, None)
+            if worst is None or wait > (worst.wait or 0.0):
+                worst = Spent(budget, wait)
+    return worst
+
+
+def _wait(use: Use, budget: int, room: int) -> float | None:
+    """Seconds until at most `room` is used, if nothing else comes; None for a negative room."""
+    if room < 0:
+        return None
+    window = _WINDOWS[budget]
+    elapsed = use.now % window
+    current, previous = use.current(budget), use.previous(budget)
+    if current <= room:  # the previous window must fade
+        until = window - (room - current) * window / previous
+    else:  # this window must become the previous one, then fade
+        until = 2 * window - room * window / current
+    return max(1, math.ceil((until - elapsed) / 1000)) / 1000
+
+
+def problem(scope: str, spent: Spent) -> Problem:
+    """The refusal for a spent budget of a `key` or an `org`."""
+    whose = "this API key" if scope == "key" else "your organisation"
+    name = _NAMES[spent.budget]
+    if spent.wait is None:
+        message = (
+            f"This request alone is larger than the budget of {whose} for {name}; "
+            "send a shorter prompt."
+        )
+    else:
+        message = f"The budget of {whose} for {name} is spent; retry after {spent.wait:.0f} s."
+    return Problem(
+        kind="rate_limit",
+        message=message,
+        code=f"{scope}_{name.replace(' ', '_')}",
+        retry_after=spent.wait,
+    )
+
+
+class _Row(NamedTuple):
+    """What headers say of one budget: `reset` in microseconds from now."""
+
+    remaining: int
+    limit: int
+    reset: int
+
+
+def headers(
+    uses: Iterable[tuple[Amounts, Use]], now: int, family: str
+) -> tuple[tuple[str, str], ...]:
+    """Headers of the tightest budget per kind, over key and organisation, minute and day.
+
+    `openai`: `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, resets as durations
+    (`6m0s`). `anthropic`: `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-
+    {limit,remaining,reset}`, resets as RFC 3339 times. A reset is when the budget is whole
+    again, as both vendors define it. `tokens` is whichever of input and output is tighter.
+    """
+    rows = {name: _tightest(uses, kinds) for name, kinds in _KINDS[family].items()}
+    out: list[tuple[str, str]] = []
+    for name, row in rows.items():
+        if row is None:
+            continue
+        if family == "openai":
+            reset = _duration(row.reset)
+            form = "x-ratelimit-{field}-{name}"
+        else:
+            reset = _rfc3339(now + row.reset)
+            form = "anthropic-ratelimit-{name}-{field}"
+        values = {"limit": str(row.limit), "remaining": str(row.remaining), "reset": reset}
+        out.extend((form.format(name=name, field=f), v) for f, v in values.items())
+    return tuple(out)
+
+
+_KINDS = {
+    "openai": {"requests": (0, 3), "tokens": (1, 2, 4, 5)},
+    "anthropic": {
+        "requests": (0, 3),
+        "tokens": (1, 2, 4, 5),
+        "input-tokens": (1, 4),
+        "output-tokens": (2, 5),
+    },
+}
+
+
+def _tightest(uses: Iterable[tuple[Amounts, Use]], budgets: tuple[int, ...]) -> _Row | None:
+    rows = []
+    for limits, use in uses:
+        for budget in budgets:
+            limit = limits[budget]
+            if limit:
+                remaining = max(0, math.floor(limit - use.used(budget)))
+                rows.append(_Row(remaining, limit, _reset(use, budget)))
+    return min(rows, default=None)
+
+
+def _reset(use: Use, budget: int) -> int:
+    """Microseconds until nothing counts any more."""
+    window = _WINDOWS[budget]
+    left = window - use.now % window
+    if use.current(budget):
+        return left + window
+    return left if use.previous(budget) else 0
+
+
+def _duration(micros: int) -> str:
+    """A duration as OpenAI writes it: `0s`, `20ms`, `1s`, `6m0s`, `1h0m0s`."""
+    if 0 < micros < 1_000_000:
+        return f"{max(1, micros // 1000)}ms"
+    minutes, seconds = divmod(-(-micros // 1_000_000), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes}m{seconds}s"
+    return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
+
+
+def _rfc3339(micros: int) -> str:
+    """A time of RFC 3339, whole seconds rounded up, UTC."""
+    at = dt.datetime.fromtimestamp(-(-micros // 1_000_000), dt.UTC)
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
