@@ -1,0 +1,1 @@
+"""Remember and prove: an append-only log, checkpoints, dossiers, and their verification."""
