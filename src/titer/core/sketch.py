@@ -1,0 +1,248 @@
+"""What was asked, without the words: keyed tokens by which likeness can be seen, text cannot.
+
+    texts -> tokens -> literals masked -> shingles -> MinHash bands   (`frames`, `exact`)
+                    `-> nothing masked -> sign-LSH of word stems      (`cells`)
+
+1. All roles and turns of one request are joined in order, each opened by a role token. Text
+   over `CAP` characters is represented by its head and its tail.
+2. A token is a run of ASCII or two-byte letters and digits, or a single character of three or
+   four UTF-8 bytes: scripts without spaces (Chinese, Thai) need no dictionary.
+3. Literals become one mask token, and neighbouring masks one mask (`titer.core.masking`).
+4. A shingle is `SHINGLE` tokens in a row. Each of `BANDS` permutations keeps its smallest
+   shingle (Broder, "On the resemblance and containment of documents", 1997). One row a band:
+   two texts share a given band with probability equal to the Jaccard similarity of their
+   shingles, so that a template which is half of a text still shares most bands.
+5. `cells` are `CELLS` buckets of 8 bits, each bit the side of a hyperplane on which the bag of
+   word stems falls (Charikar, "Similarity estimation techniques from rounding algorithms",
+   STOC 2002): coarse, unmasked, and stable under small rewrites.
+
+The key enters every seed and multiplier: without it a token can be neither computed from a
+guessed text nor compared with another operator's. Batches are computed on numpy arrays; a
+text's sketch does not depend on what else is in the batch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from titer.core.masking import (
+    CLASSES,
+    FOLD,
+    LETTER,
+    MARGIN,
+    WIDE,
+    masked_tokens,
+    plain_marks,
+)
+from titer.core.nouns import Sketch
+from titer.core.scripts import script
+
+#: Characters of one request that are read; beyond it, head and tail. Bounds the work per
+#: exchange (about 0.1 ms) whatever the caller sends.
+CAP = 16_384
+#: Of `CAP`, those taken from the end: the question usually stands there.
+TAIL = 4_096
+#: Band tokens per sketch; the hunt's tables have that many columns.
+BANDS = 8
+#: Tokens per shingle, chosen by measurement (docs/adr/0005-sketch.md).
+SHINGLE = 3
+#: Meaning cells per sketch, 8 bits each.
+CELLS = 4
+#: Bytes of a word that count as its stem in `cells`.
+STEM_BYTES = 6
+#: Characters of a role's name that are read; also what a turn counts against `CAP`.
+ROLE = 16
+#: Bytes worked on at once: keeps the arrays of a batch in the processor's cache.
+BATCH_BYTES = 1 << 17
+#: Bytes of key below which a sketch could be undone by trying keys.
+KEY_BYTES = 16
+
+Words = npt.NDArray[np.uint64]
+Index = npt.NDArray[np.intp]
+Texts = Sequence[tuple[str, str]]
+
+_LANES = np.uint64(0x0001_0001_0001_0001)
+_SHIFT = np.uint64(32)
+
+
+class Sketcher:
+    """Makes `Sketch` facts under one operator's key. Holds no state between calls."""
+
+    __slots__ = ("_bands", "_cell_keys", "_constants", "_finals")
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) < KEY_BYTES:
+            raise ValueError(f"the sketch key must have at least {KEY_BYTES} bytes")
+        stream = hashlib.shake_256(b"titer sketch 1\x00" + key).digest(8 * 64)
+        words = np.frombuffer(stream, dtype="<u8").astype(np.uint64)
+        odd = words | np.uint64(1)
+        self._constants = words[:4], odd[4:20]
+        self._bands = odd[20 : 20 + BANDS]
+        self._finals = words[30 : 30 + BANDS]
+        self._cell_keys = words[40 : 40 + CELLS]
+
+    def sketch(self, texts: Texts) -> Sketch:
+        """The sketch of one request: its (role, text) pairs in order."""
+        return self.sketch_many([texts])[0]
+
+    def sketch_many(self, batch: Sequence[Texts]) -> list[Sketch]:
+        """The sketches of many requests, equal one by one to those of `sketch`."""
+        done: list[Sketch] = []
+        parts: list[bytes] = []
+        chars: list[int] = []
+        size = 0
+        for texts in batch:
+            part, count = _joined(texts)
+            parts.append(part)
+            chars.append(count)
+            size += len(part)
+            if size >= BATCH_BYTES:
+                done += self._sketches(parts, chars)
+                parts, chars, size = [], [], 0
+        if parts:
+            done += self._sketches(parts, chars)
+        return done
+
+    def _sketches(self, parts: list[bytes], chars: list[int]) -> list[Sketch]:
+        # Every part starts with a role token, so that no text is without tokens.
+        joined = bytearray(b"".join((*parts, MARGIN)))
+        plain_marks(joined)
+        folded = joined.translate(FOLD)
+        classes = np.frombuffer(joined.translate(CLASSES), dtype=np.uint8)
+        sizes = np.fromiter(map(len, parts), dtype=np.intp, count=len(parts))
+        offsets = np.cumsum(sizes) - sizes
+        starts, lengths = _tokens(classes)
+        raw = self._token_hashes(folded, starts, lengths)
+        firsts = np.searchsorted(starts, offsets)
+        cells = self._cells(folded, starts, lengths, firsts)
+        masked = masked_tokens(joined, classes, starts, offsets)
+        seeds, _ = self._constants
+        raw[masked] = seeds[3]
+        keep = ~masked
+        keep[1:] |= ~masked[:-1]
+        keep[firsts] = True
+        hashes = raw[keep]
+        firsts = (np.cumsum(keep) - 1)[firsts]
+        frames, exact = self._frames(hashes, firsts)
+        langs = map(script, parts)
+        return [
+            Sketch(frames=tuple(f), cells=tuple(c), exact=e, chars=n, lang=lang)
+            for f, c, e, n, lang in zip(
+                frames.tolist(), cells.tolist(), exact.tolist(), chars, langs, strict=True
+            )
+        ]
+
+    def _mix(self, words: Words, step: int) -> Words:
+        """Scrambles in place: two rounds of xor-shift and a keyed odd multiplier."""
+        _, odd = self._constants
+        words ^= words >> _SHIFT
+        words *= odd[step]
+        words ^= words >> _SHIFT
+        words *= odd[step + 1]
+        words ^= words >> _SHIFT
+        return words
+
+    def _token_hashes(self, folded: bytearray, starts: Index, sizes: Index) -> Words:
+        """A keyed hash of each token's first and last eight bytes and its length."""
+        seeds, odd = self._constants
+        head = _loaded(folded, starts, sizes)
+        head ^= seeds[0]
+        head *= odd[0]
+        rest = np.maximum(sizes - 8, 0)
+        tail = _loaded(folded, starts + rest, np.minimum(sizes, 8))
+        tail ^= seeds[1]
+        tail *= odd[1]
+        head ^= tail >> np.uint64(7)
+        head += tail
+        head += sizes.astype(np.uint64) * odd[2]
+        return self._mix(head, 3)
+
+    def _frames(
+        self, hashes: Words, firsts: Index
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """MinHash bands (texts x `BANDS`) and the hash of the whole masked text (texts)."""
+        _, odd = self._constants
+        counts = np.diff(firsts, append=len(hashes))
+        first = np.repeat(firsts, counts)
+        index = np.arange(len(hashes))
+        shingles = hashes * odd[5]
+        for back in range(1, SHINGLE):
+            shingles += hashes[np.maximum(index - back, first)] * odd[5 + back]
+        shingles = self._mix(shingles, 8)
+        bands = np.empty((len(firsts), BANDS), dtype=np.uint64)
+        for band in range(BANDS):
+            order = shingles * self._bands[band]
+            order ^= order >> _SHIFT
+            np.minimum.reduceat(order * odd[10], firsts, out=bands[:, band])
+        frames = self._mix(bands ^ self._finals, 11)
+        places = (index - first).astype(np.uint64) * odd[13]
+        whole = np.add.reduceat(self._mix(hashes ^ places, 13), firsts)
+        return frames.view(np.int64), self._mix(whole, 11).view(np.int64)
+
+    def _cells(
+        self, folded: bytearray, starts: Index, sizes: Index, firsts: Index
+    ) -> npt.NDArray[np.int64]:
+        """Sign-LSH of the word stems: texts x `CELLS` keyed tokens of 8 bits."""
+        seeds, odd = self._constants
+        stems = _loaded(folded, starts, np.minimum(sizes, STEM_BYTES))
+        stems ^= seeds[2]
+        stems *= odd[9]
+        stems = self._mix(stems, 14)
+        counts = np.diff(firsts, append=len(starts))
+        lanes = np.empty((len(firsts), 2 * CELLS), dtype="<u8")
+        for shift in range(2 * CELLS):
+            # Four counters of 16 bits in a word: a capped text has under 2^15 tokens.
+            np.add.reduceat((stems >> np.uint64(shift)) & _LANES, firsts, out=lanes[:, shift])
+        votes = lanes.view("<u2")
+        bits = np.packbits(2 * votes.astype(np.intp) > counts[:, None], axis=1)
+        keyed = (bits.astype(np.uint64) ^ self._cell_keys) * odd[3]
+        return self._mix(keyed, 4).view(np.int64)
+
+
+def _joined(texts: Texts) -> tuple[bytes, int]:
+    """One request's bytes, each turn opened by a role token, and its characters in all."""
+    count = sum([len(text) for _, text in texts])
+    if count + ROLE * len(texts) <= CAP:
+        body = "".join([f"\n\x01{role[:ROLE]}\x02 {text}\n" for role, text in texts])
+    else:
+        head = _taken(texts, CAP - TAIL, backwards=False)
+        body = "".join((*head, "\n\x01cut\n", *reversed(_taken(texts, TAIL, backwards=True))))
+    return (body or "\n\x01\n").encode("utf-8", "replace"), count
+
+
+def _taken(texts: Texts, room: int, *, backwards: bool) -> list[str]:
+    """Turns from one end, the last of them cut, until `room` characters are spent."""
+    taken: list[str] = []
+    for role, text in reversed(texts) if backwards else texts:
+        if room <= 0:
+            break
+        part = text[-room:] if backwards else text[:room]
+        taken.append(f"\n\x01{role[:ROLE]}\x02 {part}\n")
+        room -= len(part) + ROLE
+    return taken
+
+
+def _tokens(classes: npt.NDArray[np.uint8]) -> tuple[Index, Index]:
+    """Where tokens start and their lengths: runs of letters and digits; a wide character."""
+    word = classes >= LETTER
+    wide = classes == WIDE
+    begins = word.copy()
+    begins[1:] &= ~word[:-1] | wide[1:]
+    stops = word.copy()
+    stops[:-1] &= ~word[1:] | wide[1:]
+    starts = np.flatnonzero(begins)
+    return starts, np.flatnonzero(stops) + 1 - starts
+
+
+def _loaded(data: bytearray, at: Index, sizes: Index) -> Words:
+    """Up to eight bytes from each position as little-endian words, zero-filled above."""
+    view: Words = np.ndarray((len(data) - 7,), dtype="<u8", buffer=data, strides=(1,))
+    drop = (np.clip(8 - sizes, 0, 7) << 3).astype(np.uint64)
+    words: Words = view.take(at)
+    words <<= drop
+    words >>= drop
+    return words
