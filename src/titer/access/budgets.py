@@ -43,7 +43,11 @@ _HEADER = struct.Struct("=16sII")
 _HEADER_BYTES = 4096
 #: Sixteen 64-bit numbers: two windows' numbers, twelve counts, two spare.
 _CELL_BYTES = 128
-_CELL = _CELL_BYTES // 8
+#: Native order and alignment: each number is then stored and loaded in one piece.
+_CELL = struct.Struct("@14q")
+_NOTHING = (0, 0, 0)
+#: A count that no honest sum reaches: what a damaged file holds cannot overflow a number.
+_MAX_COUNT = 2**60
 #: Rows added at a time; 1,024 rows are 128 KiB of addresses a worker, and no room on disk.
 _GROW = 1024
 #: Largest slot: a file of 2^24 rows has 2 GiB of addresses per worker.
@@ -68,6 +72,7 @@ class Budgets:
         self._worker = worker
         self._row_bytes = workers * _CELL_BYTES
         self._held: dict[int, deque[int]] = {}
+        self._latest = 0
         self._claimed: set[int] = set()
         try:
             self._fd = _open(path, workers)
@@ -77,11 +82,10 @@ class Budgets:
                 "titer needs a writable data directory"
             ) from error
         self._rows = 0
-        self._map: mmap.mmap | None = None
-        self._cells: memoryview = memoryview(b"")
+        self._map = mmap.mmap(-1, _PAGE)
 
     def close(self) -> None:
-        self._unmap()
+        self._map.close()
         os.close(self._fd)
 
     def __enter__(self) -> Self:
@@ -101,12 +105,16 @@ class Budgets:
         """
         if not caller.budgets:
             return
+        self._latest = now
+        mine = []
         for scope, slot, limits in caller.budgets:
-            spent = quota.find_spent(limits, self._use(slot, now), tokens_in)
+            cell, counts = self._read(slot, now)
+            spent = quota.find_spent(limits, quota.Use(counts, now), tokens_in)
             if spent is not None:
                 raise Refused(quota.problem(scope, spent))
-        for _, slot, _ in caller.budgets:
-            self._book(slot, now, (1, tokens_in, 0))
+            mine.append((slot, cell))
+        for slot, cell in mine:
+            self._add(slot, cell, (1, tokens_in, 0))
         held = self._held.get(caller.slot)
         if held is None:
             held = self._held[caller.slot] = deque(maxlen=MAX_HELD)
@@ -115,20 +123,22 @@ class Budgets:
     def settle(self, caller: Caller, now: int, *, tokens_in: int, tokens_out: int) -> None:
         """Book what a request really took; its estimate, booked by `take`, is given back.
 
-        Which of a caller's parallel estimates is given back does not matter: in the end the
-        sum is right.
+        Call it once for each `take` that returned, and for no other; without one it does
+        nothing. `now` may be the time of the request: a time before the latest `take` is read
+        as that, or a long reply would date the counts back. Which of a caller's parallel
+        estimates is given back does not matter: in the end the sum is right.
         """
-        if not caller.budgets:
-            return
         held = self._held.get(caller.slot)
-        reserved = 0
-        if held:
-            reserved = held.popleft()
-            if not held:
-                del self._held[caller.slot]
+        if not held:
+            return
+        reserved = held.popleft()
+        if not held:
+            del self._held[caller.slot]
+        now = max(now, self._latest)
         for _, slot, _ in caller.budgets:
             with contextlib.suppress(Refused):  # the disk is full: `take` refuses, not `settle`
-                self._book(slot, now, (0, tokens_in - reserved, tokens_out))
+                cell = self._mine(slot, now)
+                self._add(slot, cell, (0, tokens_in - reserved, tokens_out))
 
     def headers(self, caller: Caller, now: int, family: str) -> tuple[tuple[str, str], ...]:
         """Rate-limit headers in the words of a family (`openai` or `anthropic`); empty when
@@ -136,56 +146,50 @@ class Budgets:
         """
         if not caller.budgets:
             return ()
-        uses = [(limits, self._use(slot, now)) for _, slot, limits in caller.budgets]
-        return quota.headers(uses, now, family)
+        uses = [
+            (limits, quota.Use(self._read(slot, now)[1], now))
+            for _, slot, limits in caller.budgets
+        ]
+        return quota.headers(uses, family)
 
     # -- cells
 
-    def _use(self, slot: int, now: int) -> quota.Use:
-        """What all workers together have booked for a slot."""
-        self._reach(slot)
-        cells = self._cells
-        start = (_HEADER_BYTES + slot * self._row_bytes) // 8
-        mine = start + self._worker * _CELL
-        counts = [0] * 12
-        windows = (now // quota.MINUTE, now // quota.DAY)
-        for at in range(start, start + self._workers * _CELL, _CELL):
-            for w in (0, 1):
-                age = windows[w] - cells[at + w]
-                if age > 1 or (age < -1 and at != mine):
-                    continue
-                if age < -1:
-                    cells[at + w] = windows[w]
-                base, to = at + 2 + w * 6, w * 6
-                if age == 1:  # what was the current window there is the previous one here
-                    for i in (0, 1, 2):
-                        counts[to + 3 + i] += cells[base + i]
-                else:
-                    for i in range(6):
-                        counts[to + i] += cells[base + i]
-        return quota.Use(counts, now)
+    def _mine(self, slot: int, now: int) -> list[int]:
+        """The cell of this worker for a slot, its windows turned to the present."""
+        if not 0 < slot < self._rows:
+            self._reach(slot)
+        at = _HEADER_BYTES + slot * self._row_bytes + self._worker * _CELL_BYTES
+        found = _CELL.unpack_from(self._map, at)
+        minute, day = now // quota.MINUTE, now // quota.DAY
+        cell = _turn(found, minute, day, mine=True)
+        if found[0] > minute + 1 or found[1] > day + 1:  # even if nothing is booked now
+            self._add(slot, cell, (0, 0, 0))
+        return cell
 
-    def _book(self, slot: int, now: int, amounts: tuple[int, int, int]) -> None:
-        """Add to this worker's cell, turning its windows first."""
-        self._reach(slot)
-        cells = self._cells
-        at = (_HEADER_BYTES + slot * self._row_bytes + self._worker * _CELL_BYTES) // 8
-        page = at * 8 // _PAGE
-        if page not in self._claimed:
-            self._claim(page)
-        for w, window in ((0, now // quota.MINUTE), (1, now // quota.DAY)):
-            base = at + 2 + w * 6
-            age = window - cells[at + w]
-            if age < -1:  # the clock went back: the counts stay, dated to the present
-                cells[at + w] = window
-            elif age > 0:
-                for i in (base, base + 1, base + 2):
-                    cells[i + 3] = cells[i] if age == 1 else 0
-                    cells[i] = 0
-                cells[at + w] = window
-            for i, amount in enumerate(amounts, base):
-                if amount:
-                    cells[i] = max(0, cells[i] + amount)
+    def _read(self, slot: int, now: int) -> tuple[list[int], list[int]]:
+        """The cell of this worker, and the twelve counts of all workers together."""
+        mine = self._mine(slot, now)
+        counts = mine[2:]
+        minute, day = now // quota.MINUTE, now // quota.DAY
+        at = _HEADER_BYTES + slot * self._row_bytes
+        for worker in range(self._workers):
+            if worker != self._worker:
+                found = _CELL.unpack_from(self._map, at + worker * _CELL_BYTES)
+                if found[0]:
+                    cell = _turn(found, minute, day, mine=False)
+                    counts = [a + b for a, b in zip(counts, cell[2:], strict=True)]
+        return mine, counts
+
+    def _add(self, slot: int, cell: list[int], amounts: tuple[int, int, int]) -> None:
+        """Write this worker's cell with something added. A correction never ends below 0."""
+        at = _HEADER_BYTES + slot * self._row_bytes + self._worker * _CELL_BYTES
+        if at // _PAGE not in self._claimed:
+            self._claim(at // _PAGE)
+        for i, amount in enumerate(amounts, 2):
+            if amount:
+                cell[i] = min(max(0, cell[i] + amount), _MAX_COUNT)
+                cell[i + 6] = min(max(0, cell[i + 6] + amount), _MAX_COUNT)
+        _CELL.pack_into(self._map, at, *cell)
 
     def _reach(self, slot: int) -> None:
         """Make sure that the row of `slot` is mapped."""
@@ -202,9 +206,8 @@ class Budgets:
             else:
                 rows = (there - _HEADER_BYTES) // self._row_bytes
                 size = _HEADER_BYTES + rows * self._row_bytes
-        self._unmap()
+        self._map.close()
         self._map = mmap.mmap(self._fd, size)
-        self._cells = memoryview(self._map).cast("q")
         self._rows = rows
 
     def _claim(self, page: int) -> None:
@@ -222,11 +225,26 @@ class Budgets:
             ) from error
         self._claimed.add(page)
 
-    def _unmap(self) -> None:
-        self._cells.release()
-        if self._map is not None:
-            self._map.close()
-            self._map = None
+
+def _turn(cell: tuple[int, ...], minute: int, day: int, *, mine: bool) -> list[int]:
+    """A cell with its windows turned to the present.
+
+    A window that ends up as one ahead goes on counting; one further ahead keeps its counts
+    when it is `mine` (a clock that went back) and has none when it is another worker's.
+    """
+    if cell[0] == minute and cell[1] == day:
+        return list(cell)
+    turned = [minute, day, *cell[2:]]
+    for w, window in ((0, minute), (1, day)):
+        age, base = window - cell[w], 2 + w * 6
+        if age == -1:
+            turned[w] = cell[w]
+        elif age == 1:
+            turned[base + 3 : base + 6] = cell[base : base + 3]
+            turned[base : base + 3] = _NOTHING
+        elif age > 1 or (age < -1 and not mine):
+            turned[base : base + 6] = _NOTHING * 2
+    return turned
 
 
 @contextlib.contextmanager

@@ -37,6 +37,8 @@ from titer.core.ids import Pseudonyms
 from titer.core.nouns import Principal
 from titer.core.wire import Problem
 
+__all__ = ["Caller", "KeyBook"]
+
 #: Callers kept unpacked per generation (two generations): about 16 MB a worker when full.
 HOT_CALLERS = 16_384
 #: Refreshes in a row that may find the database busy before admission closes.

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from titer.access.limits import Amounts
@@ -23,6 +23,10 @@ from titer.core.wire import Problem
 MINUTE = 60_000_000
 DAY = 86_400_000_000
 _WINDOWS = (MINUTE, MINUTE, MINUTE, DAY, DAY, DAY)
+#: Where a budget's current and previous counts are among the twelve.
+_AT = ((0, 3), (1, 4), (2, 5), (6, 9), (7, 10), (8, 11))
+_INPUT = (1, 4)
+_OUTPUT = (2, 5)
 _NAMES = (
     "requests per minute",
     "input tokens per minute",
@@ -40,10 +44,10 @@ class Use(NamedTuple):
     now: int
 
     def current(self, budget: int) -> int:
-        return self.counts[budget if budget < 3 else budget + 3]
+        return self.counts[_AT[budget][0]]
 
     def previous(self, budget: int) -> int:
-        return self.counts[budget + 3 if budget < 3 else budget + 6]
+        return self.counts[_AT[budget][1]]
 
     def used(self, budget: int) -> float:
         """The sliding-window count of one of the six budgets."""
@@ -65,10 +69,14 @@ def find_spent(limits: Amounts, use: Use, tokens_in: int) -> Spent | None:
     Output is not known beforehand: its budget must merely not be spent yet.
     """
     worst: Spent | None = None
+    counts = use.counts
     for budget, limit in enumerate(limits):
         if not limit:
             continue
-        need = tokens_in if budget in (1, 4) else 1
+        need = tokens_in if budget in _INPUT else 1
+        current, previous = _AT[budget]
+        if counts[current] + counts[previous] + need <= limit:
+            continue  # even if the previous window counted in full: the common case, cheaply
         if use.used(budget) + need > limit:
             wait = _wait(use, budget, limit - need)
             if wait is None:
@@ -112,16 +120,15 @@ def problem(scope: str, spent: Spent) -> Problem:
 
 
 class _Row(NamedTuple):
-    """What headers say of one budget: `reset` in microseconds from now."""
+    """What headers say of one budget: `reset` in microseconds from `now`."""
 
     remaining: int
     limit: int
     reset: int
+    now: int
 
 
-def headers(
-    uses: Iterable[tuple[Amounts, Use]], now: int, family: str
-) -> tuple[tuple[str, str], ...]:
+def headers(uses: Sequence[tuple[Amounts, Use]], family: str) -> tuple[tuple[str, str], ...]:
     """Headers of the tightest budget per kind, over key and organisation, minute and day.
 
     `openai`: `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, resets as durations
@@ -138,7 +145,7 @@ def headers(
             reset = _duration(row.reset)
             form = "x-ratelimit-{field}-{name}"
         else:
-            reset = _rfc3339(now + row.reset)
+            reset = _rfc3339(row.now + row.reset)
             form = "anthropic-ratelimit-{name}-{field}"
         values = {"limit": str(row.limit), "remaining": str(row.remaining), "reset": reset}
         out.extend((form.format(name=name, field=f), v) for f, v in values.items())
@@ -156,14 +163,14 @@ _KINDS = {
 }
 
 
-def _tightest(uses: Iterable[tuple[Amounts, Use]], budgets: tuple[int, ...]) -> _Row | None:
+def _tightest(uses: Sequence[tuple[Amounts, Use]], budgets: tuple[int, ...]) -> _Row | None:
     rows = []
     for limits, use in uses:
         for budget in budgets:
             limit = limits[budget]
             if limit:
                 remaining = max(0, math.floor(limit - use.used(budget)))
-                rows.append(_Row(remaining, limit, _reset(use, budget)))
+                rows.append(_Row(remaining, limit, _reset(use, budget), use.now))
     return min(rows, default=None)
 
 
