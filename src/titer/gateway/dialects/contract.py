@@ -18,7 +18,8 @@ from titer.core.wire import Problem, Reply, Request
 class Route(msgspec.Struct, frozen=True):
     """One method and path of a dialect. `exchange` is False for routes without a body to weigh
     (`GET /v1/models`): they need a key and count against budgets, nothing more. A path may end
-    in `/*` for one further segment."""
+    in `/*` for one further segment.
+    """
 
     method: str
     path: str
@@ -57,6 +58,20 @@ class Tap(Protocol):
         ...
 
 
+class Codec(Protocol):
+    """Units of one reply there and back. In enforce mode call `render` for every unit that
+    leaves, edited or not, in order: dialects that say things twice must know what was sent.
+    """
+
+    def unit(self, raw: bytes, event: str, data: bytes | None) -> Reply:
+        """See `Dialect.unit`."""
+        ...
+
+    def render(self, unit: Reply) -> bytes:
+        """See `Dialect.render`; gives `unit.raw` when nothing changed."""
+        ...
+
+
 class Dialect(Protocol):
     """One file per dialect in this package; `titer.gateway.dialects.BUILTIN` lists them."""
 
@@ -74,7 +89,8 @@ class Dialect(Protocol):
 
     def texts(self, body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """(role, text) of everything the caller wrote, in order: system prompts, all turns,
-        tool results; images and binary parts are skipped."""
+        tool results; images and binary parts are skipped.
+        """
         ...
 
     def error(self, problem: Problem) -> Rendered: ...
@@ -87,9 +103,16 @@ class Dialect(Protocol):
 
     def unit(self, raw: bytes, event: str, data: bytes | None) -> Reply:
         """One server-sent event (or, with event == "" and raw == data, a whole body) decoded for
-        transforms. Undecodable payloads give a unit with `data=None`, passed as it came."""
+        transforms. Undecodable payloads give a unit with `data=None`, passed as it came.
+        """
         ...
 
     def render(self, unit: Reply) -> bytes:
         """The bytes of an edited unit, in the framing it came in."""
+        ...
+
+    def codec(self) -> Codec:
+        """The codec for one reply in enforce mode: a fresh one where the dialect repeats itself
+        (Responses sends deltas and then the whole), else the dialect itself.
+        """
         ...

@@ -1,0 +1,178 @@
+"""Turns events and bodies into `Reply` units and back, for every dialect alike.
+
+A dialect only says where text sits in its payloads (`Slot`). A transform edits `unit.text`,
+`unit.reasoning` or `unit.data` and sets `edited`; it need not know the dialect:
+
+* `text` or `reasoning` changed -> the new string is written where the old one was (several
+  places: all of it into the first), and the token probabilities of that unit are dropped, as
+  they spell out what was replaced;
+* only `data` changed (rounded log-probabilities) -> it is written as it is.
+
+The framing stays: every line of the event other than `data:` is kept, in its line ending.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from titer.core.wire import Reply
+from titer.gateway.dialects.tally import UNREADABLE
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+#: Members that spell out a text token by token.
+_SPELLING = ("logprobs", "token_ids", "prompt_logprobs", "prompt_token_ids")
+
+
+class Slot(NamedTuple):
+    """A place where a payload newly says something: `names` are members of `holder` that mean
+    the same (the first is written when none is there).
+    """
+
+    holder: dict[str, Any]
+    names: tuple[str, ...]
+    reasoning: bool = False
+
+    def read(self) -> str:
+        """The string here, or empty."""
+        for name in self.names:
+            value = self.holder.get(name)
+            if type(value) is str and value:
+                return value
+        return ""
+
+    def write(self, text: str) -> None:
+        """Put `text` under every name that is present."""
+        present = [n for n in self.names if n in self.holder]
+        for name in present or self.names[:1]:
+            self.holder[name] = text
+
+
+Slots = Callable[[Any], Iterable[Slot]]
+
+
+def read_unit(
+    raw: bytes,
+    event: str,
+    data: bytes | None,
+    *,
+    slots: Slots,
+    final: Callable[[str, Any], bool],
+) -> Reply:
+    """One event or body as a unit; undecodable payloads give `data=None`, as they came."""
+    whole = data is not None and event == "" and len(raw) == len(data)
+    if data is None:
+        return Reply(raw=raw, event=event)
+    if data == b"[DONE]":
+        return Reply(raw=raw, event=event, final=True)
+    try:
+        value = _decode(data)
+    except UNREADABLE:
+        return Reply(raw=raw, event=event, final=whole)
+    text, reasoning = said(slots(value))
+    return Reply(
+        raw=raw,
+        data=value,
+        event=event,
+        text=text,
+        reasoning=reasoning,
+        final=whole or final(event, value),
+    )
+
+
+def write_unit(unit: Reply, *, slots: Slots) -> bytes:
+    """The bytes of `unit`: `raw` unless edited, else its framing with the new payload."""
+    if not unit.edited or unit.data is None:
+        return unit.raw
+    before = _said_before(unit.raw, slots)
+    for reasoning, old, new in (
+        (False, before[0], unit.text),
+        (True, before[1], unit.reasoning),
+    ):
+        if old != new:
+            put(slots(unit.data), new, reasoning=reasoning)
+            silence(unit.data)
+    return frame(unit.raw, unit.event, _encode(unit.data))
+
+
+def said(slots: Iterable[Slot]) -> tuple[str, str]:
+    """(text, reasoning) of a payload, its places joined in order."""
+    text = reasoning = ""
+    for slot in slots:
+        value = slot.read()
+        if value:
+            if slot.reasoning:
+                reasoning += value
+            else:
+                text += value
+    return text, reasoning
+
+
+def put(slots: Iterable[Slot], text: str, *, reasoning: bool) -> None:
+    """Write `text` into the first place of its kind and empty the others."""
+    for slot in slots:
+        if slot.reasoning is not reasoning:
+            continue
+        if slot.read() or text:
+            slot.write(text)
+        text = ""
+
+
+def silence(value: Any) -> None:
+    """Drop token probabilities and ids anywhere in a payload: they spell its old text."""
+    stack: list[Any] = [value]
+    while stack:
+        node = stack.pop()
+        if type(node) is dict:
+            for name in _SPELLING:
+                if node.get(name):
+                    node[name] = [] if name == "logprobs" and type(node[name]) is list else None
+            stack.extend(v for v in node.values() if type(v) in (dict, list))
+        else:
+            stack.extend(v for v in node if type(v) in (dict, list))
+
+
+def is_body(raw: bytes) -> bool:
+    """Whether `raw` is a whole JSON body and not an event (whose lines start with a name)."""
+    return raw.lstrip()[:1] in (b"{", b"[")
+
+
+def payload(raw: bytes) -> bytes:
+    """The `data` of an event's bytes, or the body itself (WHATWG HTML, section 9.2.6)."""
+    if is_body(raw):
+        return raw
+    return b"\n".join(
+        line[5:].removeprefix(b" ") for line in raw.splitlines() if line.startswith(b"data:")
+    )
+
+
+def frame(raw: bytes, event: str, data: bytes) -> bytes:
+    """`data` in the framing of `raw`; a unit made from nothing gets a plain event's framing."""
+    if not raw:
+        name = f"event: {event}\n".encode() if event else b""
+        return name + b"data: " + data + b"\n\n"
+    if is_body(raw):
+        return data
+    ending = b"\r\n" if b"\r\n" in raw else b"\n" if b"\n" in raw else b"\r"
+    return ending.join(_lines(raw.split(ending), data))
+
+
+def _lines(lines: list[bytes], data: bytes) -> Iterator[bytes]:
+    written = False
+    for line in lines:
+        if line != b"data" and not line.startswith(b"data:"):
+            yield line
+        elif not written:
+            written = True
+            yield b"data: " + data
+
+
+def _said_before(raw: bytes, slots: Slots) -> tuple[str, str]:
+    try:
+        return said(slots(_decode(payload(raw))))
+    except UNREADABLE:
+        return "", ""
