@@ -1,0 +1,60 @@
+"""The verbs. Each is one file that reads its arguments and calls a room.
+
+Every verb takes `--json` and exits 0 (clean), 1 (something was found) or 2 (refused: the message
+on standard error says what to do next).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import titer
+from titer.core.errors import TiterError
+
+#: In the order in which `titer --help` lists them; each is a module of this package with
+#: `register(subparsers)` and `run(arguments) -> int`.
+VERBS = (
+    "serve", "demo", "keys", "standings", "explain", "feed", "calibrate", "hunt", "prove",
+    "verify", "replay", "lab", "check",
+)  # fmt: skip
+
+
+def build() -> argparse.ArgumentParser:
+    """The whole command line (the documentation is checked against it)."""
+    parser = argparse.ArgumentParser(
+        prog="titer",
+        description="Weigh what a caller has taken, lower what it can learn, and prove both.",
+    )
+    parser.add_argument("--version", action="version", version=f"titer {titer.__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name in VERBS:
+        importlib.import_module(f"titer.cli.{name}").register(verbs)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit status. Only the verb that was asked for is imported."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] in VERBS:
+        parser = argparse.ArgumentParser(prog="titer")
+        verbs = parser.add_subparsers(dest="verb")
+        module = importlib.import_module(f"titer.cli.{words[0]}")
+        module.register(verbs)
+        arguments = parser.parse_args(words)
+    else:
+        arguments = build().parse_args(words)
+        module = importlib.import_module(f"titer.cli.{arguments.verb}")
+    try:
+        return int(module.run(arguments))
+    except TiterError as error:
+        print(f"titer: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of our output has left: not an error of ours
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,29 @@
+"""`titer explain SUBJECT`: why a caller stands where it stands, in plain words."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from titer.cli.common import data_flag, json_flag, show
+
+
+def register(verbs: Any) -> None:
+    parser = verbs.add_parser("explain", help="say why a caller stands where it stands")
+    parser.add_argument(
+        "subject", metavar="SUBJECT",
+        help="a pseudonym, a key's id, an organisation, or an account named in a fed log",
+    )  # fmt: skip
+    data_flag(parser)
+    json_flag(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from titer.console.explain import explain
+
+    found = explain(arguments.data, arguments.subject)
+    if arguments.json:
+        show(found)
+    else:
+        print("\n".join(found.lines()))
+    return 1 if found.bits > 0 else 0

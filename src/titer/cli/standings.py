@@ -1,0 +1,36 @@
+"""`titer standings`: who has taken how much, and how sure we are of what."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from titer.cli.common import data_flag, json_flag, show
+
+
+def register(verbs: Any) -> None:
+    parser = verbs.add_parser("standings", help="list callers by evidence and by what they took")
+    data_flag(parser)
+    parser.add_argument(
+        "--top", metavar="N", type=int, default=50, help="how many callers to list (default 50)"
+    )
+    json_flag(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from titer.console.standings import standings
+
+    view, lines = standings(arguments.data)
+    lines = lines[: max(arguments.top, 0)]
+    if arguments.json:
+        show({"status": view.status, "subjects": view.subjects, "standings": lines})
+    else:
+        print(f"{'caller':32} {'requests':>8} {'tokens out':>10} {'bits':>5}  rung")
+        for line in lines:
+            rung = f"{line.rung}{' (shadow)' if line.shadow else ''}" if line.rung else "-"
+            print(
+                f"{line.name or line.subject:32.32} {line.exchanges:8} {line.exposure:10} "
+                f"{line.bits:5.1f}  {rung}"
+            )
+        print(f"{view.subjects} callers in all")
+    return 1 if any(line.bits > 0 for line in lines) else 0

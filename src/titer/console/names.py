@@ -1,0 +1,43 @@
+"""From a name that an operator knows to the pseudonym that the log uses, and back."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from titer.access.keys import KeyBook
+from titer.access.secret import load_or_create
+from titer.core.errors import InputError
+from titer.core.ids import PSEUDONYM_DIGITS, Pseudonyms
+
+_PSEUDONYM = re.compile(rf"[0-9a-f]{{{PSEUDONYM_DIGITS}}}")
+
+
+class Names:
+    """The names of one data directory's callers. Nothing here leaves the operator's machine."""
+
+    def __init__(self, data: Path) -> None:
+        if not data.is_dir():
+            raise InputError(
+                f"{data} is not a data directory; give the one that serve or feed use"
+            )
+        self._pseudonyms = Pseudonyms(load_or_create(data))
+        self._known: dict[str, str] = {}
+        self._by_key: dict[str, str] = {}
+        if (data / "access.db").exists():
+            with KeyBook(data) as book:
+                for record in book.list():
+                    self._known[record.subject] = record.org or f"key {record.account}"
+                    self._known.setdefault(record.principal, f"key {record.account}")
+                    self._by_key[record.id] = record.subject
+
+    def of(self, pseudonym: str) -> str:
+        """The operator's name for a pseudonym, or "" when it has none."""
+        return self._known.get(pseudonym, "")
+
+    def candidates(self, name: str) -> list[str]:
+        """The pseudonyms that `name` may mean: itself, a key id, an organisation, an account."""
+        if _PSEUDONYM.fullmatch(name):
+            return [name]
+        found = [self._by_key[name]] if name in self._by_key else []
+        return [*found, self._pseudonyms.of("org", name), self._pseudonyms.of("principal", name)]

@@ -1,0 +1,65 @@
+"""The detectors at work: each one's state by subject, its faults, and the bits that it earns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from titer.core.contracts import Detector
+from titer.core.nouns import Card, Exchange, Finding
+from titer.detect.calibration import Calibration
+
+#: Who speaks when titer reports about itself.
+SELF = "titer.engine"
+
+
+class Bench:
+    """Runs detectors over exchanges and turns their scores into bits.
+
+    A detector cannot grant itself bits: `id`, `bits` and `calibration` of a finding are set here,
+    0 bits where the calibration does not cover that detector and version. A detector that raises
+    becomes a finding about titer and costs nobody anything else.
+    """
+
+    def __init__(self, detectors: tuple[Detector, ...], calibration: Calibration | None) -> None:
+        self.detectors = detectors
+        self.calibration = calibration
+        self.states: dict[str, dict[str, Any]] = {d.card.name: {} for d in detectors}
+        self.faults: dict[str, int] = {}
+
+    def weigh(self, exchange: Exchange) -> list[Finding]:
+        """What all detectors say to one exchange; never raises."""
+        found: list[Finding] = []
+        for detector in self.detectors:
+            card = detector.card
+            try:
+                subject = detector.subject(exchange)
+                if subject is None:
+                    continue
+                states = self.states[card.name]
+                state = states[subject] if subject in states else detector.start()
+                states[subject], findings = detector.step(state, exchange)
+                for finding in findings:
+                    found.append(self._earn(finding, card, exchange))
+            except Exception as error:  # noqa: BLE001 - the failure table: traffic flows
+                found += self._fault(card, exchange, error)
+        return found
+
+    def _earn(self, finding: Finding, card: Card, exchange: Exchange) -> Finding:
+        bits, source = 0.0, ""
+        if self.calibration is not None and self.calibration.covers(card):
+            bits = self.calibration.bits(card.name, finding.score)
+            source = self.calibration.id
+        return msgspec.structs.replace(
+            finding, id=f"f-{exchange.id}-{card.name}", bits=bits, calibration=source
+        )
+
+    def _fault(self, card: Card, exchange: Exchange, error: Exception) -> list[Finding]:
+        """The 1st, 2nd, 4th, 8th ... fault of a detector is reported, so that none can flood."""
+        count = self.faults[card.name] = self.faults.get(card.name, 0) + 1
+        if count & (count - 1):
+            return []
+        note = f"detector {card.name} raised {type(error).__name__} ({count} so far)"
+        name = f"f-{exchange.id}-{card.name}-fault"
+        return [Finding(name, exchange.at, SELF, "titer", "", 0.0, note, cites=(exchange.id,))]

@@ -1,0 +1,252 @@
+"""Read this first: one exchange, from admission to what it leaves behind.
+
+    HOT   bytes -> dialect.parse -> Engine.admit -> Engine.decide -> upstream -> transforms -> bytes
+                                                                 `-> Engine.record, queued
+    COLD  record -> Exchange -> Weigher.weigh -> findings, a decision -> log
+                                              `-> the standings table, which `decide` reads
+
+`Engine` lives in every gateway worker and never waits. `Weigher` lives once, beside the log, and
+is a pure fold: the same exchanges give the same findings and decisions (`titer replay` checks).
+
+What fails, and what happens then:
+    access                      the request is refused (fails closed)
+    a detector                  a finding about titer itself; traffic flows
+    a mitigation's request      the dose is replaced by a throttle
+    a mitigation's reply        the rest of that reply passes; later requests are throttled instead
+    the queue to the weigher    what does not fit is dropped and counted; a `gap` entry says so
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+import msgspec
+
+from titer.access.budgets import Budgets
+from titer.access.keys import Caller, KeyBook
+from titer.core.bits import average_bits
+from titer.core.contracts import Detector, Mitigation
+from titer.core.errors import Refused
+from titer.core.nouns import (
+    Campaign,
+    Decision,
+    Exchange,
+    Finding,
+    Origin,
+    ReplyFacts,
+    RequestFacts,
+    Standing,
+    Usage,
+)
+from titer.core.wire import Request, Transform
+from titer.detect.bench import Bench
+from titer.detect.bias_ledger import BiasLedger
+from titer.detect.calibration import Calibration
+from titer.detect.parameter_policy import ParameterPolicy
+from titer.respond.guard import Faults, Guarded
+from titer.respond.ladder import Ladder
+from titer.respond.logprobs import rounding
+from titer.respond.shadow import ShadowCounts
+
+#: Characters a token, when the upstream does not report usage (OpenAI's rule of thumb).
+CHARS_PER_TOKEN = 4
+
+
+class Verdict(msgspec.Struct):
+    """What becomes of a request: forward `request`, put the reply through `transforms`."""
+
+    request: Request
+    transforms: tuple[Transform, ...] = ()
+    denied: tuple[str, ...] = ()
+
+
+class Flight(msgspec.Struct):
+    """One exchange that has ended, with the request body that the weigher will sketch."""
+
+    id: str
+    at: int
+    caller: Caller
+    origin: Origin
+    dialect: str
+    endpoint: str
+    model: str
+    raw: bytes
+    facts: RequestFacts
+    reply: ReplyFacts
+    usage: Usage | None
+    status: int
+
+
+class Dosed(msgspec.Struct, frozen=True):
+    """A row of the standings table as workers hold it: who is under which decision."""
+
+    standing: Standing
+    decision: Decision
+
+
+class Engine:
+    """The hot half: admits, decides and records; one per worker, never blocking.
+
+    `emit` queues a flight for the weigher and returns False when it had to be dropped.
+    `table` is the standings table, filled from the cold half; only this engine reads it.
+    """
+
+    def __init__(
+        self,
+        *,
+        keys: KeyBook,
+        budgets: Budgets,
+        policy: ParameterPolicy,
+        ledger: BiasLedger,
+        mitigations: Mapping[str, Mitigation],
+        emit: Callable[[Flight], bool],
+    ) -> None:
+        self._keys = keys
+        self._budgets = budgets
+        self._policy = policy
+        self._ledger = ledger
+        self._mitigations = mitigations
+        self._emit = emit
+        self.table: dict[str, Dosed] = {}
+        self.faults = Faults()
+        self.shadow = ShadowCounts()
+        self.dropped = 0
+
+    def admit(self, presented: str, now: int) -> Caller:
+        """Who this key belongs to. Raises `Refused`; fails closed."""
+        return self._keys.admit(presented, now)
+
+    def decide(
+        self, caller: Caller, request: Request, facts: RequestFacts, now: int
+    ) -> Verdict:
+        """Budget, parameter policy, then the doses of the caller's standing. Raises `Refused`."""
+        self._budgets.take(caller, now, len(request.raw) // CHARS_PER_TOKEN)
+        principal = caller.principal
+        applied = self._policy.apply(request, facts, principal.grants, self._ledger, principal.subject)
+        request = applied.request
+        transforms: tuple[Transform, ...] = ()
+        if applied.decimals is not None:
+            transforms = (rounding(applied.decimals),)
+        row = self.table.get(principal.subject)
+        if row is not None and (row.decision.until == 0 or row.decision.until > now):
+            request, doses = self._dose(request, row)
+            transforms += doses
+        return Verdict(request, transforms, applied.denied)
+
+    def headers(self, caller: Caller, now: int, family: str) -> tuple[tuple[str, str], ...]:
+        """The dialect family's own rate-limit headers for a reply to this caller."""
+        return self._budgets.headers(caller, now, "anthropic" if family == "anthropic" else "openai")
+
+    def record(self, flight: Flight) -> None:
+        """Book the tokens and queue the exchange; never raises, never waits."""
+        usage = flight.usage
+        if usage is None:
+            tokens_in = len(flight.raw) // CHARS_PER_TOKEN
+            tokens_out = flight.reply.chars // CHARS_PER_TOKEN
+            usage = flight.usage = Usage(tokens_in, tokens_out, estimated=True)
+        self._budgets.settle(
+            flight.caller, flight.at, tokens_in=usage.tokens_in, tokens_out=usage.tokens_out
+        )
+        if not self._emit(flight):
+            self.dropped += 1
+
+    def _dose(self, request: Request, row: Dosed) -> tuple[Request, tuple[Transform, ...]]:
+        """The request and the reply's transforms under a decision; shadow changes nothing."""
+        decision, standing = row.decision, row.standing
+        if decision.shadow:
+            self.shadow.count(decision)
+            return request, ()
+        transforms: list[Transform] = []
+        for dose in decision.doses:
+            name = "throttle" if self.faults.broken(dose.mitigation) else dose.mitigation
+            mitigation = self._mitigations[name]
+            try:
+                request = mitigation.request(request, dose.strength, standing)
+                transform = mitigation.reply(dose.strength, standing)
+            except Refused:
+                raise
+            except Exception as error:  # noqa: BLE001 - a plug-in's fault is ours, not the caller's
+                self.faults.note(name, error)
+                request = self._mitigations["throttle"].request(request, dose.strength, standing)
+                continue
+            if transform is not None:
+                transforms.append(Guarded(transform, name, self.faults))
+        return request, tuple(transforms)
+
+
+class Weighed(msgspec.Struct):
+    """What one exchange changed: findings, and a decision when the subject's dose changed."""
+
+    exchange: Exchange
+    findings: tuple[Finding, ...] = ()
+    decision: Decision | None = None
+
+
+class Weigher:
+    """The cold half: a fold over exchanges. Same exchanges, same findings, same decisions."""
+
+    def __init__(
+        self, detectors: Iterable[Detector], calibration: Calibration | None, ladder: Ladder
+    ) -> None:
+        self.bench = Bench(tuple(detectors), calibration)
+        self.ladder = ladder
+        #: How many e-values are averaged: every detector and the hunt, silent ones included.
+        self.sources = len(self.bench.detectors) + 1
+        self.standings: dict[str, Standing] = {}
+        self.decisions: dict[str, Decision] = {}
+
+    def weigh(self, exchange: Exchange) -> Weighed:
+        """Fold one exchange in. Never raises because of a detector."""
+        found = self.bench.weigh(exchange)
+        principal = exchange.principal
+        subject = principal.subject
+        old = self.standings.get(subject)
+        if old is None:
+            old = Standing(subject, since=exchange.at, org=principal.org, tier=principal.tier)
+        served = exchange.usage.tokens_out if exchange.status < 400 else 0
+        standing = Standing(
+            subject, old.bits, old.exposure + served, old.exchanges + 1, old.since,
+            max(exchange.at, old.last), principal.org, principal.tier, old.findings,
+        )  # fmt: skip
+        if found:
+            standing = self._believe(standing, found)
+        self.standings[subject] = standing
+        permitted = "distillation" in principal.grants
+        return Weighed(
+            exchange, tuple(found), None if permitted else self._decide(standing, exchange.at)
+        )
+
+    def join(self, campaign: Campaign) -> list[tuple[Finding, Decision | None]]:
+        """Give each member of a campaign the group's bits as one more source of evidence.
+
+        The rule: a group's e-value speaks about the group; each member takes it as the one value
+        of the source `hunt`, averaged with its own detectors. A campaign under review gives none.
+        """
+        out: list[tuple[Finding, Decision | None]] = []
+        for member in campaign.members:
+            finding = Finding(
+                f"f-{campaign.id}-{member}", campaign.last_seen, "hunt@1", member,
+                campaign.technique, 0.0 if campaign.review else campaign.bits,
+                f"acts as one with {len(campaign.members) - 1} others: {campaign.note}",
+                calibration=campaign.id,
+            )  # fmt: skip
+            standing = self.standings.get(member, Standing(member, since=campaign.last_seen))
+            standing = self.standings[member] = self._believe(standing, [finding])
+            out.append((finding, self._decide(standing, campaign.last_seen)))
+        return out
+
+    def _believe(self, standing: Standing, found: list[Finding]) -> Standing:
+        """The standing with these findings in place of the older ones of the same detectors."""
+        findings = {f.detector: f for f in standing.findings}
+        findings.update((f.detector, f) for f in found if f.subject == standing.subject)
+        bits = average_bits([f.bits for f in findings.values()], self.sources)
+        return msgspec.structs.replace(standing, bits=bits, findings=tuple(findings.values()))
+
+    def _decide(self, standing: Standing, now: int) -> Decision | None:
+        """The ladder's decision, if it changed; callers without bits never reach the ladder."""
+        previous = self.decisions.get(standing.subject)
+        if previous is None and standing.bits == 0:
+            return None
+        decision = self.ladder.decide(standing, now, previous)
+        if decision is not None:
+            self.decisions[standing.subject] = decision
+        return decision

@@ -1,0 +1,238 @@
+"""The analysis process: records in; findings, decisions and the log out.
+
+It is the only writer of the evidence log. It drains the workers' rings in batches, weighs each
+exchange, appends everything durably, and only then publishes a decision: no dose is given that
+the log does not hold. What could not be appended is kept (bounded) and retried; what had to be
+dropped is counted and logged as a `gap` entry.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from titer.core.errors import EvidenceError
+from titer.core.nouns import Campaign, Decision, Exchange
+from titer.engine import Dosed, Weighed, Weigher
+from titer.gateway.records import Reader
+from titer.gateway.ring import Ring
+from titer.gateway.snapshots import Snapshots
+from titer.gateway.standings_feed import Publisher
+
+#: Records taken from the rings at a time: enough to make one fsync and one sketch pass cheap.
+BATCH = 2048
+
+#: Seconds between looks into the rings when there is nothing to do: at most this much later than
+#: the exchange does a finding exist.
+POLL = 0.05
+
+#: Entries kept in memory while the log cannot be written (about 60 MB), before they are dropped.
+MAX_SPOOL = 100_000
+
+#: Seconds between signed checkpoints, and between retries of a log that cannot be written.
+CHECKPOINT_EVERY = 1.0
+
+Entry = tuple[str, bytes]
+
+
+class Log(Protocol):
+    """The part of `titer.evidence.log.Log` that is needed here."""
+
+    size: int
+
+    def append(self, entries: Sequence[Entry]) -> int: ...
+
+    def checkpoint(self) -> str: ...
+
+    def close(self) -> None: ...
+
+
+class Hunt(Protocol):
+    """The part of `titer.hunt.live.LiveHunt` that is needed here."""
+
+    def add(self, exchanges: Sequence[Exchange]) -> None: ...
+
+    def run(self) -> list[Campaign]: ...
+
+
+class Analysis:
+    """Owns weigher, log and hunt; `run` until told to stop, then drain and sign a last head."""
+
+    def __init__(
+        self,
+        *,
+        rings: Sequence[Ring],
+        reader: Reader,
+        weigher: Weigher,
+        log: Log,
+        publisher: Publisher,
+        snapshots: Snapshots,
+        hunt: Hunt | None = None,
+        hunt_every: float = 60.0,
+    ) -> None:
+        self._rings = rings
+        self._reader = reader
+        self._weigher = weigher
+        self._log = log
+        self._publisher = publisher
+        self._snapshots = snapshots
+        self._hunt = hunt
+        self._hunt_every = hunt_every
+        self._stop = False
+        self._encode = msgspec.json.Encoder().encode
+        self._spool: list[Entry] = []
+        self._waiting: list[Dosed] = []
+        self._lost = 0
+        self._gaps = [ring.dropped for ring in rings]
+        self._hunted: set[str] = set()
+        self.exchanges = 0
+        self.faults = 0
+
+    def stop(self, *_: object) -> None:
+        """Ask `run` to drain what is left and return (also a signal handler)."""
+        self._stop = True
+
+    def run(self) -> None:
+        """Work until `stop`."""
+        signal.signal(signal.SIGTERM, self.stop)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        now = time.monotonic()
+        checkpoint, hunt = now + CHECKPOINT_EVERY, now + self._hunt_every
+        parent = os.getppid()
+        while True:
+            busy = self._turn()
+            now = time.monotonic()
+            if now >= checkpoint:
+                checkpoint = now + CHECKPOINT_EVERY
+                self._sign()
+                self._snapshots.standings(self._weigher, self._status())
+            if self._hunt is not None and now >= hunt:
+                self._seek()
+                hunt = time.monotonic() + self._hunt_every
+            self._publisher.poll()
+            if not busy:
+                if self._stop or os.getppid() != parent:
+                    break
+                time.sleep(POLL)
+        self._sign()
+        self._snapshots.standings(self._weigher, self._status())
+        self._snapshots.save(self._weigher, self._log.size)
+        self._publisher.close()
+        self._log.close()
+
+    def _turn(self) -> bool:
+        """One batch from every ring; False when all were empty."""
+        records = [record for ring in self._rings for record in ring.drain(BATCH)]
+        self._note_gaps()
+        if not records:
+            if self._spool:
+                self._flush()
+            return False
+        exchanges = self._reader.exchanges(records)
+        self.exchanges += len(exchanges)
+        for exchange in exchanges:
+            self._keep(self._weigher.weigh(exchange))
+        if self._hunt is not None:
+            self._hunt.add(exchanges)
+        self._flush()
+        return True
+
+    def _keep(self, weighed: Weighed) -> None:
+        """Queue the entries of one exchange, in the order in which they came to be."""
+        self._spool.append(("exchange", self._encode(weighed.exchange)))
+        for finding in weighed.findings:
+            self._spool.append(("finding", self._encode(finding)))
+        if weighed.decision is not None:
+            self._decided(weighed.decision)
+
+    def _decided(self, decision: Decision) -> None:
+        self._spool.append(("decision", self._encode(decision)))
+        self._waiting.append(Dosed(self._weigher.standings[decision.subject], decision))
+
+    def _flush(self) -> None:
+        """Make the queued entries durable, then publish the decisions among them."""
+        try:
+            self._log.append(self._spool)
+        except OSError:
+            self.faults += 1
+            self._publisher.recording(False)
+            over = len(self._spool) - MAX_SPOOL
+            if over > 0:
+                self._lost += over
+                del self._spool[:over]
+            time.sleep(POLL)
+            return
+        self._spool.clear()
+        self._publisher.recording(True)
+        doses = [row for row in self._waiting if row.decision.doses]
+        gone = [row.standing.subject for row in self._waiting if not row.decision.doses]
+        self._publisher.publish(doses, gone)
+        self._waiting.clear()
+
+    def _sign(self) -> None:
+        with contextlib.suppress(OSError):  # a full disk: the next second tries again
+            self._log.checkpoint()
+
+    def _seek(self) -> None:
+        """Look for campaigns; each is logged and its members weighed once per new bits."""
+        assert self._hunt is not None
+        try:
+            campaigns: Iterable[Campaign] = self._hunt.run()
+        except EvidenceError:
+            raise
+        except Exception:  # noqa: BLE001 - the failure table: a hunt that raises stops nothing
+            self.faults += 1
+            return
+        for campaign in campaigns:
+            if campaign.id in self._hunted:
+                continue
+            self._hunted.add(campaign.id)
+            self._spool.append(("campaign", self._encode(campaign)))
+            for finding, decision in self._weigher.join(campaign):
+                self._spool.append(("finding", self._encode(finding)))
+                if decision is not None:
+                    self._decided(decision)
+        if self._spool:
+            self._flush()
+
+    def _note_gaps(self) -> None:
+        """Log what the rings and the spool had to drop since last time."""
+        for number, ring in enumerate(self._rings):
+            dropped = ring.dropped - self._gaps[number]
+            if dropped:
+                self._gaps[number] = ring.dropped
+                self._gap(f"worker {number}", dropped)
+        if self._lost and len(self._spool) < MAX_SPOOL:
+            lost, self._lost = self._lost, 0
+            self._gap("spool", lost)
+
+    def _gap(self, where: str, count: int) -> None:
+        body = {"at": time.time_ns() // 1000, "where": where, "dropped": count}
+        self._spool.append(("gap", self._encode(body)))
+
+    def _status(self) -> dict[str, object]:
+        return {
+            "exchanges": self.exchanges,
+            "log_size": self._log.size,
+            "dropped": sum(ring.dropped for ring in self._rings) + self._lost,
+            "garbled": self._reader.garbled,
+            "faults": self.faults + sum(self._weigher.bench.faults.values()),
+            "spooled": len(self._spool),
+        }
+
+
+def read_status(path: Path) -> dict[str, object]:
+    """What the analysis process last wrote about itself; empty when it never ran."""
+    try:
+        found: dict[str, object] = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found

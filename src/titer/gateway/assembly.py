@@ -1,0 +1,185 @@
+"""Puts the cold half together over a data directory: for `serve`, for `feed`, for `replay`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+import titer
+from titer.access.secret import load_or_create
+from titer.core.errors import ConfigError
+from titer.core.ids import Pseudonyms
+from titer.core.nouns import Campaign, Exchange
+from titer.core.sketch import Sketcher
+from titer.detect import BUILTIN
+from titer.detect.calibration import Calibration
+from titer.engine import Weighed, Weigher
+from titer.evidence.log import Log
+from titer.gateway.analysis import Analysis
+from titer.gateway.records import Reader
+from titer.gateway.snapshots import Snapshots, rows_to_publish
+from titer.gateway.standings_feed import Publisher
+from titer.gateway.workers import Shared
+from titer.hunt.live import LiveHunt
+from titer.respond.ladder import Ladder
+
+#: Exchanges weighed between two durable appends of `feed`.
+FEED_BATCH = 4096
+
+
+class Start(msgspec.Struct, frozen=True):
+    """The body of a `start` entry: under what the following findings and decisions were made."""
+
+    at: int
+    version: str
+    detectors: tuple[str, ...]
+    calibration: str
+    ladder: Ladder
+
+
+def origin(data: Path) -> str:
+    """The log's origin line (C2SP tlog-checkpoint): unique to this data directory."""
+    return f"titer.local/{Pseudonyms(load_or_create(data)).of('log', 'origin')[:12]}"
+
+
+def open_log(data: Path) -> Log:
+    """The evidence log of a data directory, for writing (exclusive)."""
+    return Log.open(data / "log", origin=origin(data))
+
+
+def make_sketcher(data: Path) -> Sketcher:
+    """The sketcher with this operator's key."""
+    return Sketcher(Pseudonyms(load_or_create(data)).key("sketch"))
+
+
+def load_calibration(data: Path) -> Calibration | None:
+    """The calibration in force, if there is one. Raises `ConfigError` when it cannot be read."""
+    path = data / "calibration.json"
+    if not path.exists():
+        return None
+    try:
+        return Calibration.load(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise ConfigError(
+            f"{path} is not a calibration ({error}); run `titer calibrate` again or remove it"
+        ) from None
+
+
+def make_weigher(calibration: Calibration | None, ladder: Ladder) -> Weigher:
+    """A weigher at the start of its fold."""
+    detectors = calibration.detectors() if calibration is not None else BUILTIN
+    return Weigher(detectors, calibration, ladder)
+
+
+def announce(log: Log, weigher: Weigher) -> None:
+    """Log under what everything that follows is made, before any of it is."""
+    calibration = weigher.bench.calibration
+    now = time.time_ns() // 1000
+    entries: list[tuple[str, bytes]] = []
+    if calibration is not None:
+        entries.append(("calibration", calibration.dump().encode()))
+    names = tuple(f"{d.card.name}@{d.card.version}" for d in weigher.bench.detectors)
+    start = Start(
+        now, titer.__version__, names, calibration.id if calibration else "", weigher.ladder
+    )
+    log.append([*entries, ("start", msgspec.json.encode(start))])
+
+
+def catch_up(weigher: Weigher, entries: Iterable[tuple[str, bytes]]) -> Iterator[Exchange]:
+    """Fold entries of the log again; yields the exchanges. Findings in the log are not trusted
+    as input: they are made anew."""
+    exchange = msgspec.json.Decoder(Exchange)
+    campaign = msgspec.json.Decoder(Campaign)
+    for kind, body in entries:
+        if kind == "exchange":
+            fact = exchange.decode(body)
+            weigher.weigh(fact)
+            yield fact
+        elif kind == "campaign":
+            weigher.join(campaign.decode(body))
+
+
+def restore(weigher: Weigher, log: Log, snapshots: Snapshots, hunt: LiveHunt | None) -> None:
+    """Bring a weigher to the log's end: from the snapshot if it fits, else from the beginning."""
+    seen = snapshots.load(weigher, log.size)
+    rest = ((s.kind, s.body) for s in log.scan(seen) if s.body is not None)
+    for fact in catch_up(weigher, rest):
+        if hunt is not None:
+            hunt.add((fact,))
+
+
+def make_analysis(shared: Shared) -> Analysis:
+    """The analysis process of `serve`, ready to run."""
+    service = shared.service
+    log = open_log(service.data)
+    weigher = make_weigher(load_calibration(service.data), service.ladder)
+    snapshots = Snapshots(service.data / "state")
+    hunt = LiveHunt() if service.hunt_every else None
+    restore(weigher, log, snapshots, hunt)
+    announce(log, weigher)
+    publisher = Publisher(shared.standings)
+    publisher.publish(rows_to_publish(weigher))
+    for ring in shared.rings:
+        ring.resume()
+    return Analysis(
+        rings=shared.rings,
+        reader=Reader(make_sketcher(service.data)),
+        weigher=weigher,
+        log=log,
+        publisher=publisher,
+        snapshots=snapshots,
+        hunt=hunt,
+        hunt_every=service.hunt_every,
+    )
+
+
+class FeedSink:
+    """What `feed` gives its exchanges to: the same weigher and log as live traffic."""
+
+    def __init__(self, weigher: Weigher, log: Log) -> None:
+        self._weigher = weigher
+        self._log = log
+        self._encode = msgspec.json.Encoder().encode
+        self.weighed = 0
+        self.findings = 0
+
+    def take(self, exchanges: Sequence[Exchange]) -> list[Weighed]:
+        """Weigh, and append durably. Raises OSError when the log cannot be written: the caller
+        must not count these exchanges as read."""
+        encode = self._encode
+        entries: list[tuple[str, bytes]] = []
+        out = [self._weigher.weigh(exchange) for exchange in exchanges]
+        for weighed in out:
+            entries.append(("exchange", encode(weighed.exchange)))
+            entries.extend(("finding", encode(finding)) for finding in weighed.findings)
+            if weighed.decision is not None:
+                entries.append(("decision", encode(weighed.decision)))
+            self.findings += len(weighed.findings)
+        self._log.append(entries)
+        self.weighed += len(out)
+        return out
+
+
+@contextmanager
+def feed_sink(data: Path, ladder: Ladder) -> Iterator[FeedSink]:
+    """A sink over a data directory; on leaving, the head is signed and the state is kept."""
+    data.mkdir(parents=True, exist_ok=True)
+    log = open_log(data)
+    try:
+        weigher = make_weigher(load_calibration(data), ladder)
+        snapshots = Snapshots(data / "state")
+        restore(weigher, log, snapshots, None)
+        announce(log, weigher)
+        sink = FeedSink(weigher, log)
+        try:
+            yield sink
+        finally:
+            log.checkpoint()
+            snapshots.save(weigher, log.size)
+            snapshots.standings(weigher, {"exchanges": sink.weighed, "log_size": log.size})
+    finally:
+        log.close()

@@ -1,0 +1,109 @@
+"""One gateway worker: the engine's hot half behind the proxy, on one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from typing import Any
+
+from titer.access.budgets import Budgets
+from titer.access.keys import KeyBook
+from titer.access.limits import Caller
+from titer.core.errors import ConfigError, Refused
+from titer.core.wire import Problem
+from titer.detect.bias_ledger import BiasLedger
+from titer.detect.parameter_policy import ParameterPolicy
+from titer.engine import Engine
+from titer.gateway.pages import Pages
+from titer.gateway.proxy import Proxy
+from titer.gateway.records import Recorder
+from titer.gateway.standings_feed import Subscriber
+from titer.gateway.workers import Shared, listen
+from titer.respond import MITIGATIONS
+
+#: Seconds between looks for changed keys, and between publications of the counters.
+HOUSEKEEPING = 1.0
+
+_NOT_RECORDING = Problem(
+    kind="overloaded",
+    message="This service must record what it serves and cannot at the moment. Try again later.",
+    code="evidence_unavailable",
+    retry_after=5.0,
+)
+
+
+class StrictEngine(Engine):
+    """An engine that refuses traffic while evidence cannot be written (`evidence.required`)."""
+
+    subscriber: Subscriber
+
+    def admit(self, presented: str, now: int) -> Caller:
+        caller = super().admit(presented, now)
+        if not self.subscriber.recording:
+            raise Refused(_NOT_RECORDING)
+        return caller
+
+
+class Worker:
+    """Owns this process's databases, engine, proxy and clock."""
+
+    def __init__(self, shared: Shared, number: int) -> None:
+        service = shared.service
+        self._shared = shared
+        self._settings = service.settings
+        self._keys = KeyBook(service.data, tiers=service.tiers)
+        run = service.data / "run"
+        run.mkdir(exist_ok=True)
+        budgets = Budgets(run / "budgets", workers=service.workers, worker=number)
+        kind = StrictEngine if service.required else Engine
+        ledger = BiasLedger(share=service.workers)
+        self._engine = kind(
+            keys=self._keys,
+            budgets=budgets,
+            policy=ParameterPolicy(service.policy),
+            ledger=ledger,
+            mitigations={m.card.name: m for m in MITIGATIONS},
+            emit=Recorder(shared.rings[number]).emit,
+        )
+        self._subscriber = Subscriber(shared.standings, self._engine.table)
+        if isinstance(self._engine, StrictEngine):
+            self._engine.subscriber = self._subscriber
+        self._pages = Pages(shared.pages, number)
+        self._ring = shared.rings[number]
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve until SIGTERM, then drain."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._stopping.set)
+        loop.add_signal_handler(signal.SIGINT, lambda: None)  # the supervisor decides
+        proxy = Proxy(self._settings, self._engine, totals=self._pages.others)
+        await proxy.start(sock=listen(self._settings))
+        chores = [
+            asyncio.create_task(self._subscriber.run()),
+            asyncio.create_task(self._keep_house(proxy)),
+        ]
+        await self._stopping.wait()
+        await proxy.drain()
+        for chore in chores:
+            chore.cancel()
+        await asyncio.gather(*chores, return_exceptions=True)
+        self._pages.write(self._counters(proxy))
+
+    async def _keep_house(self, proxy: Proxy) -> None:
+        while True:
+            await asyncio.sleep(HOUSEKEEPING)
+            with contextlib.suppress(ConfigError):  # the key book has closed itself: 401 for all
+                self._keys.refresh()
+            self._pages.write(self._counters(proxy))
+
+    def _counters(self, proxy: Proxy) -> dict[str, Any]:
+        engine = self._engine
+        return {
+            **proxy.metrics.snapshot(),
+            "keys_denied": self._keys.denied,
+            "records_dropped": self._ring.dropped,
+            "mitigation_faults": sum(engine.faults.counts.values()),
+            "shadow_doses": engine.shadow.total,
+        }

@@ -1,0 +1,215 @@
+"""`titer serve`: one supervisor, N gateway workers on one port, one analysis process.
+
+The supervisor forks and waits; it holds no socket and no event loop, so that a process that dies
+can be forked again from a clean state. Workers share the port by SO_REUSEPORT. Rings are made
+before the first fork; databases, sockets and loops after it.
+
+    SIGTERM, SIGINT   workers drain, then the analysis process empties the rings and signs
+    a worker dies     it is replaced; the others carry on
+    analysis dies     it is replaced and folds what the log holds; rings buffer meanwhile
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+
+from titer.access.limits import Tier
+from titer.core.errors import EvidenceError, TiterError
+from titer.detect.parameter_policy import PolicyConfig
+from titer.gateway.ring import Ring
+from titer.gateway.settings import GatewaySettings
+from titer.respond.ladder import Ladder
+
+#: Seconds before a process that died at once is started again.
+RESTART_PAUSE = 0.5
+
+#: A process that dies this often within a minute will not be saved by another start.
+MAX_RESTARTS = 20
+
+#: Exit status of a child that must not be restarted: its message tells the operator why.
+GIVE_UP = 3
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that `serve` needs, resolved.
+
+    `tiers` are budgets by tier; `required` refuses traffic while evidence cannot be written;
+    `hunt_every` is in seconds, 0 turns the live hunt off.
+    """
+
+    data: Path
+    settings: GatewaySettings
+    policy: PolicyConfig
+    ladder: Ladder
+    tiers: dict[str, Tier]
+    workers: int = 1
+    required: bool = False
+    hunt_every: float = 60.0
+
+
+class Shared(msgspec.Struct, frozen=True):
+    """What all processes of one service inherit."""
+
+    service: Service
+    rings: tuple[Ring, ...]
+    standings: Path
+    pages: Path
+
+
+def serve(service: Service, *, ready: Callable[[], None] = lambda: None) -> int:
+    """Run until SIGTERM or SIGINT. Returns the exit status: 0 after a clean stop, else 2."""
+    private = Path(tempfile.mkdtemp(prefix="titer-"))  # mode 0700; unix socket paths are short
+    try:
+        rings = tuple(Ring() for _ in range(service.workers))
+        shared = Shared(service, rings, private / "standings", private)
+        return Supervisor(shared).run(ready)
+    finally:
+        shutil.rmtree(private, ignore_errors=True)
+
+
+class Supervisor:
+    """Forks the processes and keeps them alive."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._children: dict[int, Callable[[], None]] = {}
+        self._analysis = 0
+        self._stopping = False
+        self._starts: list[float] = []
+
+    def run(self, ready: Callable[[], None]) -> int:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        gc.freeze()  # what is here now is shared with the children; do not touch it
+        self._analysis = self._fork(lambda: run_analysis(self._shared))
+        for worker in range(self._shared.service.workers):
+            self._fork(lambda worker=worker: run_worker(self._shared, worker))  # type: ignore[misc]
+        ready()
+        status = 0
+        while self._children:
+            try:
+                pid, raw = os.wait()
+            except ChildProcessError:
+                break
+            except InterruptedError:
+                continue
+            status = max(status, self._ended(pid, os.waitstatus_to_exitcode(raw)))
+        return status
+
+    def _fork(self, main: Callable[[], None]) -> int:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid == 0:
+            _child(main)
+        self._children[pid] = main
+        return pid
+
+    def _ended(self, pid: int, code: int) -> int:
+        """Replace a child that died; returns what this means for our own exit status."""
+        main = self._children.pop(pid, None)
+        if main is None:
+            return 0
+        if not self._stopping and code != GIVE_UP and self._may_restart():
+            print(f"titer: a process ended with status {code}; restarting it", file=sys.stderr)
+            time.sleep(RESTART_PAUSE)
+            if self._stopping:
+                return 0
+            started = self._fork(main)
+            if pid == self._analysis:
+                self._analysis = started
+            return 0
+        if not self._stopping:
+            self._stop()
+            return 2
+        if set(self._children) == {self._analysis}:
+            self._kill(self._analysis)  # the workers are gone: the rings can be emptied
+        return 0 if code in (0, -signal.SIGTERM) else 2
+
+    def _may_restart(self) -> bool:
+        now = time.monotonic()
+        self._starts = [t for t in self._starts if now - t < 60.0] + [now]
+        return len(self._starts) <= MAX_RESTARTS
+
+    def _stop(self, *_: object) -> None:
+        """Workers first: what they still finish belongs into the log."""
+        self._stopping = True
+        workers = [pid for pid in self._children if pid != self._analysis]
+        for pid in workers or list(self._children):
+            self._kill(pid)
+
+    @staticmethod
+    def _kill(pid: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+
+
+def _child(main: Callable[[], None]) -> NoReturn:
+    """Run a child's main function and leave without the parent's clean-up."""
+    code = 0
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        main()
+    except (TiterError, EvidenceError) as error:
+        print(f"titer: {error}", file=sys.stderr)
+        code = GIVE_UP
+    except OSError as error:
+        print(f"titer: {error.strerror or error} ({type(error).__name__})", file=sys.stderr)
+        code = GIVE_UP if isinstance(error, PermissionError) else 1
+    except BaseException as error:  # noqa: BLE001 - a child must not fall into the parent's code
+        print(f"titer: {type(error).__name__}", file=sys.stderr)
+        if os.environ.get("TITER_DEBUG"):
+            sys.excepthook(type(error), error, error.__traceback__)
+        code = 1
+    finally:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def run_analysis(shared: Shared) -> None:
+    """The analysis process's main function."""
+    from titer.gateway.assembly import make_analysis  # noqa: PLC0415 - numpy stays out of workers
+
+    make_analysis(shared).run()
+
+
+def run_worker(shared: Shared, number: int) -> None:
+    """A gateway worker's main function."""
+    from titer.gateway.worker import Worker  # noqa: PLC0415 - nothing of a loop before the fork
+
+    asyncio.run(Worker(shared, number).run())
+
+
+def listen(settings: GatewaySettings) -> socket.socket:
+    """A listening socket that the other workers can open beside ours."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise TiterError(
+            f"cannot listen on {settings.host} port {settings.port}: {error.strerror}; "
+            "choose another with --port or stop what uses it"
+        ) from None
+    listener.setblocking(False)
+    return listener
