@@ -29,6 +29,7 @@ class Saved(msgspec.Struct):
     states: dict[str, dict[str, msgspec.Raw]]
     standings: dict[str, Standing]
     decisions: dict[str, Decision]
+    faults: dict[str, int]
 
 
 class Snapshots:
@@ -46,7 +47,10 @@ class Snapshots:
             name: {subject: msgspec.Raw(encode(state)) for subject, state in rows.items()}
             for name, rows in weigher.bench.states.items()
         }
-        saved = Saved(size, maker(weigher), states, weigher.standings, weigher.decisions)
+        bench = weigher.bench
+        saved = Saved(
+            size, maker(weigher), states, weigher.standings, weigher.decisions, bench.faults
+        )
         with contextlib.suppress(OSError):
             self._write("weigher.msgpack", encode(saved))
 
@@ -65,6 +69,7 @@ class Snapshots:
                 rows[subject] = msgspec.msgpack.decode(raw, type=kind)
         weigher.standings.update(saved.standings)
         weigher.decisions.update(saved.decisions)
+        weigher.bench.faults.update(saved.faults)
         return saved.size
 
     def standings(self, weigher: Weigher, status: Mapping[str, object]) -> None:
