@@ -1,0 +1,145 @@
+"""`titer lab`: honest crowds and attackers made to order, and the score of what found them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import msgspec
+
+from titer.core.errors import InputError
+
+
+def register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the verb `lab` and its three actions."""
+    lab = verbs.add_parser("lab", help="make honest crowds and attackers, and score a hunt")
+    actions = lab.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, about in (
+        ("list", "name the scenarios"),
+        ("write", "write a scenario's exchange log and its labels"),
+        ("score", "judge the output of `titer hunt --json` by the labels"),
+    ):
+        action = actions.add_parser(name, help=about)
+        action.add_argument("--json", action="store_true", help="print JSON")
+        _ARGUMENTS[name](action)
+
+
+def _list_arguments(action: argparse.ArgumentParser) -> None:
+    """`list` takes nothing."""
+
+
+def _write_arguments(action: argparse.ArgumentParser) -> None:
+    action.add_argument("scenario", metavar="SCENARIO", help="a name from `titer lab list`")
+    action.add_argument("--out", required=True, type=Path, help="folder to write into")
+    action.add_argument("--seed", type=int, default=1, help="same seed, same bytes (default 1)")
+    action.add_argument("--accounts", type=int, default=0, help="honest accounts")
+    action.add_argument("--days", type=float, default=0.0, help="length of the scenario")
+    action.add_argument("--zst", action="store_true", help="compress the log")
+    action.add_argument("--no-replies", action="store_true", help="leave the replies' text out")
+    action.add_argument(
+        "--prompts",
+        default="built-in",
+        help="`built-in` (default), `published` (look for a data set), or its folder",
+    )
+    action.add_argument(
+        "--split", choices=("all", "tune", "test"), default="all", help="half of the published set"
+    )
+
+
+def _score_arguments(action: argparse.ArgumentParser) -> None:
+    action.add_argument("labels", type=Path, help="labels.jsonl of the scenario")
+    action.add_argument("report", nargs="?", default="-", help="hunt's JSON (default: stdin)")
+    action.add_argument("--bits", type=float, help="also accuse accounts at this many bits")
+
+
+_ARGUMENTS = {"list": _list_arguments, "write": _write_arguments, "score": _score_arguments}
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run one action; returns the exit status."""
+    return {"list": _list, "write": _write, "score": _score}[arguments.action](arguments)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from titer.lab.scenario import RECIPES
+
+    if arguments.json:
+        rows = {
+            name: {"about": r.about, "accounts": r.accounts, "days": r.days}
+            for name, r in RECIPES.items()
+        }
+        print(json.dumps(rows))
+        return 0
+    for name, recipe in RECIPES.items():
+        print(f"{name:<12}{recipe.about} ({recipe.accounts} accounts, {recipe.days:g} days)")
+    return 0
+
+
+def _write(arguments: argparse.Namespace) -> int:
+    from titer.lab.prompts import find_data
+    from titer.lab.scenario import make
+    from titer.lab.writers import write
+
+    try:
+        named = arguments.prompts
+        data = None
+        if named != "built-in":
+            data = find_data("" if named == "published" else named)
+            if data is None:
+                raise InputError(
+                    "no published prompts near here: name their folder, --prompts DIR"
+                )
+        scenario = make(
+            arguments.scenario,
+            seed=arguments.seed,
+            accounts=arguments.accounts,
+            days=arguments.days,
+            data=data,
+            split=arguments.split,
+        )
+    except (ValueError, FileNotFoundError) as error:
+        raise InputError(str(error)) from None
+    watching = sys.stderr.isatty()
+
+    def seen(count: int) -> None:
+        if watching:
+            print(f"\r{count:,} exchanges", end="", file=sys.stderr, flush=True)
+
+    written = write(
+        scenario,
+        arguments.out,
+        replies=not arguments.no_replies,
+        compress=arguments.zst,
+        seen=seen,
+    )
+    if watching:
+        print("\r", end="", file=sys.stderr)
+    if arguments.json:
+        print(msgspec.json.encode(written).decode())
+    else:
+        print(f"{written.exchanges:,} exchanges of {written.accounts:,} accounts")
+        print(f"log    {written.log}\nlabels {written.labels}")
+    return 0
+
+
+def _score(arguments: argparse.Namespace) -> int:
+    from titer.lab import score
+
+    try:
+        raw = sys.stdin.buffer.read() if arguments.report == "-" else _read(arguments.report)
+        labels = score.read_labels(arguments.labels)
+        report = msgspec.json.decode(raw, type=dict)
+    except (OSError, msgspec.DecodeError) as error:
+        raise InputError(f"cannot read the labels or the report: {error}") from None
+    result = score.score(labels, score.accused(report, bits=arguments.bits))
+    if arguments.json:
+        print(msgspec.json.encode(result).decode())
+    else:
+        print("\n".join(score.lines(result)))
+    return 0
+
+
+def _read(name: str) -> bytes:
+    return Path(name).read_bytes()

@@ -1,0 +1,1 @@
+"""Attackers and honest crowds made to order, and the score."""
