@@ -1,0 +1,157 @@
+"""From lines to exchanges: the same facts, sketches and pseudonyms as live traffic.
+
+A line that cannot be used is set apart with a reason. A line whose text cannot be read (no body,
+a route that no dialect knows, a body of the wrong shape) is still an exchange, with what is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from titer.core.ids import Pseudonyms
+from titer.core.nouns import Exchange, ReplyFacts, RequestFacts, Sketch, Usage
+from titer.core.wire import Request
+from titer.gateway import dialects
+from titer.gateway.dialects.contract import Dialect
+from titer.gateway.feeds.exchange_log import ExchangeLog
+from titer.gateway.feeds.parts import Bad, Parts, word
+from titer.gateway.records import MAX_RAW, shorten
+
+#: Characters a token when the log does not say: as the engine estimates.
+CHARS_PER_TOKEN = 4
+
+Texts = tuple[tuple[str, str], ...]
+
+
+class Sketches(Protocol):
+    """The part of `titer.core.sketch.Sketcher` that is needed here."""
+
+    def sketch_many(self, batch: Sequence[Sequence[tuple[str, str]]]) -> list[Sketch]: ...
+
+
+class Format(Protocol):
+    """A reader of one format. `names` gives the logged name of each pseudonym it made."""
+
+    name: str
+    names: dict[str, str]
+    unknown: Counter[str]
+    missing: Counter[str]
+
+    def parts(self, line: bytes) -> Parts: ...
+
+
+class Maker:
+    """Turns lines of one format into exchanges, a batch at a time."""
+
+    def __init__(self, shape: Format, *, sketcher: Sketches, pseudonyms: Pseudonyms) -> None:
+        self.shape = shape
+        self._parts = shape.parts
+        self._sketcher = sketcher
+        self._key = pseudonyms.key("exchange")
+        self._dialects: dict[str, Dialect | None] = {}
+
+    def many(self, lines: Sequence[bytes]) -> tuple[list[Exchange], list[tuple[int, str]]]:
+        """Exchanges in the order of the lines, and (place, reason) of lines that are none.
+
+        Blank lines are neither.
+        """
+        read: list[tuple[Parts, str, RequestFacts, str]] = []
+        texts: list[Texts] = []
+        bad: list[tuple[int, str]] = []
+        for place, line in enumerate(lines):
+            if not line or line.isspace():
+                continue
+            try:
+                parts = self._parts(line)
+            except Bad as error:
+                bad.append((place, error.reason))
+                continue
+            except msgspec.ValidationError:
+                bad.append((place, "not an object"))
+                continue
+            except UnicodeDecodeError:
+                bad.append((place, "not UTF-8"))
+                continue
+            except msgspec.DecodeError as error:
+                bad.append((place, _why(error)))
+                continue
+            except RecursionError:
+                bad.append((place, "nested too deeply"))
+                continue
+            facts, said = self._request(parts)
+            model = word(parts.body.get("model")) if parts.body is not None else ""
+            read.append((parts, parts.id or self._name(line), facts, model))
+            texts.append(said)
+        sketches = self._sketcher.sketch_many(texts)
+        return [
+            Exchange(
+                name, p.at, p.principal, p.endpoint, model, p.origin, facts, sketch,
+                p.usage or _estimate(p), p.reply or _NO_REPLY, p.status,
+            )
+            for (p, name, facts, model), sketch in zip(read, sketches, strict=True)
+        ], bad  # fmt: skip
+
+    def _request(self, parts: Parts) -> tuple[RequestFacts, Texts]:
+        """Facts and texts of a body, or nothing of either, counted."""
+        body = parts.body
+        if body is None:
+            self.shape.missing["request"] += 1
+            return _NO_FACTS, ()
+        endpoint = parts.endpoint
+        if endpoint in self._dialects:
+            dialect = self._dialects[endpoint]
+        else:
+            found = dialects.find("POST", endpoint)
+            dialect = found[0] if found is not None and found[1].exchange else None
+            if len(self._dialects) < 1_000:
+                self._dialects[endpoint] = dialect
+        if dialect is None:
+            self.shape.missing["dialect"] += 1
+            return _NO_FACTS, ()
+        try:
+            facts = dialect.facts(
+                Request(
+                    dialect=dialect.name,
+                    endpoint=endpoint,
+                    body=body,
+                    raw=b"",
+                    stream=body.get("stream") is True,
+                )
+            )
+            texts = tuple(dialect.texts(body))
+        except Exception:  # noqa: BLE001 - a body that its dialect would have refused
+            self.shape.missing["request"] += 1
+            return _NO_FACTS, ()
+        return facts, shorten(texts) if parts.bytes_in > MAX_RAW else texts
+
+    def _name(self, line: bytes) -> str:
+        """An id of a line that has none: keyed, so that it tests no guess of the text."""
+        return hashlib.blake2b(line, key=self._key, digest_size=12).hexdigest()
+
+
+def to_exchange(line: bytes, sketcher: Sketches, pseudonyms: Pseudonyms) -> Exchange:
+    """One line of titer's exchange log as an `Exchange`. Raises `ValueError` with the reason."""
+    maker = Maker(ExchangeLog(pseudonyms), sketcher=sketcher, pseudonyms=pseudonyms)
+    made, bad = maker.many([line])
+    if bad or not made:
+        raise ValueError(bad[0][1] if bad else "blank line")
+    return made[0]
+
+
+def _estimate(parts: Parts) -> Usage:
+    chars = parts.reply.chars if parts.reply is not None else 0
+    return Usage(parts.bytes_in // CHARS_PER_TOKEN, chars // CHARS_PER_TOKEN, estimated=True)
+
+
+def _why(error: msgspec.DecodeError) -> str:
+    """msgspec's reason without its position; none of its messages repeats input."""
+    return "cut short" if "truncated" in str(error) else "not JSON"
+
+
+_NO_FACTS = RequestFacts()
+_NO_REPLY = ReplyFacts()
