@@ -73,9 +73,16 @@ class View:
             raise IndexError(f"the log has {self.size} entries; there is no entry {index}")
         return self.journal.read(index)
 
-    def scan(self, start: int = 0) -> Iterator[Stored]:
-        """Entries from `start` to the size at the time of the call, in order."""
-        return self.journal.scan(start, self.size)
+    def scan(self, start: int = 0, stop: int | None = None) -> Iterator[Stored]:
+        """Entries from `start` up to `stop`, or to the size at the time of the call, in order."""
+        return self.journal.scan(start, self.size if stop is None else min(stop, self.size))
+
+    def publish(self) -> str:
+        """The newest signed head. Raises LookupError when nothing was published yet."""
+        self.reload()
+        if self.head is None:
+            raise LookupError("the log has not published a head yet: try again in a second")
+        return self.signed_head
 
     def inclusion(self, index: int) -> list[bytes]:
         """The inclusion proof of an entry under the published head."""
@@ -191,6 +198,10 @@ class Log(View):
             files.sync_directory(self.directory)
             self.head, self.signed_head = head, signed
             return signed
+
+    def publish(self) -> str:
+        """The newest signed head, published now."""
+        return self.checkpoint()
 
     def close(self) -> None:
         """Publish a last head and let go of the lock. Closing twice is harmless."""
