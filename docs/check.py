@@ -10,7 +10,7 @@ from titer.cli import build
 from titer.config import reference
 from titer.detect import BUILTIN as DETECTORS
 from titer.gateway.dialects import BUILTIN as DIALECTS
-from titer.respond import MITIGATIONS
+from titer.respond import builtin
 
 DOCS = Path(__file__).parent
 
@@ -48,8 +48,8 @@ def main() -> int:
         ]
     for detector in DETECTORS:
         page(f"reference/detectors/{detector.card.name}.md", missing)
-    for mitigation in MITIGATIONS:
-        page(f"reference/mitigations/{mitigation.card.name}.md", missing)
+    for name in builtin():
+        page(f"reference/mitigations/{name}.md", missing)
     dialects = "\n".join(f.read_text(encoding="utf-8") for f in DOCS.glob("reference/dialects/*"))
     missing += [
         f"reference/dialects: {d.name} is not described" for d in DIALECTS if d.name not in dialects

@@ -121,7 +121,9 @@ class Engine:
         """Budget, parameter policy, then the doses of the caller's standing. Raises `Refused`."""
         self._budgets.take(caller, now, len(request.raw) // CHARS_PER_TOKEN)
         principal = caller.principal
-        applied = self._policy.apply(request, facts, principal.grants, self._ledger, principal.subject)
+        applied = self._policy.apply(
+            request, facts, principal.grants, self._ledger, principal.subject
+        )
         request = applied.request
         transforms: tuple[Transform, ...] = ()
         if applied.decimals is not None:

@@ -25,7 +25,7 @@ from titer.gateway.snapshots import Snapshots, rows_to_publish
 from titer.gateway.standings_feed import Publisher
 from titer.gateway.workers import Shared
 from titer.hunt.live import LiveHunt
-from titer.respond.ladder import Ladder
+from titer.respond.ladder import Ladder, Rung
 
 #: Exchanges weighed between two durable appends of `feed`.
 FEED_BATCH = 4096
@@ -38,7 +38,13 @@ class Start(msgspec.Struct, frozen=True):
     version: str
     detectors: tuple[str, ...]
     calibration: str
-    ladder: Ladder
+    rungs: tuple[Rung, ...]
+    tiers: dict[str, tuple[Rung, ...]]
+    margin: float
+
+    def ladder(self) -> Ladder:
+        """The ladder that was in force."""
+        return Ladder(self.rungs, tiers=self.tiers, margin=self.margin)
 
 
 def origin(data: Path) -> str:
@@ -83,9 +89,11 @@ def announce(log: Log, weigher: Weigher) -> None:
     if calibration is not None:
         entries.append(("calibration", calibration.dump().encode()))
     names = tuple(f"{d.card.name}@{d.card.version}" for d in weigher.bench.detectors)
+    ladder = weigher.ladder
     start = Start(
-        now, titer.__version__, names, calibration.id if calibration else "", weigher.ladder
-    )
+        now, titer.__version__, names, calibration.id if calibration else "",
+        ladder.rungs, ladder.tiers, ladder.margin,
+    )  # fmt: skip
     log.append([*entries, ("start", msgspec.json.encode(start))])
 
 

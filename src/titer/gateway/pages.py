@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 from pathlib import Path
-from typing import Any
 
 
 class Pages:
@@ -18,16 +17,16 @@ class Pages:
         self._directory = directory
         self._own = directory / f"worker-{number}.json"
 
-    def write(self, counters: dict[str, Any]) -> None:
+    def write(self, counters: dict[str, float]) -> None:
         """Publish this worker's counters. A failure costs a second of metrics, nothing else."""
         temporary = self._own.with_suffix(".tmp")
         with contextlib.suppress(OSError):
             temporary.write_text(json.dumps(counters), encoding="utf-8")
             temporary.replace(self._own)
 
-    def others(self) -> list[dict[str, Any]]:
+    def others(self) -> list[dict[str, float]]:
         """The latest counters of every other worker."""
-        found: list[dict[str, Any]] = []
+        found: list[dict[str, float]] = []
         for path in sorted(self._directory.glob("worker-*.json")):
             if path == self._own:
                 continue

@@ -109,7 +109,7 @@ class _Fold:
         calibration = self._calibration if start.calibration else None
         if start.calibration and (calibration is None or calibration.id != start.calibration):
             raise EvidenceError(f"replay: entry {index} names a calibration that the log lacks")
-        fresh = make_weigher(calibration, start.ladder)
+        fresh = make_weigher(calibration, start.ladder())
         names = tuple(f"{d.card.name}@{d.card.version}" for d in fresh.bench.detectors)
         if names != start.detectors:
             raise EvidenceError(

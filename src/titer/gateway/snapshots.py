@@ -96,7 +96,12 @@ def maker(weigher: Weigher) -> str:
     """What the state depends on: detectors, calibration and ladder."""
     cards = ",".join(f"{d.card.name}@{d.card.version}" for d in weigher.bench.detectors)
     calibration = weigher.bench.calibration
-    return f"{cards}|{calibration.id if calibration else ''}|{weigher.ladder!r}"
+    return f"{cards}|{calibration.id if calibration else ''}|{_rungs(weigher)}"
+
+
+def _rungs(weigher: Weigher) -> str:
+    ladder = weigher.ladder
+    return msgspec.json.encode((ladder.rungs, ladder.tiers, ladder.margin)).decode()
 
 
 def rows_to_publish(weigher: Weigher) -> list[Dosed]:

@@ -5,22 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from typing import Any
+from pathlib import Path
 
+from titer.access.address import ClientAddress
 from titer.access.budgets import Budgets
 from titer.access.keys import KeyBook
 from titer.access.limits import Caller
+from titer.access.secret import load_or_create
 from titer.core.errors import ConfigError, Refused
+from titer.core.ids import Pseudonyms
 from titer.core.wire import Problem
 from titer.detect.bias_ledger import BiasLedger
 from titer.detect.parameter_policy import ParameterPolicy
 from titer.engine import Engine
+from titer.gateway.dialects import find
+from titer.gateway.metrics import total
+from titer.gateway.origin import Origins
 from titer.gateway.pages import Pages
 from titer.gateway.proxy import Proxy
 from titer.gateway.records import Recorder
 from titer.gateway.standings_feed import Subscriber
 from titer.gateway.workers import Shared, listen
-from titer.respond import MITIGATIONS
+from titer.respond import builtin
 
 #: Seconds between looks for changed keys, and between publications of the counters.
 HOUSEKEEPING = 1.0
@@ -57,13 +63,13 @@ class Worker:
         run.mkdir(exist_ok=True)
         budgets = Budgets(run / "budgets", workers=service.workers, worker=number)
         kind = StrictEngine if service.required else Engine
-        ledger = BiasLedger(share=service.workers)
+        ledger = BiasLedger(run / "bias.db")
         self._engine = kind(
             keys=self._keys,
             budgets=budgets,
             policy=ParameterPolicy(service.policy),
             ledger=ledger,
-            mitigations={m.card.name: m for m in MITIGATIONS},
+            mitigations=builtin(),
             emit=Recorder(shared.rings[number]).emit,
         )
         self._subscriber = Subscriber(shared.standings, self._engine.table)
@@ -72,38 +78,57 @@ class Worker:
         self._pages = Pages(shared.pages, number)
         self._ring = shared.rings[number]
         self._stopping = asyncio.Event()
+        self._proxy = Proxy(
+            self._settings,
+            self._engine,
+            find=find,
+            origins=self._origins(service.data),
+            snapshot=self._totals,
+        )
+
+    def _origins(self, data: Path) -> Origins:
+        settings = self._settings
+        return Origins(
+            Pseudonyms(load_or_create(data)),
+            address_of=ClientAddress(settings.trusted_proxies).of,
+            ja4_header=settings.ja4_header,
+        )
 
     async def run(self) -> None:
         """Serve until SIGTERM, then drain."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._stopping.set)
         loop.add_signal_handler(signal.SIGINT, lambda: None)  # the supervisor decides
-        proxy = Proxy(self._settings, self._engine, totals=self._pages.others)
-        await proxy.start(sock=listen(self._settings))
+        proxy = self._proxy
+        await proxy.start(listen(self._settings))
         chores = [
             asyncio.create_task(self._subscriber.run()),
-            asyncio.create_task(self._keep_house(proxy)),
+            asyncio.create_task(self._keep_house()),
         ]
         await self._stopping.wait()
         await proxy.drain()
         for chore in chores:
             chore.cancel()
         await asyncio.gather(*chores, return_exceptions=True)
-        self._pages.write(self._counters(proxy))
+        self._pages.write(self._counters())
 
-    async def _keep_house(self, proxy: Proxy) -> None:
+    async def _keep_house(self) -> None:
         while True:
             await asyncio.sleep(HOUSEKEEPING)
             with contextlib.suppress(ConfigError):  # the key book has closed itself: 401 for all
                 self._keys.refresh()
-            self._pages.write(self._counters(proxy))
+            self._pages.write(self._counters())
 
-    def _counters(self, proxy: Proxy) -> dict[str, Any]:
+    def _totals(self) -> dict[str, float]:
+        """All workers' counters together: ours as they are now, the others' of a second ago."""
+        return total([self._counters(), *self._pages.others()])
+
+    def _counters(self) -> dict[str, float]:
         engine = self._engine
         return {
-            **proxy.metrics.snapshot(),
+            **self._proxy.snapshot(),
             "keys_denied": self._keys.denied,
             "records_dropped": self._ring.dropped,
             "mitigation_faults": sum(engine.faults.counts.values()),
-            "shadow_doses": engine.shadow.total,
+            "shadow_doses": engine.shadow.requests,
         }
