@@ -108,9 +108,7 @@ def masked_tokens(
     return masked
 
 
-def _quoted(
-    data: bytes | bytearray, values: Bytes, classes: Bytes, offsets: Index
-) -> list[Spans]:
+def _quoted(data: bytes | bytearray, values: Bytes, classes: Bytes, offsets: Index) -> list[Spans]:
     """Byte spans of quoted strings, code and addresses."""
     spans: list[Spans] = []
     lines: Index | None = None

@@ -67,6 +67,7 @@ Texts = Sequence[tuple[str, str]]
 
 _LANES = np.uint64(0x0001_0001_0001_0001)
 _SHIFT = np.uint64(32)
+_LAST = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 
 
 class Sketcher:
@@ -173,11 +174,15 @@ class Sketcher:
         for back in range(1, SHINGLE):
             shingles += hashes[np.maximum(index - back, first)] * odd[5 + back]
         shingles = self._mix(shingles, 8)
+        # What every text opens with says nothing, unless the text is nothing else.
+        opening = np.flatnonzero((index - first < SHINGLE) & np.repeat(counts > SHINGLE, counts))
         bands = np.empty((len(firsts), BANDS), dtype=np.uint64)
         for band in range(BANDS):
-            order = shingles * self._bands[band]
+            order = (shingles ^ self._finals[band]) * self._bands[band]
             order ^= order >> _SHIFT
-            np.minimum.reduceat(order * odd[10], firsts, out=bands[:, band])
+            order *= odd[10]
+            order[opening] = _LAST
+            np.minimum.reduceat(order, firsts, out=bands[:, band])
         frames = self._mix(bands ^ self._finals, 11)
         places = (index - first).astype(np.uint64) * odd[13]
         whole = np.add.reduceat(self._mix(hashes ^ places, 13), firsts)

@@ -1,0 +1,10 @@
+"""Weigh one caller: one file per detection, each with its card."""
+
+from __future__ import annotations
+
+from titer.core.contracts import Detector
+from titer.detect.coverage import Coverage
+from titer.detect.frames import Frames
+
+#: The detectors that come with titer. Others are found by their entry point `titer.detectors`.
+BUILTIN: tuple[Detector, ...] = (Frames(), Coverage())

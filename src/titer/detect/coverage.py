@@ -1,0 +1,81 @@
+"""Coverage: one capability is walked through, question by question, with the same settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from titer.core.nouns import Card, Exchange
+from titer.detect import memory
+from titer.detect.fold import State, Wagering
+from titer.detect.strata import single_turn
+
+#: Cells that must be familiar for a question to belong to the caller's family: half of them.
+FAMILIAR = 2
+#: A cell is familiar when it was seen in this share of requests; chance gives 1 in 256.
+FAMILIAR_SHARE = 1 / 16
+#: Requests before a family can be told.
+ESTABLISHED = 8
+#: Parameters that a pipeline fixes once and a person's tools leave out or vary.
+SETTINGS = ("max_tokens", "max_completion_tokens", "temperature", "top_p", "n", "seed")
+
+#: Settings above this are as good as absent: no model takes them.
+LARGEST = 1e9
+
+_MASK = 0x7FFF_FFFF_FFFF_FFFF
+
+
+class Coverage(Wagering):
+    """Bets that the next exchange is a new question of a narrow family, asked as before."""
+
+    card = Card(
+        name="coverage",
+        version="1",
+        technique="AML.T0024.002",
+        measures="how often a caller asks a new single question of a familiar kind (by the "
+        "unmasked cells of the text) with the settings it mostly uses; repeated questions, "
+        "which honest use is full of, count against it (the Good-Turing share of unseen mass)",
+        blind_to="collection over many subjects at once; questions that cells do not see as one "
+        "family (8 bits each, word stems); a caller that repeats itself or varies its settings "
+        "on purpose; conversations",
+        benign_causes="evaluation runs, batch jobs, a classroom on one exercise sheet, an "
+        "application for one purpose",
+        cost="about 5 us and 2.5 kB a subject",
+        lifecycle="draft",
+    )
+    drafts = (0.6, 0.8, 0.5, 0.3, 0.3, 0.3)
+
+    def judge(self, state: State, exchange: Exchange, *, new: bool) -> bool:
+        tokens, seen = state.tokens, state.seen
+        settings = _settings(exchange)
+        usual = 2 * tokens.get(settings, 0) >= seen
+        least = max(2.0, seen * FAMILIAR_SHARE)
+        cells = exchange.sketch.cells
+        familiar = sum([tokens.get(cell, 0) >= least for cell in cells])
+        memory.count(tokens, (*cells, settings))
+        return (
+            new
+            and usual
+            and seen >= ESTABLISHED
+            and familiar >= FAMILIAR
+            and single_turn(exchange)
+        )
+
+    def note(self, state: State) -> str:
+        share = round(100 * state.fresh / state.seen) if state.seen else 0
+        return (
+            f"{state.found} of the last {state.seen} requests were new single questions of one "
+            f"narrow family with the same settings; {share} % of its questions were new"
+        )
+
+
+def _settings(exchange: Exchange) -> int:
+    """A token of the model and the settings; the same in every process."""
+    params: dict[str, Any] = exchange.request.params
+    token = 7
+    for name in SETTINGS:
+        value = params.get(name)
+        plain = isinstance(value, (int, float)) and 0 <= value <= LARGEST
+        token = (token * 1_000_003 + (round(value * 1000) if plain else 1)) & _MASK
+    for byte in exchange.model.encode()[:64]:
+        token = (token * 257 + byte) & _MASK
+    return token

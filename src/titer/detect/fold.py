@@ -1,0 +1,157 @@
+"""What `frames` and `coverage` have in common: a wager per subject, over one horizon at a time.
+
+1. Every exchange falls into a stratum and is a hit or not (the detector decides).
+2. The wager moves; its running maximum over the subject's life is the score.
+3. At the end of a horizon (the length of the log that calibration saw) the wager, the counts
+   and the memories begin anew; the score stays. So a bound that calibration supports holds for
+   each horizon; over k of them it is at most k times as large.
+4. A finding is written when the score has risen noticeably, citing the latest hits.
+
+A state that is passed to `step` is used up: it is changed in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
+
+import msgspec
+
+from titer.core.nouns import Card, Exchange, Finding
+from titer.detect import memory, strata, wager
+
+#: Microseconds; used until a calibration says how long its log was (30 days).
+DRAFT_HORIZON = 30 * 86_400_000_000
+#: Bits of raw score that the first finding needs, and the growth that the next ones need:
+#: a subject's findings stay few (about 30 for a score of 1,000).
+STEP, GROWTH = 1.0, 1.25
+#: Exchanges that a finding cites at most.
+CITES = 8
+
+
+class State(msgspec.Struct, array_like=True):
+    """Of one subject; at most about 2.5 kB encoded.
+
+    Counts are of the horizon numbered `epoch`, but `hits` and `trials` (by stratum, for
+    calibration), `score` (bits) and `told` (the score last reported) are of its life.
+    """
+
+    epoch: int
+    seen: int
+    fresh: int
+    found: int
+    score: float
+    told: float
+    fortunes: list[float]
+    hits: list[int]
+    trials: list[int]
+    tokens: dict[int, int]
+    contents: list[int]
+    cites: list[str]
+
+
+class Wagering:
+    """Base of detectors that bet on hits. Subclasses give `card`, `drafts`, `judge`, `note`."""
+
+    card: Card
+    #: Draft nulls by stratum, used until calibrated: guesses, and worth 0 bits.
+    drafts: Sequence[float]
+
+    def __init__(
+        self,
+        nulls: Sequence[float] | None = None,
+        *,
+        origin: int = 0,
+        horizon: int = DRAFT_HORIZON,
+    ) -> None:
+        if horizon <= 0:
+            raise ValueError("horizon must be a positive number of microseconds")
+        if nulls is not None and len(nulls) != len(strata.NAMES):
+            raise ValueError(f"nulls must have one rate for each of {len(strata.NAMES)} strata")
+        self.wager = wager.Wager(self.drafts if nulls is None else nulls)
+        self.origin = origin
+        self.horizon = horizon
+
+    def judge(self, state: State, exchange: Exchange, *, new: bool) -> bool:
+        """Whether this exchange is a hit; updates `state.tokens`."""
+        raise NotImplementedError
+
+    def note(self, state: State) -> str:
+        """One sentence for a finding: counts, no text."""
+        raise NotImplementedError
+
+    def subject(self, exchange: Exchange) -> str | None:
+        """Who is weighed: the organisation or account, unless nothing was served."""
+        if exchange.status >= 400 or not exchange.sketch.frames:
+            return None
+        return exchange.principal.subject
+
+    def start(self) -> State:
+        """The state of a subject that was never seen."""
+        zeros = [0] * len(strata.NAMES)
+        return State(
+            -1, 0, 0, 0, 0.0, 0.0, wager.start(), zeros, list(zeros), {}, memory.blank(), []
+        )
+
+    def step(self, state: State | Any, exchange: Exchange) -> tuple[State, Iterable[Finding]]:
+        """The next state, and a finding when the score has risen noticeably.
+
+        `state` may also be what msgpack made of one.
+        """
+        if not isinstance(state, State):
+            state = msgspec.convert(state, State)
+        epoch = (exchange.at - self.origin) // self.horizon
+        if epoch > state.epoch:
+            _begin(state, epoch)
+        new = memory.is_new(state.contents, strata.content(exchange.sketch))
+        hit = self.judge(state, exchange, new=new)
+        kind = strata.stratum(exchange)
+        state.seen += 1
+        state.fresh += new
+        state.trials[kind] += 1
+        if hit:
+            state.found += 1
+            state.hits[kind] += 1
+            if len(state.cites) == CITES:
+                del state.cites[0]
+            state.cites.append(exchange.id)
+        score = self.wager.bet(state.fortunes, kind, hit)
+        if score > state.score:
+            state.score = score
+            if score >= state.told * GROWTH + STEP:
+                state.told = score
+                return state, (self._finding(state, exchange),)
+        return state, ()
+
+    def _finding(self, state: State, exchange: Exchange) -> Finding:
+        return Finding(
+            id="",
+            at=exchange.at,
+            detector=f"{self.card.name}@{self.card.version}",
+            subject=exchange.principal.subject,
+            technique=self.card.technique,
+            bits=0.0,
+            note=self.note(state),
+            score=state.score,
+            cites=tuple(state.cites),
+        )
+
+    def learn(self, states: Iterable[Any]) -> dict[str, list[float]]:
+        """The null's parameters, from the final states of honest subjects."""
+        rows = (s if isinstance(s, State) else msgspec.convert(s, State) for s in states)
+        nulls = wager.worst_rates(((s.hits, s.trials) for s in rows), self.wager.nulls)
+        return {"nulls": list(nulls)}
+
+    def fitted(self, params: Mapping[str, Sequence[float]], *, origin: int, horizon: int) -> Self:
+        """The same detector under the null of a calibration."""
+        return type(self)(params["nulls"], origin=origin, horizon=horizon)
+
+
+def _begin(state: State, epoch: int) -> None:
+    """A new horizon: all but the score and the counts for calibration begins anew."""
+    state.epoch = epoch
+    state.seen = state.fresh = state.found = 0
+    state.fortunes = wager.start()
+    state.tokens = {}
+    state.contents = memory.blank()
+    state.cites = []
