@@ -16,8 +16,14 @@ MAX_LIMIT = 10**15
 class Limits(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """Budgets over sliding windows of a minute and of a day (UTC). 0 means no limit.
 
-    Requests count when they are let in, also those that the upstream then fails. Tokens are
-    the upstream's own count, or an estimate when it does not say.
+    requests_per_minute: requests that are let in, also those that the upstream then fails.
+    requests_per_day: the same per day.
+    tokens_in_per_minute: tokens of prompts; the upstream's own count, or an estimate when it
+        does not say.
+    tokens_in_per_day: the same per day.
+    tokens_out_per_minute: tokens of replies. A request is let in while the budget is not spent,
+        so that it can be overdrawn by what is in flight.
+    tokens_out_per_day: the same per day.
     """
 
     requests_per_minute: int = 0
@@ -51,7 +57,8 @@ UNLIMITED = Limits()
 class Tier(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What keys of one tier get unless they have limits of their own.
 
-    `key` bounds each key, `org` the sum over all keys of the organisation.
+    key: budgets of each key.
+    org: budgets of all keys of one organisation together.
     """
 
     key: Limits = UNLIMITED
