@@ -23,7 +23,8 @@ def register(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from titer.core.errors import EvidenceError
-    from titer.evidence.verify import MAX_DOSSIER, verify
+    from titer.evidence.form import MAX_DOSSIER
+    from titer.evidence.verify import verify
 
     data = read_file(arguments.file, limit=MAX_DOSSIER)
     try:
@@ -34,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"titer: REFUSED: {error}", file=sys.stderr)
         return 2
     if arguments.json:
-        show({"verified": True, **verified.as_json()})
+        show({"verified": True, "dossier": verified})
     else:
         print("\n".join(verified.lines()))
     return 0

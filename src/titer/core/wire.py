@@ -106,7 +106,8 @@ class Transform(Protocol):
     and cannot be recalled. `held` counts the units being held back, for the cap.
     """
 
-    held: int
+    @property
+    def held(self) -> int: ...
 
     def feed(self, unit: Reply) -> Iterable[Reply]: ...
 

@@ -49,7 +49,8 @@ class Bench:
     def _earn(self, finding: Finding, card: Card, exchange: Exchange) -> Finding:
         bits, source = 0.0, ""
         if self.calibration is not None and self.calibration.covers(card):
-            bits = self.calibration.bits(card.name, finding.score)
+            tier = exchange.principal.tier
+            bits = self.calibration.bits(card.name, finding.score, tier)
             source = self.calibration.id
         return msgspec.structs.replace(
             finding, id=f"f-{exchange.id}-{card.name}", bits=bits, calibration=source

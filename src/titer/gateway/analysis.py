@@ -46,7 +46,8 @@ Entry = tuple[str, bytes]
 class Log(Protocol):
     """The part of `titer.evidence.log.Log` that is needed here."""
 
-    size: int
+    @property
+    def size(self) -> int: ...
 
     def append(self, entries: Sequence[Entry]) -> int: ...
 
@@ -92,7 +93,7 @@ class Analysis:
         self._waiting: list[Dosed] = []
         self._lost = 0
         self._gaps = [ring.dropped for ring in rings]
-        self._hunted: set[str] = set()
+        self._hunted: dict[str, tuple[tuple[str, ...], float]] = {}
         self.exchanges = 0
         self.faults = 0
 
@@ -182,7 +183,7 @@ class Analysis:
             self._log.checkpoint()
 
     def _seek(self) -> None:
-        """Look for campaigns; each is logged and its members weighed once per new bits."""
+        """Look for campaigns; each is logged, and its members weighed, when it changes."""
         assert self._hunt is not None
         try:
             campaigns: Iterable[Campaign] = self._hunt.run()
@@ -192,9 +193,10 @@ class Analysis:
             self.faults += 1
             return
         for campaign in campaigns:
-            if campaign.id in self._hunted:
+            seen = (campaign.members, campaign.bits)
+            if self._hunted.get(campaign.id) == seen:
                 continue
-            self._hunted.add(campaign.id)
+            self._hunted[campaign.id] = seen
             self._spool.append(("campaign", self._encode(campaign)))
             for finding, decision in self._weigher.join(campaign):
                 self._spool.append(("finding", self._encode(finding)))

@@ -11,12 +11,13 @@ import msgspec
 
 import titer
 from titer.access.secret import load_or_create
-from titer.core.errors import ConfigError
+from titer.core.errors import ConfigError, InputError
 from titer.core.ids import Pseudonyms
 from titer.core.nouns import Campaign, Exchange
 from titer.core.sketch import Sketcher
 from titer.detect import BUILTIN
 from titer.detect.calibration import Calibration
+from titer.detect.calibration import load as read_calibration
 from titer.engine import Weighed, Weigher
 from titer.evidence.log import Log
 from titer.gateway.analysis import Analysis
@@ -68,16 +69,14 @@ def load_calibration(data: Path) -> Calibration | None:
     if not path.exists():
         return None
     try:
-        return Calibration.load(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise ConfigError(
-            f"{path} is not a calibration ({error}); run `titer calibrate` again or remove it"
-        ) from None
+        return read_calibration(path.read_bytes())
+    except (InputError, OSError) as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
 def make_weigher(calibration: Calibration | None, ladder: Ladder) -> Weigher:
     """A weigher at the start of its fold."""
-    detectors = calibration.detectors() if calibration is not None else BUILTIN
+    detectors = BUILTIN if calibration is None else calibration.fit_detectors(BUILTIN)
     return Weigher(detectors, calibration, ladder)
 
 

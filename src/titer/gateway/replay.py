@@ -14,7 +14,7 @@ import msgspec
 
 from titer.core.errors import EvidenceError
 from titer.core.nouns import Campaign, Exchange
-from titer.detect.calibration import Calibration
+from titer.detect.calibration import Calibration, load
 from titer.engine import Weigher
 from titer.evidence.log import View
 from titer.gateway.assembly import Start, make_weigher
@@ -80,7 +80,7 @@ class _Fold:
                 if decision is not None:
                     self._expected.append(("decision", self._encode(decision)))
         elif kind == "calibration":
-            self._calibration = Calibration.load(body.decode())
+            self._calibration = load(body)
         elif kind == "start":
             self._start(index, msgspec.json.decode(body, type=Start))
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from pathlib import Path
 
-from titer.access.address import ClientAddress
 from titer.access.budgets import Budgets
 from titer.access.keys import KeyBook
 from titer.access.limits import Caller
@@ -82,16 +80,12 @@ class Worker:
             self._settings,
             self._engine,
             find=find,
-            origins=self._origins(service.data),
+            origins=Origins(
+                Pseudonyms(load_or_create(service.data)),
+                trusted=service.settings.trusted_proxies,
+                ja4_header=service.settings.ja4_header,
+            ),
             snapshot=self._totals,
-        )
-
-    def _origins(self, data: Path) -> Origins:
-        settings = self._settings
-        return Origins(
-            Pseudonyms(load_or_create(data)),
-            address_of=ClientAddress(settings.trusted_proxies).of,
-            ja4_header=settings.ja4_header,
         )
 
     async def run(self) -> None:
