@@ -129,7 +129,7 @@ class ClientConnection(asyncio.BufferedProtocol):
             self.transport.abort()
         elif self._state == BUSY:
             if self.passage is not None:
-                self.passage.timed_out()
+                self.passage.timed_out(now)
         elif self._state == HEAD and not self._rest:
             self._close()
         else:

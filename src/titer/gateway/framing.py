@@ -226,26 +226,19 @@ class _Body:
 
 
 class ChunkedReply:
-    """A chunked reply body. Call `feed`; `pieces` then holds its payload: clear it after use."""
+    """A chunked reply body. `feed` is llhttp's own and raises `HttpParserError`.
 
-    __slots__ = ("_body", "_feed", "pieces")
+    After a feed `pieces` holds the payload (clear it after use) and `body` says whether it is
+    complete; `body.begun` other than 1 then means that bytes followed the reply.
+    """
+
+    __slots__ = ("body", "feed", "pieces")
 
     def __init__(self) -> None:
-        self._body = _Body()
-        self.pieces = self._body.pieces
-        self._feed = HttpResponseParser(self._body).feed_data
-        self._feed(_CHUNKED_REPLY)
-
-    def feed(self, data: bytes) -> bool:
-        """True once the body is complete. Raises ValueError for bad chunks or anything after."""
-        try:
-            self._feed(data)
-        except HttpParserError:
-            raise ValueError("malformed chunk") from None
-        body = self._body
-        if body.complete and body.begun != 1:
-            raise ValueError("bytes after the reply")
-        return body.complete
+        self.body = _Body()
+        self.pieces = self.body.pieces
+        self.feed: Callable[[bytes], None] = HttpResponseParser(self.body).feed_data
+        self.feed(_CHUNKED_REPLY)
 
 
 class ChunkedRequest:

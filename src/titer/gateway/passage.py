@@ -42,7 +42,7 @@ from titer.gateway.timers import NEVER
 if TYPE_CHECKING:
     from titer.gateway.client_protocol import ClientConnection
     from titer.gateway.plane import Plane
-    from titer.gateway.upstream_protocol import UpstreamConnection
+    from titer.gateway.upstream_protocol import Sink, UpstreamConnection
 
 #: Status recorded when the caller left before a reply began (nginx's word for it).
 CLIENT_GONE = 499
@@ -193,8 +193,13 @@ class Passage:
             self.upstream = None
         self._finish(self.status or CLIENT_GONE, complete=False)
 
-    def timed_out(self) -> None:
+    def timed_out(self, now: float) -> None:
         """The client connection's deadline passed while this request was under way."""
+        if self.relay is not None and self.upstream is not None:
+            latest = self.upstream.seen + self.plane.settings.idle_timeout
+            if min(latest, self.limit) > now:  # bytes have come since: not idle after all
+                self.client.deadline = min(latest, self.limit)
+                return
         if self.upstream is not None:
             self.upstream.abort()
             self.upstream = None
@@ -259,7 +264,7 @@ class Passage:
 
     # the reply
 
-    def reply_head(self, head: ReplyHead) -> None:
+    def reply_head(self, head: ReplyHead) -> Sink:
         """The head of the final reply: choose how its body will travel."""
         plane = self.plane
         self.reply = head
@@ -282,6 +287,8 @@ class Passage:
             self.relay = self._enforcing(dialect, self.tap, lines, streamed=streamed)
         else:
             self.relay = self._observing(head, lines, streamed=streamed)
+        self._deadline(plane.settings.idle_timeout)
+        return self.relay.data
 
     def _observing(self, head: ReplyHead, lines: bytes, *, streamed: bool) -> Relay:
         framing, line = VERBATIM, b""
@@ -314,7 +321,7 @@ class Passage:
             lines += self.client.last_reply()
         return EventsEnforce(
             write, lines + b"\r\n", framing, tap, dialect=dialect, transforms=self.transforms,
-            hold=plane.hold, on_fault=self._relay_fault,
+            hold=plane.hold, on_fault=self.reply_fault,
         )  # fmt: skip
 
     def _own_lines(self) -> bytes:
@@ -334,25 +341,16 @@ class Passage:
 
     def reply_start(self) -> None:
         """The head has come alone: let the caller have it."""
-        self._deadline(self.plane.settings.idle_timeout)
         if self.relay is not None:
             self.relay.start()
 
-    def reply_data(self, raw: bytes, pieces: list[bytes]) -> None:
-        """One read of the body. Raises ValueError when the reply cannot be relayed."""
-        plane, client = self.plane, self.client
-        if not client.paused:
-            deadline = plane.sweep.now + plane.settings.idle_timeout
-            client.deadline = deadline if deadline < self.limit else self.limit  # noqa: FURB136 - twice as fast
-        relay = self.relay
-        if relay is None:
-            return
-        try:
-            relay.data(raw, pieces)
-        except ValueError:
-            raise
-        except Exception:  # noqa: BLE001 - a codec's or a transform's fault: nothing more leaves
-            self._relay_fault()
+    def reply_fault(self) -> None:
+        """A transform or codec raised: what has left stays, nothing more follows."""
+        self.plane.metrics.faults += 1
+        if self.upstream is not None:
+            self.upstream.abort()
+            self.upstream = None
+        self._broken("internal")
 
     def reply_end(self, connection: UpstreamConnection | None) -> None:
         """The reply is complete; `connection` may serve again."""
@@ -366,7 +364,7 @@ class Passage:
         try:
             relay.end()
         except Exception:  # noqa: BLE001 - as in `reply_data`
-            self._relay_fault()
+            self.reply_fault()
             return
         if self.tap is not None and not relay.tapped:
             self.plane.metrics.untapped += 1
@@ -382,14 +380,6 @@ class Passage:
             self._send()
             return
         self._broken(kind)
-
-    def _relay_fault(self) -> None:
-        """A transform or codec raised: what has left stays, nothing more follows."""
-        self.plane.metrics.faults += 1
-        if self.upstream is not None:
-            self.upstream.abort()
-            self.upstream = None
-        self._broken("internal")
 
     # endings
 

@@ -101,7 +101,7 @@ class Pool:
         upstream = self.upstream
         try:
             _, connection = await self._loop.create_connection(
-                lambda: UpstreamConnection(self._buffer, self._heads),
+                lambda: UpstreamConnection(self._buffer, self._heads, self._sweep),
                 upstream.host,
                 upstream.port,
                 ssl=self._tls,

@@ -122,7 +122,7 @@ class BodyObserve(Relay):
 class EventsObserve(Relay):
     """An event stream, forwarded as it comes, then split and tapped."""
 
-    __slots__ = ("event", "last", "piece", "splitter", "update")
+    __slots__ = ("direct", "event", "last", "piece", "splitter", "update")
 
     def __init__(self, write: Write, head: bytes, framing: int, tap: Tap) -> None:
         super().__init__(write, head, framing, tap)
@@ -130,12 +130,14 @@ class EventsObserve(Relay):
         self.event = tap.event
         self.update = self.sha.update
         self.last = self.piece = b""
+        self.direct = False
 
     def data(self, raw: bytes, pieces: list[bytes]) -> None:
-        if self.framing == VERBATIM and not self.head:
+        if self.direct:
             self.write(raw)
         else:
             self.send(raw, pieces)
+            self.direct = self.framing == VERBATIM
         for piece in pieces:
             self.update(piece)
             if (

@@ -7,7 +7,10 @@ connection may be used again. Anything that comes while IDLE closes it: nobody a
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol, cast
+
+from httptools import HttpParserError
 
 from titer.core.wire import ProblemKind
 from titer.gateway.framing import ChunkedReply, ReplyHead, read_reply
@@ -17,18 +20,23 @@ from titer.gateway.limits import (
     REPLY_HEAD_REMEMBERED,
     REPLY_HEADS,
 )
+from titer.gateway.timers import Sweep
 
 IDLE, HEAD, COUNTED, CHUNKS, UNTIL_CLOSE, CLOSED = range(6)
 
 
+#: Takes one read of a reply's body: the bytes as received, and the payload in them.
+Sink = Callable[[bytes, list[bytes]], None]
+
+
 class Receiver(Protocol):
-    """Whoever waits for a reply."""
+    """Whoever waits for a reply. `reply_head` names where the body goes."""
 
     bodyless: bool
 
-    def reply_head(self, head: ReplyHead) -> None: ...
+    def reply_head(self, head: ReplyHead) -> Sink: ...
     def reply_start(self) -> None: ...
-    def reply_data(self, raw: bytes, pieces: list[bytes]) -> None: ...
+    def reply_fault(self) -> None: ...
     def reply_end(self, connection: UpstreamConnection | None) -> None: ...
     def reply_failed(self, kind: ProblemKind, reason: str, *, untouched: bool) -> None: ...
 
@@ -52,23 +60,25 @@ class ReplyHeads:
 
 
 class UpstreamConnection(asyncio.BufferedProtocol):
-    """Frames replies. `lost` is called once, when an idle connection closes."""
+    """Frames replies. `seen` is when bytes of the reply last came, in the sweep's time."""
 
     __slots__ = (
-        "_buffer", "_chunks", "_head", "_heads", "_interim", "_left", "_one", "_rest",
-        "_state", "_view", "idle_since", "receiver", "transport", "used",
+        "_chunks", "_head", "_heads", "_interim", "_left", "_rest", "_sink",
+        "_state", "_sweep", "_view", "idle_since", "receiver", "seen", "transport", "used",
     )  # fmt: skip
 
-    def __init__(self, buffer: memoryview, heads: ReplyHeads) -> None:
+    def __init__(self, buffer: memoryview, heads: ReplyHeads, sweep: Sweep) -> None:
         self._view = buffer
         self._heads = heads
+        self._sweep = sweep
+        self._sink: Sink | None = None
+        self.seen = 0.0
         self._state = IDLE
         self._rest = b""
         self._left = 0
         self._interim = 0
         self._head: ReplyHead | None = None
         self._chunks: ChunkedReply | None = None
-        self._one: list[bytes] = []
         self.receiver: Receiver | None = None
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         self.used = False
@@ -84,6 +94,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         data = bytes(self._view[:nbytes])
+        self.seen = self._sweep.now
         try:
             if self._state == CHUNKS:
                 self._chunked(data)
@@ -91,8 +102,15 @@ class UpstreamConnection(asyncio.BufferedProtocol):
                 self._read_head(data)
             else:
                 self._body(data)
+        except HttpParserError:
+            self._fail("upstream", "malformed chunk")
         except ValueError as error:
             self._fail("upstream", str(error))
+        except Exception:  # noqa: BLE001 - a codec's or a transform's fault: nothing more leaves
+            receiver = self.receiver
+            self.abort()
+            if receiver is not None:
+                receiver.reply_fault()
 
     def connection_lost(self, exc: Exception | None) -> None:
         state, self._state = self._state, CLOSED
@@ -123,7 +141,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
     def abort(self) -> None:
         """Cut the connection at once: the upstream sees it and can stop working."""
-        self.receiver = None
+        self.receiver = self._sink = None
         self._state = CLOSED
         self.transport.abort()
 
@@ -165,9 +183,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             self._state, self._left = COUNTED, head.length
         else:
             self._state = UNTIL_CLOSE
-        receiver.reply_head(head)
-        if self.receiver is None:  # refused what it saw
-            return
+        self._sink = receiver.reply_head(head)
         if self._state == COUNTED and not self._left:
             if data:
                 raise ValueError("bytes after the reply")
@@ -180,18 +196,21 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             self._body(data)
 
     def _chunked(self, data: bytes) -> None:
-        chunks, receiver = self._chunks, self.receiver
-        if chunks is None or receiver is None:
+        chunks, sink = self._chunks, self._sink
+        if chunks is None or sink is None:
             return
-        complete = chunks.feed(data)
-        receiver.reply_data(data, chunks.pieces)
+        chunks.feed(data)
+        body = chunks.body
+        if body.complete and body.begun != 1:
+            raise ValueError("bytes after the reply")
+        sink(data, chunks.pieces)
         chunks.pieces.clear()
-        if complete and self.receiver is not None:
+        if body.complete and self.receiver is not None:
             self._end()
 
     def _body(self, data: bytes) -> None:
-        receiver = self.receiver
-        if receiver is None:
+        sink = self._sink
+        if self.receiver is None or sink is None:  # idle: nobody asked
             self._state = CLOSED
             self.transport.abort()
             return
@@ -199,13 +218,13 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             if len(data) > self._left:
                 raise ValueError("bytes after the reply")
             self._left -= len(data)
-        receiver.reply_data(data, [data])
+        sink(data, [data])
         if self._state == COUNTED and not self._left and self.receiver is not None:
             self._end()
 
     def _end(self) -> None:
         receiver, head = self.receiver, self._head
-        self.receiver = self._head = self._chunks = None
+        self.receiver = self._head = self._chunks = self._sink = None
         if receiver is None or head is None:
             return
         transport = self.transport
