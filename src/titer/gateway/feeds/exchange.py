@@ -149,7 +149,7 @@ def _estimate(parts: Parts) -> Usage:
 
 
 def _why(error: msgspec.DecodeError) -> str:
-    """msgspec's reason without its position; none of its messages repeats input."""
+    """Msgspec's reason without its position; none of its messages repeats input."""
     return "cut short" if "truncated" in str(error) else "not JSON"
 
 

@@ -46,7 +46,8 @@ _OTHERS = {
 class Block(msgspec.Struct):
     """Some lines in order. `first` is the number of the first (from 1), `end` the offset behind
     the last. `too_long` are numbers and lengths of lines that were dropped; their place in
-    `lines` is empty."""
+    `lines` is empty.
+    """
 
     first: int
     lines: list[bytes]

@@ -28,7 +28,8 @@ _TIMES = ("timestamp", "created_at", "created", "at", "time")
 
 class OpenAILines:
     """Reads request and response lines; `fallback` names the caller and `at` the time (us) of
-    lines that name none."""
+    lines that name none.
+    """
 
     name = "openai"
 

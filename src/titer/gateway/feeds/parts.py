@@ -141,7 +141,8 @@ def status(value: Any, default: int = 200) -> int:
 
 def reply_facts(*, text: Any, reasoning: Any, finish: Any) -> ReplyFacts:
     """What a logged reply was like; a log holds reasoning as text, so its tokens are estimated
-    at 4 characters each."""
+    at 4 characters each.
+    """
     said = text if isinstance(text, str) else ""
     thought = reasoning if isinstance(reasoning, str) else ""
     ended = finish if isinstance(finish, str) and len(finish) <= 64 else ""

@@ -1,0 +1,68 @@
+"""The hunt beside live traffic: a bounded memory of recent rows, hunted when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from titer.core.nouns import Campaign, Exchange
+from titer.hunt.find import SAME_GROUP, HuntReport, find
+from titer.hunt.nulls import MIN_DRAWS
+from titer.hunt.table import TableBuilder
+
+#: Rows remembered: a week at half an exchange a second; about 60 MB and a few seconds a hunt.
+ROWS = 300_000
+#: Rows taken in at a time: what is forgotten is forgotten in pieces of this size.
+PIECE = 8_192
+#: Rows that must be there before a hunt says anything.
+MIN_ROWS = 200
+
+
+class LiveHunt:
+    """`add` what passes, `run` now and then. Campaigns keep their id while their core stays."""
+
+    def __init__(self, *, rows: int = ROWS, seed: int = 0, permutations: int = MIN_DRAWS) -> None:
+        if rows < PIECE:
+            raise ValueError(f"rows must be at least {PIECE}")
+        self._rows = rows
+        self._seed = seed
+        self._permutations = permutations
+        self._builder = TableBuilder()
+        self._waiting: list[Exchange] = []
+        self._known: dict[str, frozenset[str]] = {}
+        self.report: HuntReport | None = None
+
+    def add(self, exchanges: Sequence[Exchange]) -> None:
+        """Remember some exchanges, and forget the oldest beyond the limit."""
+        self._waiting.extend(exchanges)
+        if len(self._waiting) >= PIECE:
+            self._take()
+
+    def run(self) -> list[Campaign]:
+        """Campaigns among what is remembered; members are subjects."""
+        self._take()
+        if self._builder.rows < MIN_ROWS:
+            return []
+        self.report = find(
+            self._builder.build(),
+            seed=self._seed,
+            permutations=self._permutations,
+            subjects=True,
+        )
+        return [self._named(campaign) for campaign in self.report.campaigns]
+
+    def _take(self) -> None:
+        self._builder.add(self._waiting)
+        self._waiting = []
+        self._builder.drop_before(self._rows)
+
+    def _named(self, campaign: Campaign) -> Campaign:
+        """The campaign under the id that it had before, if most of the smaller set is the same."""
+        members = frozenset(campaign.members)
+        for known, before in self._known.items():
+            if len(members & before) >= SAME_GROUP * min(len(members), len(before)):
+                self._known[known] = members
+                return msgspec.structs.replace(campaign, id=known)
+        self._known[campaign.id] = members
+        return campaign

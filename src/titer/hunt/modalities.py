@@ -1,0 +1,218 @@
+"""What besides text can bind callers together: where from, who pays, since when, with what.
+
+A modality is a sparse table of (unit, value, share of the unit's rows). How much a group of units
+is bound by it is its *breadth*: the share of the group that lies on values which at least
+`MIN_SHARERS` of them share, beyond what the units outside the group put there. Breadth is 0 for
+units without a tie and 1 for a group that lies wholly on values nobody else uses; a popular
+value (a big carrier's network) counts only by its excess. A few tied pairs inside a large group
+(two teams that use one framework) move it by no more than their share of the group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from titer.core.nouns import Origin
+from titer.hunt.table import Ints, Small, Table
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+#: Units that must share a value before it binds them: two are a coincidence or a household.
+MIN_SHARERS = 3
+#: Values kept per unit, the most used ones; a rotating proxy shows more than that.
+MAX_VALUES = 12
+#: Share of units that must have a modality before it is used at all.
+MIN_KNOWN = 0.5
+#: Microseconds in a week: the grain of the creation cohort.
+WEEK = 7 * 86_400_000_000
+#: What forms groups with text, in this order. What a program or a trade explains (a framework
+#: brings its own headers and defaults, and runs on rented machines) forms, but never tests.
+FORMING = ("network", "payment", "cohort", "provider", "software", "parameters")
+#: What tests a group, unless it formed it.
+TESTING = ("network", "payment", "cohort", "timing")
+
+
+class Units(msgspec.Struct, frozen=True):
+    """The units of a table: which accounts are in each, how many rows, in which stratum."""
+
+    of_account: Small
+    of_row: Small
+    rows: Ints
+    stratum: Small
+    declared: Bools
+    count: int
+
+
+class Modality(msgspec.Struct, frozen=True):
+    """Sorted by unit. `start[u]:start[u+1]` are unit u's entries; `mass` is each value's share of
+    all units that have the modality; `known` says which have it.
+    """
+
+    name: str
+    start: Ints
+    value: Ints
+    share: Floats
+    mass: Floats
+    known: Bools
+
+    @property
+    def available(self) -> bool:
+        """Whether enough units have it for its absence to mean nothing."""
+        return bool(self.known.mean() >= MIN_KNOWN) if len(self.known) else False
+
+
+def units_of(table: Table) -> Units:
+    """Declared organisations collapsed; strata by main endpoint and power of two of volume."""
+    names: dict[str, int] = {}
+    of_account = np.fromiter(
+        (names.setdefault(p.subject, len(names)) for p in table.principals),
+        np.int32,
+        len(table.principals),
+    )
+    count = len(names)
+    declared = np.bincount(of_account, minlength=count) > 1  # an organisation of several accounts
+    of_row = of_account[table.account] if len(table) else np.empty(0, np.int32)
+    rows = np.bincount(of_row, minlength=count)
+    width = max(1, len(table.endpoints))
+    pair, counted = np.unique(of_row.astype(np.int64) * width + table.endpoint, return_counts=True)
+    endpoint = np.zeros(count, np.int64)
+    order = np.argsort(counted, kind="stable")
+    endpoint[pair[order] // width] = pair[order] % width
+    volume = np.log2(np.maximum(rows, 1)).astype(np.int64)
+    _, stratum = np.unique(endpoint * 64 + volume, return_inverse=True)
+    return Units(of_account, of_row, rows, stratum.astype(np.int32), declared, count)
+
+
+def modalities(table: Table, units: Units) -> dict[str, Modality]:
+    """Every categorical modality of the table, by name."""
+    made: dict[str, Modality] = {}
+    by_origin: dict[str, Callable[[Origin], str]] = {
+        "network": lambda o: o.net,
+        "payment": lambda o: o.payment,
+        "provider": lambda o: str(o.asn) if o.asn else "",
+        "software": lambda o: f"{o.ja4}|{o.headers}|{o.agent}" if o.headers or o.ja4 else "",
+    }
+    for name, key in by_origin.items():
+        codes = _codes([key(origin) for origin in table.origins])
+        made[name] = _modality(name, units.of_row, codes[table.origin], units)
+    made["parameters"] = _modality("parameters", units.of_row, table.shape.astype(np.int64), units)
+    created = np.fromiter((p.created for p in table.principals), np.int64, len(table.principals))
+    cohort = np.where(created > 0, created // WEEK, -1)
+    made["cohort"] = _modality("cohort", units.of_account, cohort, units)
+    return made
+
+
+def breadth(modality: Modality, groups: npt.NDArray[np.intp]) -> Floats:
+    """Breadth of each of several groups of one size: a matrix (groups x units) of places."""
+    many, size = groups.shape
+    flat = groups.ravel()
+    counts = modality.start[flat + 1] - modality.start[flat]
+    at = np.repeat(modality.start[flat] - (np.cumsum(counts) - counts), counts)
+    at += np.arange(len(at))
+    group = np.repeat(np.repeat(np.arange(many), size), counts)
+    n = np.bincount(np.repeat(np.arange(many), size), weights=modality.known[flat], minlength=many)
+    out, _ = _excess(modality, group, at, n)
+    return out
+
+
+def excess(modality: Modality, group: Ints, unit: Ints, groups: int) -> tuple[Floats, Floats]:
+    """(breadth, G in nats) of groups given as (group, unit) pairs; group ids below `groups`.
+
+    G is the log-likelihood ratio of the group's excess values against the units outside it:
+    it grows with the group, so that three of five on a rare value do not pass for a group.
+    """
+    counts = modality.start[unit + 1] - modality.start[unit]
+    at = np.repeat(modality.start[unit] - (np.cumsum(counts) - counts), counts)
+    at += np.arange(len(at))
+    n = np.bincount(group, weights=modality.known[unit], minlength=groups)
+    return _excess(modality, np.repeat(group, counts), at, n)
+
+
+def excess_values(modality: Modality, members: npt.NDArray[np.intp]) -> Ints:
+    """The values that bind a group: shared by at least `MIN_SHARERS`, twice what others have."""
+    at = np.concatenate(
+        [np.arange(modality.start[u], modality.start[u + 1]) for u in members]
+        or [np.empty(0, np.int64)]
+    )
+    n = max(1, int(modality.known[members].sum()))
+    value, inverse, sharers = np.unique(
+        modality.value[at], return_inverse=True, return_counts=True
+    )
+    mass = np.bincount(inverse, weights=modality.share[at], minlength=len(value)) / n
+    outside = _outside(modality, value, mass, np.full(len(value), n))
+    bound: Ints = value[(sharers >= MIN_SHARERS) & (mass > 2 * outside)]
+    return bound
+
+
+def on_values(modality: Modality, values: Ints, members: npt.NDArray[np.intp]) -> Floats:
+    """Share of each member's rows that lie on the given values."""
+    hit = np.isin(modality.value, values)
+    running = np.concatenate(([0.0], np.cumsum(modality.share * hit)))
+    on: Floats = running[modality.start[members + 1]] - running[modality.start[members]]
+    return on
+
+
+def _excess(modality: Modality, group: Ints, at: Ints, n: Floats) -> tuple[Floats, Floats]:
+    width = max(1, len(modality.mass))
+    key = group * width + modality.value[at]
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    first = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1]))) if len(key) else key
+    sharers = np.diff(first, append=len(key))
+    weight = modality.share[at][order]
+    sums = np.add.reduceat(weight, first) if len(key) else weight
+    run_group, run_value = key[first] // width, key[first] % width
+    size = np.maximum(n[run_group], 1)
+    mass = sums / size
+    outside = _outside(modality, run_value, mass, size)
+    more = (sharers >= MIN_SHARERS) & (mass > outside)
+    over = np.where(more, mass - outside, 0.0)
+    floor = np.maximum(outside, 1.0 / (1 + len(modality.known)))
+    nats = np.where(more, size * mass * np.log(np.maximum(mass, 1e-12) / floor), 0.0)
+    return (
+        np.bincount(run_group, weights=over, minlength=len(n)),
+        np.bincount(run_group, weights=np.maximum(nats, 0.0), minlength=len(n)),
+    )
+
+
+def _outside(modality: Modality, value: Ints, mass: Floats, n: npt.NDArray[np.number]) -> Floats:
+    """A value's share among the units outside the group (which is part of all units)."""
+    everyone = max(1, int(modality.known.sum()))
+    left = np.maximum(everyone - n, 1)
+    outside: Floats = np.maximum(0.0, (modality.mass[value] * everyone - mass * n) / left)
+    return outside
+
+
+def _codes(texts: list[str]) -> Ints:
+    """Small integers for texts; -1 for empty."""
+    seen: dict[str, int] = {}
+    return np.fromiter(
+        (seen.setdefault(t, len(seen)) if t else -1 for t in texts), np.int64, len(texts)
+    )
+
+
+def _modality(name: str, unit: npt.NDArray[np.int32], value: Ints, units: Units) -> Modality:
+    """Count (unit, value) pairs, keep the most used values of each unit, normalise."""
+    there = value >= 0
+    unit64, value = unit[there].astype(np.int64), value[there]
+    width = int(value.max()) + 1 if len(value) else 1
+    pair, counted = np.unique(unit64 * width + value, return_counts=True)
+    who, what = pair // width, pair % width
+    order = np.lexsort((-counted, who))
+    who, what, counted = who[order], what[order], counted[order]
+    first = np.searchsorted(who, np.arange(units.count + 1))
+    rank = np.arange(len(who)) - first[who]
+    kept = rank < MAX_VALUES
+    who, what, counted = who[kept], what[kept], counted[kept]
+    total = np.bincount(who, weights=counted, minlength=units.count)
+    share = counted / np.maximum(total[who], 1)
+    known = total > 0
+    mass = np.bincount(what, weights=share, minlength=width) / max(1, int(known.sum()))
+    return Modality(
+        name, np.searchsorted(who, np.arange(units.count + 1)), what, share, mass, known
+    )
