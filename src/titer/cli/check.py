@@ -1,0 +1,148 @@
+"""`titer check`: is the configuration right, and is the data directory sound? Starts nothing."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import ssl
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from titer.cli.common import data_flag, json_flag, show
+from titer.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from titer.config import Config
+
+#: Below this much free space the evidence log has hours, not days.
+LOW_SPACE = 256 * 1024 * 1024
+
+
+class Remark(msgspec.Struct, frozen=True):
+    """One thing that was found. A `problem` keeps titer from working well; a `note` does not."""
+
+    level: Literal["problem", "note"]
+    about: str
+    text: str
+
+
+def register(verbs: Any) -> None:
+    parser = verbs.add_parser("check", help="look for mistakes before anything is started")
+    parser.add_argument("--config", metavar="FILE", type=Path, help="titer.toml (default: DIR's)")
+    data_flag(parser, required=False)
+    json_flag(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """0: nothing is wrong. 1: something is. 2: what was named does not exist."""
+    from titer.config import DEFAULT_DATA, find
+
+    data = arguments.data or DEFAULT_DATA
+    if arguments.data is not None and not data.is_dir():
+        raise ConfigError(f"{data}: there is no such directory; `titer keys create` makes one")
+    path = find(data, arguments.config)
+    if path is not None and not path.is_file():
+        raise ConfigError(f"{path}: there is no such file")
+    remarks = [*check_config(path), *check_data(data)]
+    problems = [remark for remark in remarks if remark.level == "problem"]
+    if arguments.json:
+        where = {"config": str(path) if path else None, "data": str(data)}
+        show({"ok": not problems, **where, "remarks": remarks})
+    else:
+        for remark in remarks:
+            print(f"{remark.level}: {remark.about}: {remark.text}")
+        print("There is something to mend." if problems else "Nothing is wrong.")
+    return 1 if problems else 0
+
+
+def check_config(path: Path | None) -> Iterator[Remark]:
+    """What is wrong with a configuration; the first mistake in the file hides later ones."""
+    from titer.config import load, settings
+
+    if path is None:
+        yield Remark("note", "configuration", "there is no titer.toml: defaults are used")
+    try:
+        config = load(path)
+    except ConfigError as error:
+        yield Remark("problem", "configuration", str(error))
+        return
+    if config.upstream.url:
+        try:
+            settings(config)
+        except ConfigError as error:
+            yield Remark("problem", "configuration", str(error))
+    else:
+        yield Remark("note", "upstream", "none is set: `titer serve` needs --upstream URL")
+    yield from _check_tls(config)
+    given = {rung.name for rung in config.ladder if not rung.shadow and rung.give}
+    if given:
+        yield Remark("note", "ladder", f"in force, not in shadow: {', '.join(sorted(given))}")
+
+
+def _check_tls(config: Config) -> Iterator[Remark]:
+    table = config.gateway
+    try:
+        if table.certificate and table.private_key:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(table.certificate, table.private_key)
+        elif table.host not in ("127.0.0.1", "::1", "localhost"):
+            text = "callers' keys travel in clear unless a proxy in front ends TLS"
+            yield Remark("note", "gateway.host", text)
+        if config.upstream.ca:
+            ssl.create_default_context(cafile=config.upstream.ca)
+    except (OSError, ssl.SSLError) as error:
+        text = f"a certificate or key cannot be used ({error})"
+        yield Remark("problem", "TLS", text)
+
+
+def check_data(data: Path) -> Iterator[Remark]:
+    """What is wrong with a data directory; makes nothing in it."""
+    from titer.access import KeyBook, load_or_create
+
+    if not data.is_dir():
+        yield Remark("note", str(data), "not there yet: the first `titer keys create` makes it")
+        return
+    if stat.S_IMODE(data.stat().st_mode) & 0o077:
+        text = f"other users may look into it; run chmod 700 {data}"
+        yield Remark("problem", str(data), text)
+    if not os.access(data, os.W_OK | os.X_OK):
+        yield Remark("problem", str(data), "this user cannot write here")
+    free = shutil.disk_usage(data).free
+    if free < LOW_SPACE:
+        text = f"only {free // 2**20} MiB are free; evidence will stop being written"
+        yield Remark("problem", str(data), text)
+    try:
+        if (data / "secret").exists():
+            load_or_create(data)
+        if (data / "access.db").exists() and (data / "secret").exists():
+            with KeyBook(data) as book:
+                active = len(book)
+            text = f"{active} keys are not revoked" + ("" if active else ": nobody can call")
+            yield Remark("note", "keys", text)
+        elif (data / "access.db").exists():
+            text = "the file `secret` is missing: without it no stored key can be checked"
+            yield Remark("problem", "keys", text)
+        else:
+            yield Remark("note", "keys", "there are none; `titer keys create` makes the first")
+    except ConfigError as error:
+        yield Remark("problem", "keys", str(error))
+    yield from _check_state(data)
+
+
+def _check_state(data: Path) -> Iterator[Remark]:
+    from titer.gateway.assembly import load_calibration
+
+    try:
+        if load_calibration(data) is None:
+            text = "there is none, so detectors report 0 bits; see `titer calibrate`"
+            yield Remark("note", "calibration", text)
+    except ConfigError as error:
+        yield Remark("problem", "calibration", str(error))
+    key = data / "log" / "log.key"
+    if key.exists() and stat.S_IMODE(key.stat().st_mode) & 0o077:
+        yield Remark("problem", "log", f"other users may read {key}; run chmod 600 on it")

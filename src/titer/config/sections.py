@@ -1,0 +1,263 @@
+"""The tables of `titer.toml`. Docstrings are the reference page; everything has a default."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from titer.access.limits import Tier
+from titer.config.secrets import SecretRef
+from titer.detect.parameter_policy import PolicyConfig
+from titer.gateway.settings import Upstream
+from titer.respond.ladder import DAY_S, MARGIN
+
+_POSITIVE = (
+    "connect_timeout", "first_byte_timeout", "idle_timeout", "header_timeout", "keep_alive",
+    "body_rate", "write_stall", "header_bytes", "header_count", "body_bytes",
+    "transformed_bytes", "max_connections", "max_in_flight", "hold_tokens", "hold_ms", "workers",
+)  # fmt: skip
+#: Beyond this many workers the budget counters have no column.
+MAX_WORKERS = 256
+
+
+class UpstreamTable(msgspec.Struct, frozen=True, kw_only=True):
+    """The model server behind the gateway.
+
+    url: where it is, `http` or `https`; a base path is put before every path. `--upstream` on
+        the command line wins.
+    dialect: whose convention authenticates titer there: `openai` sends the credential as
+        `authorization: Bearer ...`, `anthropic` as `x-api-key`.
+    credential: the server's API key, by reference. Callers never see it, and their own keys
+        never reach the server.
+    credential_header: sends the credential verbatim in this header instead.
+    ca: PEM file of the authority that signs an `https` server's certificate, besides the
+        system's.
+    """
+
+    url: str = ""
+    dialect: Literal["openai", "anthropic"] = "openai"
+    credential: SecretRef | None = None
+    credential_header: str = ""
+    ca: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.url:
+            try:
+                Upstream.of(self.url)
+            except ValueError as error:
+                raise ValueError(f"url{str(error).removeprefix('upstream')}") from None
+        if not self.credential_header.isascii():
+            raise ValueError("credential_header must be the name of an HTTP header")
+
+
+class RouteTable(msgspec.Struct, frozen=True):
+    """One open route, such as `{ method = "GET", path = "/version" }`.
+
+    method: the HTTP method, in capitals.
+    path: the exact path.
+    """
+
+    method: str
+    path: str
+
+    def __post_init__(self) -> None:
+        if not self.method.isascii() or not self.method.isalpha() or not self.method.isupper():
+            raise ValueError("method must be an HTTP method in capitals, such as GET")
+        if not self.path.startswith("/"):
+            raise ValueError("path must begin with a slash")
+
+
+class GatewayTable(msgspec.Struct, frozen=True, kw_only=True):
+    """Where callers connect, and the limits of the data plane. Times are seconds, sizes bytes.
+
+    host: address to listen on; the default is reachable from this machine alone.
+    port: port to listen on.
+    workers: gateway processes on that port; one a core is right.
+    certificate: PEM file of our certificate chain; with `private_key`, callers connect by TLS.
+    private_key: PEM file of the certificate's key.
+    connect_timeout: to open a connection to the server.
+    first_byte_timeout: from the request to the head of the reply; reasoning models think long.
+    idle_timeout: between two reads of a reply.
+    total_timeout: for a whole exchange; none unless set.
+    header_timeout: for a caller to send a request's head.
+    keep_alive: how long an idle connection of a caller lives.
+    body_grace: a request's body must arrive within this time plus its size over `body_rate`.
+    body_rate: bytes a second that a sending caller must keep up.
+    write_stall: within this time a caller must take 64 KiB of the reply.
+    header_bytes: most bytes of a request's head.
+    header_count: most header fields of a request.
+    body_bytes: most bytes of a request's body.
+    transformed_bytes: most bytes of an unstreamed reply that a mitigation must see whole.
+    max_connections: most connections of callers per worker; beyond, 503.
+    max_in_flight: most requests at the server per worker.
+    max_waiting: most requests that wait for their turn per worker; beyond, 503.
+    retry_after: what `retry-after` says then.
+    open_routes: routes that no dialect knows and that callers with a key may use untouched; all
+        others are refused.
+    drain_seconds: how long requests in flight may take after SIGTERM.
+    trusted_proxies: networks whose `x-forwarded-for` is believed, such as `10.0.0.0/8`.
+    ja4_header: the header in which a trusted proxy gives the JA4 fingerprint.
+    metrics_open: serve `/metrics` to every peer instead of to this machine alone.
+    hold_tokens: hold-back window of an enforced stream in tokens.
+    hold_ms: the same in milliseconds; whichever is reached first releases.
+    enforce: false forwards every reply verbatim, whatever the ladder says (observe only).
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    workers: int = 1
+    certificate: str | None = None
+    private_key: str | None = None
+    connect_timeout: float = 5.0
+    first_byte_timeout: float = 600.0
+    idle_timeout: float = 120.0
+    total_timeout: float | None = None
+    header_timeout: float = 10.0
+    keep_alive: float = 75.0
+    body_grace: float = 10.0
+    body_rate: float = 1024.0
+    write_stall: float = 60.0
+    header_bytes: int = 32 * 1024
+    header_count: int = 100
+    body_bytes: int = 32 * 1024 * 1024
+    transformed_bytes: int = 8 * 1024 * 1024
+    max_connections: int = 12_000
+    max_in_flight: int = 8_192
+    max_waiting: int = 1_024
+    retry_after: float = 1.0
+    open_routes: tuple[RouteTable, ...] = ()
+    drain_seconds: float = 30.0
+    trusted_proxies: tuple[str, ...] = ()
+    ja4_header: str = ""
+    metrics_open: bool = False
+    hold_tokens: int = 64
+    hold_ms: float = 150.0
+    enforce: bool = True
+
+    def __post_init__(self) -> None:
+        for name in _POSITIVE:
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be more than 0")
+        for name in ("body_grace", "max_waiting", "retry_after", "drain_seconds"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative")
+        if self.total_timeout is not None and self.total_timeout <= 0:
+            raise ValueError("total_timeout must be more than 0; leave it out for none")
+        if not 0 <= self.port <= 65_535:
+            raise ValueError("port must lie between 0 (any free one) and 65535")
+        if self.workers > MAX_WORKERS:
+            raise ValueError(f"workers must be at most {MAX_WORKERS}")
+        if (self.certificate is None) != (self.private_key is None):
+            raise ValueError("certificate and private_key: set both, or neither")
+
+
+class AccessTable(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may call how much. Keys themselves are made by `titer keys`.
+
+    tiers: budgets by tier, as `[access.tiers.NAME.key]` for each key and
+        `[access.tiers.NAME.org]` for all keys of one organisation together. Keys are of the tier
+        `standard` unless they were made with another; a tier without a table has no limits.
+    """
+
+    tiers: dict[str, Tier] = {}
+
+
+class EvidenceTable(msgspec.Struct, frozen=True, kw_only=True):
+    """The evidence log.
+
+    required: refuse requests while evidence cannot be written, instead of letting them pass.
+    """
+
+    required: bool = False
+
+
+class DoseTable(msgspec.Struct, frozen=True):
+    """One mitigation and how much of it.
+
+    mitigation: its name; those that come with titer have pages of their own.
+    strength: 0 is nothing, 1 is all.
+    """
+
+    mitigation: str
+    strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.strength <= 1:
+            raise ValueError("strength must lie between 0 and 1")
+
+
+class RungTable(msgspec.Struct, frozen=True, kw_only=True):
+    """One rung; rungs are written from the lowest to the highest. Without any, the built-in
+    ladder is used.
+
+    name: what decisions call it.
+    at: bits from which it is reached; an honest caller ever reaches b bits with probability at
+        most 2^-b.
+    give: the doses, as `[{ mitigation = "logprobs" }, { mitigation = "throttle", strength = 0.5
+        }]`. A rung does not inherit those of the rungs below.
+    exposure: least tokens of replies that a subject must have taken besides.
+    shadow: record what would be done and do nothing; meant for a first week.
+    needs: `"person"` waits for a person's approval; needed to refuse service below 30 bits.
+    ttl_s: seconds after which a decision ends unless it is earned again.
+    """
+
+    name: str
+    at: float
+    give: tuple[DoseTable, ...] = ()
+    exposure: int = 0
+    shadow: bool = True
+    needs: Literal["", "person"] = ""
+    ttl_s: int = DAY_S
+
+
+class RespondTable(msgspec.Struct, frozen=True, kw_only=True):
+    """How the ladder behaves.
+
+    shadow: with the built-in ladder: record what would be done and do nothing. false puts it in
+        force. Rungs of your own each say so themselves.
+    margin: bits below its threshold at which a rung is left again.
+    """
+
+    shadow: bool = True
+    margin: float = MARGIN
+
+    def __post_init__(self) -> None:
+        if self.margin < 0:
+            raise ValueError("margin must not be negative")
+
+
+class DetectTable(msgspec.Struct, frozen=True, kw_only=True):
+    """What looks at the traffic.
+
+    hunt_every: seconds between two looks for callers that act as one; 0 turns that off.
+    """
+
+    hunt_every: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.hunt_every < 0:
+            raise ValueError("hunt_every must not be negative; 0 turns the hunt off")
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """All of `titer.toml`.
+
+    upstream: the model server.
+    gateway: where callers connect.
+    access: budgets.
+    parameters: what a request may ask of the engine.
+    detect: what looks at the traffic.
+    respond: how the ladder behaves.
+    ladder: what is given at how many bits.
+    evidence: the log.
+    """
+
+    upstream: UpstreamTable = UpstreamTable()
+    gateway: GatewayTable = GatewayTable()
+    access: AccessTable = AccessTable()
+    parameters: PolicyConfig = PolicyConfig()
+    detect: DetectTable = DetectTable()
+    respond: RespondTable = RespondTable()
+    ladder: tuple[RungTable, ...] = ()
+    evidence: EvidenceTable = EvidenceTable()
