@@ -7,12 +7,14 @@ from typing import Any
 from titer.core.nouns import Card, Exchange
 from titer.detect import memory
 from titer.detect.fold import State, Wagering
-from titer.detect.strata import single_turn
+from titer.detect.strata import lesson, single_turn
 
 #: Cells that must be familiar for a question to belong to the caller's family: half of them.
 FAMILIAR = 2
 #: A cell is familiar when it was seen in this share of requests; chance gives 1 in 256.
-FAMILIAR_SHARE = 1 / 16
+FAMILIAR_SHARE = 1 / 32
+#: Settings are usual when they were seen in this share of requests.
+USUAL_SHARE = 1 / 8
 #: Requests before a family can be told.
 ESTABLISHED = 8
 #: Parameters that a pipeline fixes once and a person's tools leave out or vary.
@@ -42,23 +44,21 @@ class Coverage(Wagering):
         cost="about 5 us and 2.5 kB a subject",
         lifecycle="draft",
     )
-    drafts = (0.6, 0.8, 0.5, 0.3, 0.3, 0.3)
+    drafts = (0.2, 0.3, 0.1, 0.1)
 
-    def judge(self, state: State, exchange: Exchange, *, new: bool) -> bool:
+    def judge(self, state: State, exchange: Exchange, *, new: bool) -> float | None:
         tokens, seen = state.tokens, state.seen
         settings = _settings(exchange)
-        usual = 2 * tokens.get(settings, 0) >= seen
+        usual = tokens.get(settings, 0) >= max(2.0, seen * USUAL_SHARE)
         least = max(2.0, seen * FAMILIAR_SHARE)
         cells = exchange.sketch.cells
-        familiar = sum([tokens.get(cell, 0) >= least for cell in cells])
+        familiar = 0
+        for cell in cells:
+            familiar += tokens.get(cell, 0) >= least
         memory.count(tokens, (*cells, settings))
-        return (
-            new
-            and usual
-            and seen >= ESTABLISHED
-            and familiar >= FAMILIAR
-            and single_turn(exchange)
-        )
+        if seen < ESTABLISHED or not usual or familiar < FAMILIAR or not single_turn(exchange):
+            return None
+        return lesson(exchange) if new else 0.0
 
     def note(self, state: State) -> str:
         share = round(100 * state.fresh / state.seen) if state.seen else 0

@@ -1,7 +1,8 @@
 """What `frames` and `coverage` have in common: a wager per subject, over one horizon at a time.
 
-1. Every exchange falls into a stratum and is a hit or not (the detector decides).
-2. The wager moves; its running maximum over the subject's life is the score.
+1. The detector says whether an exchange is of the conduct that it watches. If not, nothing is
+   bet, so that unrelated traffic neither convicts nor hides. If so, it has a yield of 0 to 1.
+2. The wager moves, for single questions and for conversations apart; its running maximum over the subject's life is the score.
 3. At the end of a horizon (the length of the log that calibration saw) the wager, the counts
    and the memories begin anew; the score stays. So a bound that calibration supports holds for
    each horizon; over k of them it is at most k times as large.
@@ -32,7 +33,7 @@ CITES = 8
 class State(msgspec.Struct, array_like=True):
     """Of one subject; at most about 2.5 kB encoded.
 
-    Counts are of the horizon numbered `epoch`, but `hits` and `trials` (by stratum, for
+    Counts are of the horizon numbered `epoch`, but `gains` and `trials` (by stratum, for
     calibration), `score` (bits) and `told` (the score last reported) are of its life.
     """
 
@@ -43,7 +44,7 @@ class State(msgspec.Struct, array_like=True):
     score: float
     told: float
     fortunes: list[float]
-    hits: list[int]
+    gains: list[float]
     trials: list[int]
     tokens: dict[int, int]
     contents: list[int]
@@ -51,7 +52,7 @@ class State(msgspec.Struct, array_like=True):
 
 
 class Wagering:
-    """Base of detectors that bet on hits. Subclasses give `card`, `drafts`, `judge`, `note`."""
+    """Base of detectors that bet on yields. Subclasses give `card`, `drafts`, `judge`, `note`."""
 
     card: Card
     #: Draft nulls by stratum, used until calibrated: guesses, and worth 0 bits.
@@ -67,13 +68,16 @@ class Wagering:
         if horizon <= 0:
             raise ValueError("horizon must be a positive number of microseconds")
         if nulls is not None and len(nulls) != len(strata.NAMES):
-            raise ValueError(f"nulls must have one rate for each of {len(strata.NAMES)} strata")
+            raise ValueError(f"nulls must have one mean for each of {len(strata.NAMES)} strata")
         self.wager = wager.Wager(self.drafts if nulls is None else nulls)
         self.origin = origin
         self.horizon = horizon
 
-    def judge(self, state: State, exchange: Exchange, *, new: bool) -> bool:
-        """Whether this exchange is a hit; updates `state.tokens`."""
+    def judge(self, state: State, exchange: Exchange, *, new: bool) -> float | None:
+        """The yield of this exchange, 0 to 1, or None for no bet; updates `state.tokens`.
+
+        Whether there is a bet must not depend on the reply.
+        """
         raise NotImplementedError
 
     def note(self, state: State) -> str:
@@ -88,10 +92,8 @@ class Wagering:
 
     def start(self) -> State:
         """The state of a subject that was never seen."""
-        zeros = [0] * len(strata.NAMES)
-        return State(
-            -1, 0, 0, 0, 0.0, 0.0, wager.start(), zeros, list(zeros), {}, memory.blank(), []
-        )
+        gains, trials = [0.0] * len(strata.NAMES), [0] * len(strata.NAMES)
+        return State(-1, 0, 0, 0, 0.0, 0.0, wager.start(), gains, trials, {}, memory.blank(), [])
 
     def step(self, state: State | Any, exchange: Exchange) -> tuple[State, Iterable[Finding]]:
         """The next state, and a finding when the score has risen noticeably.
@@ -104,18 +106,20 @@ class Wagering:
         if epoch > state.epoch:
             _begin(state, epoch)
         new = memory.is_new(state.contents, strata.content(exchange.sketch))
-        hit = self.judge(state, exchange, new=new)
-        kind = strata.stratum(exchange)
+        gain = self.judge(state, exchange, new=new)
         state.seen += 1
         state.fresh += new
+        if gain is None:
+            return state, ()
+        kind = strata.stratum(exchange)
         state.trials[kind] += 1
-        if hit:
+        state.gains[kind] += gain
+        if gain > 0.0:
             state.found += 1
-            state.hits[kind] += 1
             if len(state.cites) == CITES:
                 del state.cites[0]
             state.cites.append(exchange.id)
-        score = self.wager.bet(state.fortunes, kind, hit)
+        score = self.wager.bet(state.fortunes, kind, gain)
         if score > state.score:
             state.score = score
             if score >= state.told * GROWTH + STEP:
@@ -139,7 +143,7 @@ class Wagering:
     def learn(self, states: Iterable[Any]) -> dict[str, list[float]]:
         """The null's parameters, from the final states of honest subjects."""
         rows = (s if isinstance(s, State) else msgspec.convert(s, State) for s in states)
-        nulls = wager.worst_rates(((s.hits, s.trials) for s in rows), self.wager.nulls)
+        nulls = wager.worst_means(((s.gains, s.trials) for s in rows), self.wager.nulls)
         return {"nulls": list(nulls)}
 
     def fitted(self, params: Mapping[str, Sequence[float]], *, origin: int, horizon: int) -> Self:

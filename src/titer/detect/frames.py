@@ -5,6 +5,7 @@ from __future__ import annotations
 from titer.core.nouns import Card, Exchange
 from titer.detect import memory
 from titer.detect.fold import State, Wagering
+from titer.detect.strata import lesson
 
 #: How often a frame must have been seen before it counts as repeated.
 ESTABLISHED = 3
@@ -28,10 +29,12 @@ class Frames(Wagering):
         cost="about 4 us and 2.5 kB a subject",
         lifecycle="draft",
     )
-    drafts = (0.8, 0.9, 0.6, 0.9, 0.95, 0.9)
+    drafts = (0.2, 0.2, 0.2, 0.2)
 
-    def judge(self, state: State, exchange: Exchange, *, new: bool) -> bool:
-        return memory.count(state.tokens, exchange.sketch.frames) >= ESTABLISHED and new
+    def judge(self, state: State, exchange: Exchange, *, new: bool) -> float | None:
+        if memory.count(state.tokens, exchange.sketch.frames) < ESTABLISHED:
+            return None
+        return lesson(exchange) if new else 0.0
 
     def note(self, state: State) -> str:
         return (

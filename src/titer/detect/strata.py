@@ -1,40 +1,34 @@
-"""Kinds of exchange between which honest callers' rates differ most, and what each teaches.
-
-A stratum is (conversation or not) x (how much came back): a batch job that classifies long
-documents into one word and a pipeline that harvests long answers use templates alike, but not
-in the same stratum, so the one does not set the null of the other.
-"""
+"""Kinds of exchange between which honest callers differ most, and what a reply can teach."""
 
 from __future__ import annotations
 
 from titer.core.nouns import Exchange, Sketch
 
-#: Tokens out below which a reply is a label, not a lesson.
-LESSON = 64
-#: Tokens out per token in from which a reply gives more than it digests.
-GENEROUS = 0.5
+#: Tokens out from which a reply teaches as much as one exchange can.
+FULL = 2048
+#: The yield of an exchange whose reply was not seen.
+UNKNOWN = 0.15
 
 NAMES = (
     "single turn, reply unknown",
-    "single turn, short replies",
-    "single turn, long replies",
+    "single turn",
     "conversation, reply unknown",
-    "conversation, short replies",
-    "conversation, long replies",
+    "conversation",
 )
 
 
 def stratum(exchange: Exchange) -> int:
     """The index in `NAMES` of one exchange."""
-    usage = exchange.usage
-    out = usage.tokens_out
-    if out == 0 and (usage.tokens_in == 0 or not exchange.reply.finish):
-        kind = 0
-    elif out >= LESSON and out >= GENEROUS * usage.tokens_in:
-        kind = 2
-    else:
-        kind = 1
-    return kind + (0 if single_turn(exchange) else 3)
+    known = exchange.usage.tokens_out > 0 or exchange.reply.finish != ""
+    return known + (0 if single_turn(exchange) else 2)
+
+
+def lesson(exchange: Exchange) -> float:
+    """How much of a lesson the reply is, 0 to 1: by its length, reasoning included."""
+    out = exchange.usage.tokens_out
+    if out > 0:
+        return out / FULL if out < FULL else 1.0
+    return 0.0 if exchange.reply.finish else UNKNOWN
 
 
 def single_turn(exchange: Exchange) -> bool:
