@@ -33,21 +33,14 @@ OTHER = "about another subject"
 
 #: What a dossier of this form never shows. A verifier refuses one that leaves any of it out.
 LIMITS = (
-    (
-        "The log shows what its operator recorded, not that everything was recorded; entries of kind "
-        "gap count what was dropped under load."
-    ),
-    (
-        "One signature is the operator's alone. Without witnesses or time stamps an operator could "
-        "keep two logs, or write one afterwards; compare key and an earlier head over another channel."
-    ),
-    "Times are those of the operator's clock. Order is the index.",
-    (
-        "Bits hold against the honest crowd of the calibration that a finding names, and no other. "
-        "The summary is the operator's reading of the entries."
-    ),
+    "The log shows what its operator recorded; gap entries count what was dropped under load.",
+    "One operator's signature: without witnesses or time stamps he could keep two logs.",
+    "A log can be written afterwards: compare key and an earlier head over another channel.",
+    "Times are those of the operator's clock; order is the index.",
+    "Bits hold against the honest crowd of the calibration that a finding names, and no other.",
+    "The summary is the operator's reading of the entries.",
     "No prompt and no reply is in it: entries hold facts and keyed sketches.",
-    "Subjects are keyed pseudonyms. Who stands behind one is not shown by the log.",
+    "Subjects are keyed pseudonyms: who stands behind one is not shown by the log.",
 )
 
 

@@ -186,20 +186,20 @@ def verify_consistency(
 ) -> None:
     """Check that the tree of `new` leaves extends that of `old` (RFC 9162 section 2.1.4.2).
 
-    The corner of size 0 follows transparency-dev/merkle: a proof from the empty tree to a
-    larger one says nothing and is refused, whatever it holds. Raises EvidenceError.
+    The corner of size 0 follows transparency-dev/merkle: a proof from the empty tree says
+    nothing and is refused, whatever it holds. Raises EvidenceError.
     """
     if not 0 <= old <= new <= MAX_SIZE:
         raise EvidenceError("consistency: the new tree is smaller than the old one")
-    _check_hashes("consistency", MAX_CONSISTENCY, old_root, new_root, proof)
+    if old == 0:
+        raise EvidenceError("consistency: a proof from the empty tree says nothing")
     if old == new:
         if proof:
             raise EvidenceError("consistency: trees of one size need no proof, but one is given")
         if old_root != new_root:
             raise EvidenceError("consistency: two different roots for one size (a split view)")
         return
-    if old == 0:
-        raise EvidenceError("consistency: a proof from the empty tree says nothing")
+    _check_hashes("consistency", MAX_CONSISTENCY, old_root, new_root, proof)
     path = list(proof)
     if old & (old - 1) == 0:
         path.insert(0, old_root)

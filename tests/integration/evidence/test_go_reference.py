@@ -1,0 +1,132 @@
+"""Go's own sumdb libraries, none of our code, read the log and check its proofs."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import random
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from titer.evidence.log import Log
+
+GOPATH = Path("/usr/share/gocode")  # where Debian's golang-golang-x-mod-dev puts sources
+needs_go = pytest.mark.skipif(
+    shutil.which("go") is None or not (GOPATH / "src/golang.org/x/mod/sumdb/tlog").is_dir(),
+    reason="needs the Debian packages golang-go and golang-golang-x-mod-dev",
+)
+pytestmark = [needs_go, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def gocheck(tmp_path_factory):
+    where = tmp_path_factory.mktemp("go")
+    binary = where / "gocheck"
+    subprocess.run(
+        ["go", "build", "-o", str(binary), str(Path(__file__).parent / "gocheck" / "main.go")],
+        check=True,
+        timeout=110,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(where),
+            "GOCACHE": str(where / "cache"),
+            "GOPATH": str(GOPATH),
+            "GO111MODULE": "off",
+            "GOFLAGS": "",
+            "CGO_ENABLED": "0",
+        },
+    )
+
+    def check(case: dict) -> tuple[int, str]:
+        path = where / "case.json"
+        path.write_text(json.dumps(case))
+        done = subprocess.run(
+            [str(binary), str(path)], capture_output=True, text=True, timeout=60, check=False
+        )
+        return done.returncode, done.stdout
+
+    return check
+
+
+def b64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
+
+
+def case_of(directory: Path, sizes: list[int], *, reads: int) -> dict:
+    """A log grown through `sizes`, with proofs of ours for its last head."""
+    rng = random.Random(7)
+    heads = []
+    with Log.open(directory, origin="titer.test/go") as log:
+        for size in sizes:
+            log.append([("exchange", b'{"id":"x%d"}' % i) for i in range(log.size, size)], at=17)
+            log.checkpoint()
+            heads.append(log.head)
+        size = log.size
+        picked = sorted({0, size - 1, *(rng.randrange(size) for _ in range(20))})
+        return {
+            "Key": str(log.verifier),
+            "Note": log.signed_head,
+            "Tiles": str(directory),
+            "Inclusions": [
+                {
+                    "Index": i,
+                    "Entry": b64(log.read(i).line),
+                    "Proof": [b64(h) for h in log.inclusion(i)],
+                }
+                for i in picked
+            ],
+            "Consistency": [
+                {
+                    "Old": head.size,
+                    "Root": b64(head.root),
+                    "Proof": [b64(h) for h in log.consistency(head.size)],
+                }
+                for head in heads[:-1]
+            ],
+            "Read": sorted({0, size - 1, *(rng.randrange(size) for _ in range(reads))}),
+        }
+
+
+@pytest.mark.parametrize(
+    "sizes", [[1, 2, 3, 777], [255, 256, 257, 512], [300, 65_536, 66_000, 70_001]]
+)
+def test_go_accepts_head_proofs_and_tiles_and_refuses_changed_bits(gocheck, tmp_path, sizes):
+    case = case_of(tmp_path, sizes, reads=50)
+    code, said = gocheck(case)
+    assert code == 0, said
+    words = said.split()
+    assert int(words[1]) == len(case["Inclusions"])
+    assert int(words[3]) == 3
+    assert int(words[5]) == len(case["Read"])
+    assert int(words[7]) > 20
+
+
+def test_go_refuses_a_changed_head(gocheck, tmp_path):
+    case = case_of(tmp_path, [300], reads=3)
+    assert gocheck(case)[0] == 0
+    note = case["Note"]
+    for changed in (
+        note.replace("\n300\n", "\n301\n"),
+        note[:-10] + ("A" if note[-10] != "A" else "B") + note[-9:],
+        note.replace("titer.test/go\n", "titer.test/og\n", 1),
+    ):
+        code, said = gocheck({**case, "Note": changed})
+        assert code == 1
+        assert said.startswith("note:")
+
+
+def test_go_refuses_a_changed_tile_and_a_changed_entry(gocheck, tmp_path):
+    case = case_of(tmp_path, [600], reads=20)
+    assert gocheck(case)[0] == 0
+    for name in ("tile/0/001", "tile/entries/001"):
+        path = tmp_path / name
+        whole = path.read_bytes()
+        path.write_bytes(whole[:40] + bytes([whole[40] ^ 1]) + whole[41:])
+        code, said = gocheck({**case, "Read": list(range(256, 260))})
+        assert code == 1, (name, said)
+        path.write_bytes(whole)
+    assert gocheck(case)[0] == 0
