@@ -257,8 +257,9 @@ class _Half:
         subject = self.detector.subject(exchange)
         if subject is None:
             return
-        state = self.states.get(subject)
-        if state is None:
+        if subject in self.states:
+            state = self.states[subject]
+        else:
             state = self.detector.start()
             self.scores[subject] = 0.0
             self.tiers[subject] = exchange.principal.tier
@@ -279,7 +280,7 @@ def _fitted(
 ) -> Detector:
     """A detector that can be fitted (`fitted` is optional), under these parameters."""
     fitted = getattr(detector, "fitted", None)
-    if fitted is None or not params:
+    if fitted is None:
         return detector
     ready: Detector = fitted(params, origin=origin, horizon=horizon)
     return ready

@@ -74,8 +74,10 @@ def _settings(exchange: Exchange) -> int:
     token = 7
     for name in SETTINGS:
         value = params.get(name)
-        plain = isinstance(value, (int, float)) and 0 <= value <= LARGEST
-        token = (token * 1_000_003 + (round(value * 1000) if plain else 1)) & _MASK
+        number = 1
+        if isinstance(value, (int, float)) and 0 <= value <= LARGEST:
+            number = round(value * 1000)
+        token = (token * 1_000_003 + number) & _MASK
     for byte in exchange.model.encode()[:64]:
         token = (token * 257 + byte) & _MASK
     return token

@@ -2,7 +2,8 @@
 
 1. The detector says whether an exchange is of the conduct that it watches. If not, nothing is
    bet, so that unrelated traffic neither convicts nor hides. If so, it has a yield of 0 to 1.
-2. The wager moves, for single questions and for conversations apart; its running maximum over the subject's life is the score.
+2. The wager moves, for single questions and for conversations apart; its running maximum over
+   the subject's life is the score.
 3. At the end of a horizon (the length of the log that calibration saw) the wager, the counts
    and the memories begin anew; the score stays. So a bound that calibration supports holds for
    each horizon; over k of them it is at most k times as large.
