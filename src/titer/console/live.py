@@ -164,5 +164,5 @@ class View:
             self._live.update(render(self._snapshot()), refresh=True)
         else:
             self._due = now + LINE_EVERY
-            self._console.print(summary(self._snapshot()), highlight=False)
+            self._console.print(f"   {summary(self._snapshot())}", highlight=False)
         return True

@@ -34,6 +34,8 @@ def _account(
     campaign: str,
     endpoint: str = bodies.CHAT,
     network: int = -1,
+    subnet: int = -1,
+    payment: str = "",
     age_days: int = 3,
 ) -> Account:
     program = origins.OPENAI_ASYNC if endpoint != bodies.MESSAGES else origins.ANTHROPIC_ASYNC
@@ -43,7 +45,14 @@ def _account(
         org=f"org-{name}",
         tier="standard",
         created=span.start - age_days * arrivals.DAY,
-        origin=origins.home(rng, kind="hosting", program=program, network=network),
+        origin=origins.home(
+            rng,
+            kind="hosting",
+            program=program,
+            network=network,
+            subnet=subnet,
+            payment=payment,
+        ),
         campaign=campaign,
     )
 
@@ -120,20 +129,24 @@ def hydra(
     per_day: float,
     cover: float,
     prefix: str = "x",
-    networks: int = 2,
+    subnets: int = 5,
+    cards: int = 6,
     families: tuple[str, ...] = ("reason", "evolve"),
     campaign: str = "c-hydra",
 ) -> list[Member]:
     """`accounts` light members who deal one work-list out among themselves.
 
-    Each sends about `per_day` requests, of which the share `cover` is everyday chat; they sit on
-    `networks` hosting networks and were signed up within the same few days.
+    Each sends about `per_day` requests, of which the share `cover` is everyday chat; they sit in
+    `subnets` /24s of one hosting network, pay with `cards` cards, and were signed up within the
+    same few days.
     """
     if not 0.0 <= cover < 1.0:
         raise ValueError("cover must be 0 or more and below 1")
     each = max(1, int(per_day * span.days))
     harvest = prompts.harvest(rng, families=families, size=accounts * each)
-    base = rng.randrange(1000)
+    network = rng.randrange(1000)
+    parts = [rng.randrange(256) for _ in range(subnets)]
+    paid = [f"card-{rng.getrandbits(40):010x}" for _ in range(cards)]
     members = []
     for index in range(accounts):
         account = _account(
@@ -142,7 +155,9 @@ def hydra(
             name=f"{prefix}{index:04d}",
             role="hydra",
             campaign=campaign,
-            network=base + rng.randrange(networks),
+            network=network,
+            subnet=parts[index % subnets],
+            payment=paid[index % cards],
             age_days=rng.randint(4, 8),
         )
         play = _Head(

@@ -202,20 +202,34 @@ class _Plan:
     def support(self, account: Account, rng: random.Random) -> Iterator[Event]:
         job = self._prompts.support(rng)
         for at in self._times(rng, median=80.0):
-            yield self._once(at, account, rng, job.item(rng), system=job.fixed, median=90)
+            yield self._once(at, account, rng, job.item(rng), system=job.fixed, median=70)
 
     def batch(self, account: Account, rng: random.Random) -> Iterator[Event]:
         job = self._prompts.batch(rng)
+        median = rng.choice((4, 12, 25, 40))  # a label, some fields, a line, a summary
+        extra = self._labels(rng) if median == 4 else None
         for at in self._times(rng, median=150.0):
-            yield self._once(at, account, rng, job.fixed + job.item(rng), median=60)
+            text = job.fixed + job.item(rng)
+            yield self._once(at, account, rng, text, median=median, spread=0.4, extra=extra)
+
+    def _labels(self, rng: random.Random) -> dict[str, Any] | None:
+        """Some classifiers push the model to their few labels: an honest `logit_bias`."""
+        if self._endpoint != bodies.CHAT or rng.random() < 0.6:
+            return None
+        labels = {str(rng.randrange(100_000)): 8 for _ in range(rng.randint(2, 6))}
+        return {"max_tokens": 4, "logit_bias": labels}
 
     def evaluation(self, account: Account, rng: random.Random) -> Iterator[Event]:
         job = self._prompts.evaluation(rng)
+        median = 6 if rng.random() < 0.7 else 30  # an option's letter, or a short working
         count = int(min(2000.0, 120 * self._span.pace * rng.paretovariate(1.2)))
         begin = self._span.start + int(rng.random() * arrivals.DAY)
+        extra: dict[str, Any] = {"temperature": 0}
+        if self._endpoint == bodies.CHAT and rng.random() < 0.4:  # scored by log-likelihood
+            extra |= {"logprobs": True, "top_logprobs": 5}
         for at in arrivals.steady(rng, start=begin, count=count, gap=3.0, jitter=0.5):
-            extra = {"temperature": 0}
-            yield self._once(at, account, rng, job.fixed + job.item(rng), median=70, extra=extra)
+            text = job.fixed + job.item(rng)
+            yield self._once(at, account, rng, text, median=median, spread=0.5, extra=extra)
 
     def _times(self, rng: random.Random, *, median: float) -> Iterator[int]:
         """Times of a program's calls: after a real client's when traces are there."""
@@ -242,7 +256,7 @@ class _Plan:
                 body = bodies.agent_turn(
                     model=self._model, system=system, goal=goal, tools=tools, steps=steps
                 )
-                tokens = reply_tokens(rng, median=60)
+                tokens = reply_tokens(rng, median=30, spread=0.5)
                 yield Event(at, account, bodies.CHAT, body, tokens, finish="tool_calls")
                 steps = [*steps, (rng.choice(names), making.tool_result(rng))]
                 at += int(rng.uniform(1.0, 4.0) * arrivals.SECOND)
@@ -255,13 +269,15 @@ class _Plan:
         text: str,
         *,
         median: float,
+        spread: float = 0.9,
         system: str = "",
         extra: Mapping[str, Any] | None = None,
     ) -> Event:
         body = bodies.conversation(
             self._endpoint, model=self._model, turns=[("user", text)], system=system, extra=extra
         )
-        return Event(at, account, self._endpoint, body, reply_tokens(rng, median=median))
+        tokens = reply_tokens(rng, median=median, spread=spread)
+        return Event(at, account, self._endpoint, body, tokens)
 
 
 class _Pupil:

@@ -98,14 +98,21 @@ def software(rng: random.Random, endpoint: str) -> Software:
 
 
 def home(
-    rng: random.Random, *, kind: str, program: Software, network: int = -1, payment: str = ""
+    rng: random.Random,
+    *,
+    kind: str,
+    program: Software,
+    network: int = -1,
+    subnet: int = -1,
+    payment: str = "",
 ) -> Home:
-    """An origin on a network of `kind`; `network` fixes which one (for people who share it)."""
+    """An origin on a network of `kind`; `network` and `subnet` fix which (for who shares them)."""
     first, count = _NETWORKS[kind]
     index = network % count if network >= 0 else int(count * rng.random() ** 2)
     block = (first - 64_500 + index) % 256
+    part = subnet % 256 if subnet >= 0 else rng.randrange(256)
     return Home(
-        ip=f"10.{block}.{rng.randrange(256)}.{rng.randrange(1, 255)}",
+        ip=f"10.{block}.{part}.{rng.randrange(1, 255)}",
         asn=first + index,
         ja4=program.ja4,
         user_agent=program.agent,

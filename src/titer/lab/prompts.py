@@ -60,10 +60,10 @@ class Prompts(Protocol):
 class _Batch:
     def __init__(self, rng: random.Random) -> None:
         self.fixed = work.template(rng)
-        self._sentences = rng.randint(2, 9)
+        self._sentences = rng.randint(6, 30)
 
     def item(self, rng: random.Random) -> str:
-        return work.document(rng, sentences=max(1, self._sentences + rng.randint(-1, 2)))
+        return work.document(rng, sentences=max(2, self._sentences + rng.randint(-3, 4)))
 
 
 class _Evaluation:

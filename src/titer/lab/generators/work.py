@@ -101,8 +101,10 @@ def template(rng: random.Random) -> str:
 
 
 def system_prompt(rng: random.Random) -> str:
-    """One system prompt of a firm's assistant."""
-    return expand(rng, _JOBS, "system")
+    """One system prompt of a firm's assistant: who it is, and a page of rules."""
+    rules = [expand(rng, _JOBS, "rule") for _ in range(rng.randint(8, 20))]
+    facts = document(rng, sentences=rng.randint(6, 14))
+    return f"{expand(rng, _JOBS, 'system')}\n\nRules:\n- " + "\n- ".join(rules) + f"\n\n{facts}"
 
 
 def document(rng: random.Random, *, sentences: int) -> str:

@@ -1,0 +1,150 @@
+"""The demo's stage: a data directory, keys, and `titer serve` as a process of its own.
+
+Verbs are run as a person would run them (`python -m titer VERB ...`), so that what the demo
+shows is what anybody gets. Everything listens on 127.0.0.1, on ports that are free.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess  # our own interpreter with fixed arguments, never a shell
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Self
+
+import httptools
+
+from titer.access.keys import KeyBook
+from titer.core.errors import TiterError
+from titer.lab.events import Account
+
+#: Seconds that `titer serve` may take to answer `/healthz`, and to stop.
+START_WITHIN = 20.0
+STOP_WITHIN = 15.0
+
+#: Seconds that any one verb may take.
+VERB_WITHIN = 60.0
+
+CONFIG = """\
+# The demo's configuration. In production leave `shadow` at its default for the first week.
+[respond]
+shadow = false
+
+[detect]
+hunt_every = {hunt_every}
+
+[gateway]
+trusted_proxies = ["127.0.0.1/32"]   # the player speaks for a proxy that knows the addresses
+ja4_header = "x-ja4"
+"""
+
+
+class Stage:
+    """Owns the directory and the server process; leaving the context stops the process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data = folder / "data"
+        self.folder = folder
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.data.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def verb(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run `titer WORDS` and wait; the caller judges the exit status."""
+        return subprocess.run(  # noqa: S603 - see the import
+            [sys.executable, "-m", "titer", *words],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=VERB_WITHIN,
+            check=False,
+        )
+
+    def keys(self, accounts: Iterable[Account]) -> dict[str, str]:
+        """One key per account, by the account's name."""
+        with KeyBook(self.data) as book:
+            return {
+                account.name: book.create(org=account.org or account.name, tier=account.tier)[1]
+                for account in accounts
+            }
+
+    def serve(self, upstream: str, *, hunt_every: float) -> None:
+        """Start the gateway and wait until it answers. Raises `TiterError` when it does not."""
+        config = self.folder / "titer.toml"
+        config.write_text(CONFIG.format(hunt_every=hunt_every), encoding="utf-8")
+        errors = (self.folder / "serve.log").open("wb")
+        with errors:
+            self._process = subprocess.Popen(  # noqa: S603 - see the import
+                [
+                    sys.executable, "-m", "titer", "serve", "--port", str(self.port),
+                    "--upstream", upstream, "--data", str(self.data), "--config", str(config),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+            )  # fmt: skip
+        deadline = time.monotonic() + START_WITHIN
+        while not healthy(self.port):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise TiterError(f"the gateway did not start: {self.said()}")
+            time.sleep(0.05)
+
+    def said(self) -> str:
+        """The last lines of the gateway's own messages."""
+        with contextlib.suppress(OSError):
+            lines = (self.folder / "serve.log").read_text("utf-8", "replace").splitlines()
+            return " / ".join(lines[-5:]) or "it said nothing"
+        return "it said nothing"
+
+    def stop(self) -> int:
+        """Stop the gateway as an operator would (SIGTERM); returns its exit status."""
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            return process.wait(STOP_WITHIN)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
+
+def free_port() -> int:
+    """A port on loopback that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class _Status:
+    """Hears httptools; only the status is of interest."""
+
+
+def healthy(port: int) -> bool:
+    """Whether `/healthz` on loopback answers 200."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1.0) as peer:
+            peer.sendall(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+            parser = httptools.HttpResponseParser(_Status())
+            parser.feed_data(peer.recv(4096))
+            return int(parser.get_status_code()) == 200
+    except (OSError, httptools.HttpParserError):
+        return False
+
+
+def command(words: Sequence[str], data: Path) -> str:
+    """A verb as a person would type it, with the data directory by a short name."""
+    shown = [os.fspath(word).replace(os.fspath(data), "DIR") for word in words]
+    return " ".join(["titer", *shown])
