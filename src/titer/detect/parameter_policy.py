@@ -124,6 +124,12 @@ class ParameterPolicy:
             "response_format": _Draft.response_format,
             "include": _Draft.include,
             "echo": _Draft.echo,
+            "sampling_params": _Draft.sampling_params,
+        }
+        quick = {**_QUICK, "n": self._usual_n}
+        self._quick = {
+            dialect: {name: quick[name] for name in names if name in quick}
+            for dialect, names in CHECKED.items()
         }
 
     def apply(
@@ -142,8 +148,28 @@ class ParameterPolicy:
         plain = PLAIN.get(request.dialect)
         if plain is None:
             _refuse(None, f"no parameters are allowed for the dialect {request.dialect}")
-        if plain.issuperset(body):
+        if plain.issuperset(body) or self._usual(request.dialect, body, plain):
             return Applied(request, (), self._unasked)
+        return self._inspect(request, grants, ledger, subject)
+
+    def _usual(self, dialect: str, body: Mapping[str, Any], plain: frozenset[str]) -> bool:
+        """Whether all that is not plain is at its usual harmless values: most streams' case."""
+        quick = self._quick[dialect]
+        for name in body:
+            if name not in plain:
+                harmless = quick.get(name)
+                if harmless is None or not harmless(body[name]):
+                    return False
+        return True
+
+    def _usual_n(self, value: Any) -> bool:
+        return type(value) is int and 1 <= value <= self.config.n
+
+    def _inspect(
+        self, request: Request, grants: Collection[str], ledger: BiasLedger, subject: str
+    ) -> Applied:
+        """Look at every parameter that is not plain."""
+        body, plain = request.body, PLAIN[request.dialect]
         draft = _Draft(self.config, grants, request.dialect, body)
         checked = CHECKED[request.dialect]
         for name, value in body.items():
@@ -302,6 +328,17 @@ class _Draft:
         if "engine" not in self.grants:
             self._members("chat_template_kwargs", value)
 
+    def sampling_params(self, value: Any) -> None:
+        """SGLang's own routes nest what others have at the top, alone or one a prompt."""
+        if type(value) is not list:
+            self._members("sampling_params", value)
+            return
+        for entry in value:
+            self._members("sampling_params", entry)
+        self.put["sampling_params"] = [
+            {k: v for k, v in entry.items() if k in MEMBERS["sampling_params"]} for entry in value
+        ]
+
     def response_format(self, value: Any) -> None:
         if not isinstance(value, Mapping):
             _refuse("response_format", "response_format must be an object")
@@ -369,6 +406,22 @@ class _Draft:
         if self.dialect == "openai.responses" and include and INCLUDE_LOGPROBS in include:
             self.put["include"] = [v for v in include if v != INCLUDE_LOGPROBS]
             self.denied.append("include")
+
+
+def _usual_members(name: str) -> Callable[[Any], bool]:
+    allowed = MEMBERS[name]
+    return lambda value: type(value) is dict and allowed.issuperset(value)
+
+
+_FORMAT_NAMES: tuple[str, ...] = tuple(FORMATS)  # a tuple: a hostile type may be unhashable
+
+#: Values that need no further look, for the parameters that many honest requests carry.
+_QUICK: dict[str, Callable[[Any], bool]] = {
+    "stream_options": _usual_members("stream_options"),
+    "chat_template_kwargs": _usual_members("chat_template_kwargs"),
+    "reasoning": _usual_members("reasoning"),
+    "response_format": lambda value: type(value) is dict and value.get("type") in _FORMAT_NAMES,
+}
 
 
 def _is_token_id(token: Any) -> bool:

@@ -69,7 +69,8 @@ CLOSED: dict[str, str] = {
             "routed_experts_start_len", "routed_experts_prompt_start", "return_meta_info",
             "return_cached_tokens_details", "detokenize", "skip_special_tokens",
             "spaces_between_special_tokens", "input_ids", "prompt_token_ids", "prompt_embeds",
-            "return_full_text", "timings_per_token", "return_progress",
+            "return_full_text", "return_bytes", "return_entropy", "logprobs_mode",
+            "timings_per_token", "return_progress",
         ),
         "tokens",
     ),
@@ -86,9 +87,9 @@ CLOSED: dict[str, str] = {
     ),
     **dict.fromkeys(
         (
-            "pooling", "pooling_params", "pooling_type", "normalize", "activation", "softmax",
-            "use_activation", "embed_dtype", "endianness", "task", "additional_data",
-            "step_tag_id", "returned_token_ids",
+            "pooling", "pooling_params", "pooling_method", "pooling_type", "normalize",
+            "activation", "softmax", "use_activation", "embed_dtype", "endianness", "task",
+            "additional_data", "step_tag_id", "returned_token_ids",
         ),
         "pooling",
     ),
@@ -111,7 +112,24 @@ CLOSED: dict[str, str] = {
     **dict.fromkeys(("background", "background_options"), "background"),
 }  # fmt: skip
 
+#: What `sampling_params` of SGLang's own routes may hold; a logit_bias in there is not counted by
+#: anybody, hence it is not in the list.
+_SAMPLING_PARAMS = _SAMPLING_EXTRAS | {
+    "max_new_tokens", "min_new_tokens", "temperature", "top_p", "stop", "frequency_penalty",
+    "presence_penalty", "seed", "sampling_seed",
+}  # fmt: skip
+
 PLAIN: dict[str, frozenset[str]] = {
+    # a list of models has no body
+    "openai.models": frozenset(),
+    # engines' own routes, where the operator opened any
+    "engine.extras": frozenset(
+        {
+            "model", "text", "prompt", "input", "inputs", "query", "queries", "documents", "items",
+            "text_1", "text_2", "messages", "tools", "stream", "max_tokens", "temperature",
+            "top_p", "top_k", "stop", "tokens", "top_n", "labels", "user",
+        }
+    ),
     "openai.chat": _COMMON
     | _SAMPLING_EXTRAS
     | {
@@ -155,6 +173,8 @@ PLAIN: dict[str, frozenset[str]] = {
 }  # fmt: skip
 
 CHECKED: dict[str, frozenset[str]] = {
+    "openai.models": frozenset(),
+    "engine.extras": frozenset({"sampling_params", "n"}),
     "openai.chat": _WATCHED
     | {"top_logprobs", "response_format", "chat_template_kwargs", "reasoning"},
     "openai.completions": _WATCHED | {"echo", "response_format"},
@@ -177,6 +197,7 @@ MEMBERS: dict[str, frozenset[str]] = {
          "exclude"}
     ),
     "chat_template_kwargs": frozenset({"enable_thinking", "thinking", "reasoning_effort"}),
+    "sampling_params": _SAMPLING_PARAMS,
 }  # fmt: skip
 
 #: What `include` of the responses dialect may name besides log-probabilities.

@@ -11,10 +11,12 @@ at what comes first (openlogprobs; Carlini et al., arXiv 2403.06634; Finlayson e
 4. Different parameters that policy denied because they leak count a little; repeats do not, for
    one careless client repeats one parameter for ever.
 
-    score = 2 log2(1 + sweeps / 4) + log2(distinct / 64) + log2((1 + leaks) / 2)
+    score = 2 log2(1 + sweeps / 4) + log2(distinct / 64) + log2((1 + leaks) / 2) - 2
 
-each term at least 0. Requests are read as sent, so what policy refused or took away still counts.
-After each horizon the counts begin anew and the score stays (as in `titer.detect.fold`).
+each term and the whole at least 0: what most applications may do once must be worth nothing, or
+it would be worth everything beside a crowd in which nobody did it. Requests are read as sent: what
+policy refused or took away still counts. After each horizon the counts begin anew and the score
+stays (as in `titer.detect.fold`).
 """
 
 from __future__ import annotations
@@ -44,6 +46,9 @@ USUAL_SWEEPS = 4.0
 USUAL_IDS = 64
 ENOUGH_SWEEPS = 8.0
 
+#: Raw score that is worth nothing: four sweeps, or seven leaking parameters.
+UNREMARKABLE = 2.0
+
 #: Ids kept exactly; beyond, a bitmap of `BITMAP` bits counts (linear counting: 3 % at 10,000).
 EXACT_IDS = 256
 BITMAP = 1 << 14
@@ -60,7 +65,8 @@ _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
 class State(msgspec.Struct, array_like=True):
     """Of one subject that was ever biased or denied; at most 5 kB. The ids of this horizon are in
-    `ids`, or in `bits` once there are too many."""
+    `ids`, or in `bits` once there are too many.
+    """
 
     epoch: int
     biased: int
@@ -164,7 +170,7 @@ class Parameters:
         return {}
 
     def fitted(self, params: Mapping[str, Sequence[float]], *, origin: int, horizon: int) -> Self:
-        """This detector under the horizon of a calibration."""
+        """The same detector under the horizon of a calibration."""
         del params
         return type(self)(origin=origin, horizon=horizon)
 
@@ -193,15 +199,22 @@ def _book(state: State, ids: Sequence[int]) -> bool:
 
 
 def _mark(bits: bytearray, ids: Iterable[int]) -> bool:
-    """Set the ids' bits; whether one was unset. Multiplicative hashing spreads runs of ids."""
+    """Set the ids' bits; whether one was unset."""
     new = False
     for i in ids:
-        place = (i * 0x9E3779B1 & 0xFFFFFFFF) >> 18
+        place = _mix(i) % BITMAP
         byte, bit = place >> 3, 1 << (place & 7)
         if not bits[byte] & bit:
             bits[byte] |= bit
             new = True
     return new
+
+
+def _mix(number: int) -> int:
+    """The finaliser of MurmurHash3 (Appleby): linear counting needs places as if drawn."""
+    number = (number ^ number >> 16) * 0x85EBCA6B & 0xFFFFFFFF
+    number = (number ^ number >> 13) * 0xC2B2AE35 & 0xFFFFFFFF
+    return number ^ number >> 16
 
 
 def _probe(params: Mapping[str, Any]) -> bool:
@@ -220,7 +233,7 @@ def _score(state: State) -> float:
         score += max(0.0, math.log2(distinct(state) / USUAL_IDS))
     if state.leaks:
         score += math.log2((1.0 + len(state.leaks)) / 2.0)
-    return score
+    return max(0.0, score - UNREMARKABLE)
 
 
 def _cite(state: State, exchange_id: str) -> None:

@@ -38,6 +38,9 @@ BURST = 3
 #: A request waits at most this long: the official SDKs give up after 600 s, proxies after 60.
 MAX_WAIT_S = 20.0
 
+#: A wait below this is noise of the arithmetic, and not worth a timer.
+LEAST_WAIT_S = 0.001
+
 #: Waiting requests per subject and per worker: each costs a socket and about 8 KB.
 MAX_WAITING = 4
 MAX_WAITING_ALL = 512
@@ -76,11 +79,14 @@ class Throttle:
         step = interval(strength, standing.exposure)
         subject = standing.subject
         slot = max(self._slots.get(subject, 0.0), now)
-        wait = max(0.0, slot - now - (BURST - 1) * step)
+        wait = slot - now - (BURST - 1) * step
+        if wait < LEAST_WAIT_S:
+            wait = 0.0
         while self._waiting and self._waiting[0] <= now:
             heapq.heappop(self._waiting)
         if wait > 0 and (
-            wait > min(MAX_WAIT_S, MAX_WAITING * step) or len(self._waiting) >= MAX_WAITING_ALL
+            wait > min(MAX_WAIT_S, MAX_WAITING * step + LEAST_WAIT_S)
+            or len(self._waiting) >= MAX_WAITING_ALL
         ):
             _refuse(max(wait, step))
         self._remember(subject, slot + step)
