@@ -98,6 +98,15 @@ class HuntReport(msgspec.Struct, frozen=True):
     units: int
 
 
+class _World(msgspec.Struct, frozen=True):
+    """What every step of one hunt looks things up in."""
+
+    table: Table
+    units: Units
+    known: dict[str, Modality]
+    name: Callable[[npt.NDArray[np.intp]], tuple[str, ...]]
+
+
 class _Judged(msgspec.Struct):
     candidate: Candidate
     tested: list[nulls.Tested]
@@ -123,7 +132,7 @@ def find(
     known = modalities(table, units)
     active = _without_grants(table, units)
     shared = shared_tokens(table, units, history=_old(history), active=active)
-    found = grouping.candidates(table, units, shared, known)
+    found = grouping.candidates(units, shared, known)
     draws = permutations or nulls.draws_for(units.count)
     tested = nulls.test_groups(
         [(c.units, c.formed_by) for c in found],
@@ -140,11 +149,11 @@ def find(
     # Groups explained by shared questions stay in the count of hypotheses.
     passed = nulls.e_bh([j.e_value for j in judged], FDR)
     name = _subjects(table, units) if subjects else _accounts(table, units)
-    campaigns, attention = _settle(judged, passed, table, units, known, name)
+    campaigns, attention = _settle(judged, passed, _World(table, units, known, name))
     return HuntReport(
         campaigns=campaigns,
         attention=attention,
-        notes=_notes(known, units, active, shared.boilerplate, history is not None),
+        notes=_notes(known, active, boilerplate=shared.boilerplate, history=history is not None),
         null=Null(
             method="permutation of units within strata of endpoint and volume; conformal "
             "e-values averaged over tests; e-BH over groups",
@@ -173,10 +182,7 @@ Namer = Callable[[npt.NDArray[np.intp]], tuple[str, ...]]
 def _settle(
     judged: list[_Judged],
     passed: list[bool],
-    table: Table,
-    units: Units,
-    known: dict[str, Modality],
-    name: Namer,
+    world: _World,
 ) -> tuple[tuple[Campaign, ...], tuple[Attention, ...]]:
     """One campaign per group that passed; overlapping candidates are one group."""
     order = sorted(
@@ -195,7 +201,7 @@ def _settle(
         formed = ("text", one.candidate.formed_by)
         if passed[place] and one.overlap < SAME_QUESTIONS:
             taken.append(members)
-            campaigns.append(_campaign(one, ways, table, units, known, name))
+            campaigns.append(_campaign(one, ways, world))
         elif nulls.average(one.tested) >= TIE or one.overlap >= SAME_QUESTIONS:
             taken.append(members)
             why = (
@@ -207,19 +213,17 @@ def _settle(
                 if one.e_value < TIE
                 else f"ties short of the false discovery rate (e-value {one.e_value:.0f})"
             )
-            attention.append(Attention(name(one.candidate.units), formed, why))
+            attention.append(Attention(world.name(one.candidate.units), formed, why))
     return tuple(campaigns), tuple(attention)
 
 
 def _campaign(
     one: _Judged,
     ways: int,
-    table: Table,
-    units: Units,
-    known: dict[str, Modality],
-    name: Namer,
+    world: _World,
 ) -> Campaign:
     """The campaign of a group that passed, with its members gone over once more."""
+    table, units, known = world.table, world.units, world.known
     formed_by = one.candidate.formed_by
     members = _certain(one.candidate.units, one.tested, formed_by, known)
     belongs = np.zeros(units.count, np.bool_)
@@ -236,7 +240,7 @@ def _campaign(
     team = len(members) < FEW or (len(members) < TEAM and "payment" in ties)
     review = team or declared > 0.5 or len(ties) < wanted or not hard
     reasons = ", ".join(f"{t.modality} {t.statistic:.2f}" for t in one.tested)
-    names = name(members)
+    names = world.name(members)
     note = (
         f"{len(members)} units share {one.candidate.tokens} text tokens over {len(carrying)} "
         f"exchanges, bound by {formed_by}; tested on {reasons}; same questions {one.overlap:.2f}"
@@ -340,8 +344,8 @@ def _subjects(table: Table, units: Units) -> Namer:
 
 def _notes(
     known: dict[str, Modality],
-    units: Units,
     active: npt.NDArray[np.bool_],
+    *,
     boilerplate: int,
     history: bool,
 ) -> tuple[str, ...]:

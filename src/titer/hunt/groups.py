@@ -27,6 +27,8 @@ MIN_SHARE = 0.05
 MIN_ROWS = 2
 #: Share of a unit's rows on the values that bind the group, for the unit to be in it.
 MIN_ON_VALUES = 0.3
+#: Odd multiplier that spreads a text's length over the bits of its hash.
+LENGTH = np.int64(0x9E3779B97F4A7C1)
 #: Candidates tested; the largest go first. A log with more has another problem.
 MAX_CANDIDATES = 500
 
@@ -40,9 +42,7 @@ class Candidate(msgspec.Struct):
     tokens: int
 
 
-def candidates(
-    table: Table, units: Units, shared: Shared, known: dict[str, Modality]
-) -> list[Candidate]:
+def candidates(units: Units, shared: Shared, known: dict[str, Modality]) -> list[Candidate]:
     """Every candidate of every forming modality that the log has; groups may overlap."""
     found: list[Candidate] = []
     for name in FORMING:

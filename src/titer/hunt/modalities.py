@@ -11,6 +11,7 @@ value (a big carrier's network) counts only by its excess. A few tied pairs insi
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -157,7 +158,9 @@ def on_values(modality: Modality, values: Ints, members: npt.NDArray[np.intp]) -
     return on
 
 
-def _excess(modality: Modality, group: Ints, at: Ints, n: Floats) -> tuple[Floats, Floats]:
+def _excess(
+    modality: Modality, group: Ints, at: Ints, n: npt.NDArray[Any]
+) -> tuple[Floats, Floats]:
     width = max(1, len(modality.mass))
     key = group * width + modality.value[at]
     order = np.argsort(key, kind="stable")
@@ -174,13 +177,12 @@ def _excess(modality: Modality, group: Ints, at: Ints, n: Floats) -> tuple[Float
     over = np.where(more, mass - outside, 0.0)
     floor = np.maximum(outside, 1.0 / (1 + len(modality.known)))
     nats = np.where(more, size * mass * np.log(np.maximum(mass, 1e-12) / floor), 0.0)
-    return (
-        np.bincount(run_group, weights=over, minlength=len(n)),
-        np.bincount(run_group, weights=np.maximum(nats, 0.0), minlength=len(n)),
-    )
+    wide: Floats = np.bincount(run_group, weights=over, minlength=len(n)).astype(np.float64)
+    ratio = np.bincount(run_group, weights=np.maximum(nats, 0.0), minlength=len(n))
+    return wide, ratio.astype(np.float64)
 
 
-def _outside(modality: Modality, value: Ints, mass: Floats, n: npt.NDArray[np.number]) -> Floats:
+def _outside(modality: Modality, value: Ints, mass: Floats, n: npt.NDArray[Any]) -> Floats:
     """A value's share among the units outside the group (which is part of all units)."""
     everyone = max(1, int(modality.known.sum()))
     left = np.maximum(everyone - n, 1)

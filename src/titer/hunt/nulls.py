@@ -62,7 +62,8 @@ def profiles(table: Table, units: Units) -> Floats:
         out += part / np.sqrt(bins)
     out -= out.mean(axis=0)
     norm = np.linalg.norm(out, axis=1, keepdims=True)
-    return out / np.maximum(norm, 1e-9)
+    profile: Floats = out / np.maximum(norm, 1e-9)
+    return profile
 
 
 def test_groups(

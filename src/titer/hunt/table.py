@@ -31,7 +31,7 @@ _NO_FRAMES = (0,) * BANDS
 
 
 class Table(msgspec.Struct, frozen=True):
-    """Rows in the order given. `account`, `origin`, `shape` are places in the lists beside them."""
+    """Rows in the order given; `account`, `origin`, `shape` are places in the lists below."""
 
     at: Ints
     account: Small
@@ -109,18 +109,21 @@ class TableBuilder:
             *(np.empty(0, np.int64),) * 2, np.empty((0, BANDS), np.int64),
         )  # fmt: skip
         columns = [np.concatenate(column) for column in zip(empty, *self._chunks, strict=True)]
-        at, account, origin, shape, endpoint, *rest = columns
+        at, account, origin, shape, endpoint, chars, tokens_out, exact, frames = columns
         # Who and what only stood in forgotten rows is not in the table.
         here, account = np.unique(account, return_inverse=True)
         origins_here, origin = np.unique(origin, return_inverse=True)
         origins, shapes = list(self._origins), list(self._shapes)
         return Table(
-            at,
-            account.astype(np.int32),
-            origin.astype(np.int32),
-            shape,
-            endpoint,
-            *rest,
+            at=at,
+            account=account.astype(np.int32),
+            origin=origin.astype(np.int32),
+            shape=shape,
+            endpoint=endpoint,
+            chars=chars,
+            tokens_out=tokens_out,
+            exact=exact,
+            frames=frames,
             principals=[self._principals[i] for i in here],
             origins=[origins[i] for i in origins_here],
             shapes=shapes,

@@ -26,7 +26,7 @@ _REFUSALS = frozenset(("refusal", "content_filter"))
 
 
 class Bad(Exception):  # noqa: N818 - a verdict on a line, never seen by a person as an error
-    """This line cannot be used; `reason` is a short slug that repeats none of its text."""
+    """A line that cannot be used; `reason` is a short slug that repeats none of its text."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -78,7 +78,7 @@ class Watch(Protocol):
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How to read. `format` "" detects per file; `principal` names callers of lines that do not."""
+    """How to read. `format` "" detects per file; `principal` names callers where lines do not."""
 
     format: str = ""
     again: bool = False
@@ -115,28 +115,28 @@ class Feed:
         self.names: dict[str, str] = {}
         self.report = Report()
 
-    def run(self, paths: Sequence[str], take: Callable[[Sequence[Exchange]], None]) -> Report:
+    def run(self, paths: Sequence[str], take: Callable[[Sequence[Exchange]], object]) -> Report:
         """Feed the files in order. Raises `InputError` for a file that cannot be read at all."""
+        for exchanges in self.batches(paths):
+            take(exchanges)
+        return self.report
+
+    def batches(self, paths: Sequence[str]) -> Iterator[list[Exchange]]:
+        """The same, pulled: a batch counts as fed when the next one is asked for."""
         self._total = sum(_size(path) for path in paths)
         for path in paths:
             if path == "-":
                 raw = self._stdin or sys.stdin.buffer
-                self._file("-", raw, take, size=0, packed=False)
+                yield from self._file("-", raw, size=0, packed=False)
             else:
                 raw, size, packed = opened(Path(path))
                 with raw:
-                    self._file(path, raw, take, size=size, packed=packed)
-        return self._finish()
+                    yield from self._file(path, raw, size=size, packed=packed)
+        self._finish()
 
     def _file(
-        self,
-        path: str,
-        raw: BinaryIO,
-        take: Callable[[Sequence[Exchange]], None],
-        *,
-        size: int,
-        packed: bool,
-    ) -> None:
+        self, path: str, raw: BinaryIO, *, size: int, packed: bool
+    ) -> Iterator[list[Exchange]]:
         report = FileReport(path)
         self.report.files.append(report)
         seen = self._seen(path, raw, packed=packed) if path != "-" and size else None
@@ -144,10 +144,10 @@ class Feed:
         offset = line = 0
         if seen is not None and seen.offset:
             report.resumed = seen.lines + 1
+            offset, line = seen.offset, seen.lines
             if seen.mark == size:  # all of it is in
                 self._done += size
                 return
-            offset, line = seen.offset, seen.lines
             reader.skip(offset)
         blocks = reader.blocks(offset=offset, line=line + 1)
         first = next(blocks)
@@ -156,47 +156,34 @@ class Feed:
             self._done += size
             return
         aside = self._aside(path)
-        report.aside = str(aside.path) if aside is not None else ""
-        for block in _chain(first, blocks):
-            self._block(block, maker, aside, report, take)
-            if seen is not None and self._progress is not None:
-                seen.offset, seen.lines = block.end, block.first - 1 + len(block.lines)
-                if block.last and not report.incomplete:
-                    mark = size if packed else block.end
-                else:
-                    mark = 0 if packed else block.end
-                self._progress.advance(seen, raw, mark=mark)
-            if self._watch is not None:
-                self._watch(
-                    done=self._done + reader.consumed(),
-                    total=self._total,
-                    exchanges=self.report.exchanges,
-                )
-        if aside is not None:
-            aside.close()
-            if not aside.used:
-                report.aside = ""
+        try:
+            for block in _chain(first, blocks):
+                exchanges, bad = maker.many(block.lines)
+                bad = _leave_unfinished(block, bad, report)
+                self._note(block, bad, aside, report)
+                if exchanges:
+                    report.taken += len(exchanges)
+                    self.report.exchanges += len(exchanges)
+                    yield exchanges
+                if seen is not None:
+                    self._advance(seen, raw, block, packed=packed, finished=not report.incomplete)
+                self._tell(reader)
+        finally:
+            if aside is not None:
+                aside.close()
+                report.aside = str(aside.path) if aside.used else ""
+            self._missing.update(maker.shape.missing)
+            self._unknown.update(maker.shape.unknown)
         self._done += size
-        self._missing.update(maker.shape.missing)
-        self._unknown.update(maker.shape.unknown)
 
-    def _block(
+    def _note(
         self,
         block: Block,
-        maker: Maker,
+        bad: Sequence[tuple[int, str]],
         aside: Aside | None,
         report: FileReport,
-        take: Callable[[Sequence[Exchange]], None],
     ) -> None:
-        exchanges, bad = maker.many(block.lines)
-        if block.last and bad and block.lines:
-            # A line without its newline that does not read is still being written: leave it.
-            bad.pop()
-            block.end -= len(block.lines[-1])
-            block.lines.pop()
-            report.incomplete = True
-        if exchanges:
-            take(exchanges)
+        """Count the bad lines of a block and write them down."""
         for place, reason in bad:
             self._reasons[reason] += 1
             if aside is not None:
@@ -206,10 +193,24 @@ class Feed:
             if aside is not None:
                 aside.put(line=number, reason="line too long", text=b"", length=length)
         report.lines += len(block.lines)
-        report.taken += len(exchanges)
         report.bad += len(bad) + len(block.too_long)
-        self.report.exchanges += len(exchanges)
         self.report.bad += len(bad) + len(block.too_long)
+
+    def _advance(
+        self, seen: Seen, raw: BinaryIO, block: Block, *, packed: bool, finished: bool
+    ) -> None:
+        """Note that everything up to the end of this block is with the sink."""
+        assert self._progress is not None
+        seen.offset, seen.lines = block.end, block.first - 1 + len(block.lines)
+        mark = block.end
+        if packed:
+            mark = os.fstat(raw.fileno()).st_size if block.last and finished else 0
+        self._progress.advance(seen, raw, mark=mark)
+
+    def _tell(self, reader: Reader) -> None:
+        if self._watch is not None:
+            done = self._done + reader.consumed()
+            self._watch(done=done, total=self._total, exchanges=self.report.exchanges)
 
     def _seen(self, path: str, raw: BinaryIO, *, packed: bool) -> Seen | None:
         if self._progress is None:
@@ -250,7 +251,7 @@ class Feed:
             keep_text=self._options.keep_text,
         )
 
-    def _finish(self) -> Report:
+    def _finish(self) -> None:
         report = self.report
         report.reasons = dict(self._reasons.most_common())
         report.missing = dict(self._missing.most_common())
@@ -261,7 +262,17 @@ class Feed:
         ]
         if any(file.incomplete for file in report.files):
             report.notes.append("an unfinished last line was left for the next feed")
-        return report
+
+
+def _leave_unfinished(
+    block: Block, bad: list[tuple[int, str]], report: FileReport
+) -> list[tuple[int, str]]:
+    """A last line without its newline that does not read is still being written: leave it."""
+    if not block.last or not bad or not block.lines:
+        return bad
+    block.end -= len(block.lines.pop())
+    report.incomplete = True
+    return bad[:-1]
 
 
 def _chain(first: Block, rest: Iterator[Block]) -> Iterator[Block]:

@@ -1,0 +1,119 @@
+"""`titer feed`: weigh the exchanges of a log as if they had come through the gateway."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from titer.cli.common import data_flag, json_flag, show
+
+if TYPE_CHECKING:
+    from titer.core.nouns import Exchange
+    from titer.gateway.assembly import FeedSink
+    from titer.gateway.feeds.run import Report
+
+
+def register(verbs: Any) -> None:
+    parser = verbs.add_parser("feed", help="weigh the exchanges of log files")
+    parser.add_argument(
+        "files", metavar="FILE", nargs="+", help="log files, plain or .zst; - is standard input"
+    )
+    data_flag(parser)
+    parser.add_argument(
+        "--format", choices=("titer", "litellm", "openai"), default="",
+        help="format of all files (default: seen from each file's first lines)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--again", action="store_true", help="feed files once more that were fed already"
+    )
+    parser.add_argument(
+        "--keep-text", action="store_true", help="keep the text of bad lines beside their number"
+    )
+    parser.add_argument(
+        "--principal", metavar="NAME", default="",
+        help="who called, for lines that do not say (default: the file's name)",
+    )  # fmt: skip
+    parser.add_argument("--config", metavar="FILE", type=Path, help="titer.toml (default: DIR's)")
+    json_flag(parser)
+
+
+class Found(msgspec.Struct):
+    """What the weigher made of the exchanges of one feed."""
+
+    findings: int = 0
+    with_bits: int = 0
+    decisions: int = 0
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from titer.access.secret import load_or_create
+    from titer.cli.progress import watching
+    from titer.config.loading import find, ladder, load
+    from titer.core.ids import Pseudonyms
+    from titer.gateway.assembly import feed_sink, make_sketcher
+    from titer.gateway.feeds import Feed, Options
+
+    data: Path = arguments.data
+    rungs = ladder(load(find(data, arguments.config)))
+    found = Found()
+    with feed_sink(data, rungs) as sink, watching("feeding") as watch:
+        feed = Feed(
+            sketcher=make_sketcher(data),
+            pseudonyms=Pseudonyms(load_or_create(data)),
+            data=data,
+            options=Options(
+                format=arguments.format,
+                again=arguments.again,
+                keep_text=arguments.keep_text,
+                principal=arguments.principal,
+            ),
+            watch=watch,
+        )
+        report = feed.run(arguments.files, _into(sink, found))
+    if arguments.json:
+        show({**msgspec.to_builtins(report), **msgspec.to_builtins(found)})
+    else:
+        print("\n".join(_lines(report, found)))
+    return 1 if found.with_bits or found.decisions else 0
+
+
+def _into(sink: FeedSink, found: Found) -> Any:
+    """Hands batches to the sink and counts what comes of them."""
+    from titer.gateway.assembly import FEED_BATCH
+
+    def take(exchanges: Sequence[Exchange]) -> None:
+        for begin in range(0, len(exchanges), FEED_BATCH):
+            for weighed in sink.take(exchanges[begin : begin + FEED_BATCH]):
+                found.findings += len(weighed.findings)
+                found.with_bits += sum(f.bits > 0 for f in weighed.findings)
+                found.decisions += weighed.decision is not None
+
+    return take
+
+
+def _lines(report: Report, found: Found) -> list[str]:
+    """The report in words."""
+    out = [f"{report.exchanges} exchanges fed, {report.bad} lines set aside"]
+    for file in report.files:
+        what = f"  {file.path}: {file.taken} exchanges"
+        if file.resumed:
+            what += f", from line {file.resumed} on" if file.lines else ", nothing new"
+        if file.aside:
+            what += f", {file.bad} bad lines in {file.aside}"
+        out.append(what)
+    out += [f"  {n} lines: {reason}" for reason, n in report.reasons.items()]
+    if report.unknown_keys:
+        known = ", ".join(f"{key} ({n})" for key, n in list(report.unknown_keys.items())[:8])
+        out.append(f"  keys not known, left out: {known}")
+    out += [f"  note: {note}" for note in report.notes]
+    out.append(
+        f"{found.findings} findings, {found.with_bits} with bits; {found.decisions} decisions"
+    )
+    if report.exchanges and not found.findings:
+        print("nothing was found; try titer hunt for callers acting as one", file=sys.stderr)
+    return out
