@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from httptools import HttpParserError, HttpRequestParser, HttpResponseParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser, HttpResponseParser
 
 from titer.core.errors import Refused
 from titer.core.wire import Problem, ProblemKind
@@ -105,7 +105,7 @@ def read_request(block: bytes, *, header_count: int) -> RequestHead:
     parser = HttpRequestParser(fields)
     try:
         parser.feed_data(block)
-    except HttpParserError:  # HttpParserUpgrade among them
+    except (HttpParserError, HttpParserUpgrade):
         raise refusal("The request's head is malformed; mend it.", "bad_head") from None
     head = RequestHead(line[1], line[2], modern=line[3] == b"1", headers=fields.headers)
     _read_framing(head)
@@ -177,7 +177,7 @@ def read_reply(block: bytes) -> ReplyHead:
     parser = HttpResponseParser(fields)
     try:
         parser.feed_data(block)
-    except HttpParserError:  # HttpParserUpgrade among them
+    except (HttpParserError, HttpParserUpgrade):
         raise ValueError("malformed reply head") from None
     head = ReplyHead(int(line[2]), fields.headers)
     modern = line[1] == b"1"

@@ -152,6 +152,10 @@ class _Snapshot(Collector):
                 yield family
             elif name in self._snapshot:
                 yield CounterMetricFamily(f"titer_{name}", text, self._snapshot[name])
+        for name, value in self._snapshot.items():  # what the worker adds of its own
+            if "|" not in name and not name.endswith("_sum") and name not in _HELP:
+                text = f"Counted by the worker: {name.replace('_', ' ')}."
+                yield CounterMetricFamily(f"titer_{name}", text, value)
 
     def _histogram(self, name: str, text: str) -> Metric:
         running, buckets = 0.0, []

@@ -47,6 +47,12 @@ if TYPE_CHECKING:
 #: Status recorded when the caller left before a reply began (nginx's word for it).
 CLIENT_GONE = 499
 
+_UNKNOWN_ROUTE = Problem(
+    kind="not_found",
+    code="unknown_route",
+    message="This route is not served. Use a documented API path, or ask the operator to open it.",
+)
+
 #: What a caller is told; the reason stays in the counters.
 _FAILED: dict[str, Problem] = {
     "upstream": Problem(
@@ -134,15 +140,10 @@ class Passage:
         plan, plane = self.plan, self.plane
         dialect = plan.dialect
         plane.metrics.request(dialect.name if dialect is not None else "none")
+        if dialect is None and not plan.open:
+            self.refuse(_UNKNOWN_ROUTE)
+            return False
         try:
-            if dialect is None and not plan.open:
-                raise Refused(
-                    Problem(
-                        kind="not_found", code="unknown_route",
-                        message="This route is not served. Use a documented API path, "
-                        "or ask the operator to open it.",
-                    )
-                )  # fmt: skip
             self.caller = plane.gate.admit(plan.key, self.at)
         except Refused as refused:
             self.refuse(refused.problem)
@@ -456,6 +457,7 @@ class Passage:
         tap, relay, plane = self.tap, self.relay, self.plane
         usage = None
         if tap is not None and relay is not None:
+            complete = complete and (tap.done or not relay.streamed)
             reply = msgspec.structs.replace(
                 tap.facts(), complete=complete, sha256=relay.sha.hexdigest()
             )
@@ -468,6 +470,9 @@ class Passage:
             self.id, self.at, self.caller, self.plan.origin, request.dialect, request.endpoint,
             request.model, request.raw, facts, reply, usage, status,
         )  # fmt: skip
-        plane.gate.record(flight)
+        try:
+            plane.gate.record(flight)
+        except Exception:  # noqa: BLE001 - the caller's exchange is over; the gate counts its own
+            plane.metrics.faults += 1
         if plane.telemetry is not None:
             plane.telemetry.finished(flight, plane.loop.time() - self.started)

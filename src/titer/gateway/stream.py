@@ -37,6 +37,9 @@ class Relay:
 
     __slots__ = ("begun", "framing", "head", "sha", "tap", "tapped", "write")
 
+    #: Whether the reply is an event stream, whose closing event the tap waits for.
+    streamed = False
+
     def __init__(self, write: Write, head: bytes, framing: int, tap: Tap | None) -> None:
         self.write = write
         self.head = head
@@ -123,6 +126,8 @@ class EventsObserve(Relay):
     """An event stream, forwarded as it comes, then split and tapped."""
 
     __slots__ = ("direct", "event", "last", "piece", "splitter", "update")
+
+    streamed = True
 
     def __init__(self, write: Write, head: bytes, framing: int, tap: Tap) -> None:
         super().__init__(write, head, framing, tap)
@@ -233,6 +238,8 @@ class EventsEnforce(Relay):
     """
 
     __slots__ = ("armed", "chain", "deadline", "hold", "on_fault", "splitter", "unit")
+
+    streamed = True
 
     def __init__(
         self, write: Write, head: bytes, framing: int, tap: Tap, *,
