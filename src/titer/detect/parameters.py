@@ -5,8 +5,9 @@ at what comes first (openlogprobs; Carlini et al., arXiv 2403.06634; Finlayson e
 2403.09539). A classifier names the same labels again and again, a ban list the same words. So:
 
 1. The first biased request of a subject is free: that is its list.
-2. A later one that names an id never named before is a *sweep*: a whole one if it is shaped like
+2. A later one whose bias is another than all before is a *sweep*: a whole one if it is shaped like
    a probe (at most `PROBE_TOKENS` tokens wanted, or log-probabilities asked for), else a quarter.
+   Two biases are the same if they name the same ids, and are equal where facts tell their values.
 3. Distinct ids count as well, but only once there were sweeps: a long ban list alone is nothing.
 4. Different parameters that policy denied because they leak count a little; repeats do not, for
    one careless client repeats one parameter for ever.
@@ -22,12 +23,13 @@ stays (as in `titer.detect.fold`).
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import msgspec
 
-from titer.core.nouns import Card, Exchange, Finding
+from titer.core.nouns import Card, Exchange, Finding, RequestFacts
 from titer.detect.parameter_tables import CLOSED
 
 #: Microseconds; used until a calibration says how long its log was (30 days).
@@ -49,8 +51,9 @@ ENOUGH_SWEEPS = 8.0
 #: Raw score that is worth nothing: four sweeps, or seven leaking parameters.
 UNREMARKABLE = 2.0
 
-#: Ids kept exactly; beyond, a bitmap of `BITMAP` bits counts (linear counting: 3 % at 10,000).
-EXACT_IDS = 256
+#: Ids (and biases) kept exactly; beyond, a bitmap of `BITMAP` bits counts (linear counting, 3 %
+#: off at 10,000 ids).
+EXACT = 256
 BITMAP = 1 << 14
 
 #: Raw score between two findings; exchanges that a finding cites.
@@ -64,8 +67,10 @@ _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
 
 class State(msgspec.Struct, array_like=True):
-    """Of one subject that was ever biased or denied; at most 5 kB. The ids of this horizon are in
-    `ids`, or in `bits` once there are too many.
+    """Of one subject that was ever biased or denied; at most 6 kB.
+
+    The ids of this horizon are in `ids`, or in `id_bits` once there are too many; digests of the
+    biases in `sets` and `set_bits` likewise.
     """
 
     epoch: int
@@ -74,7 +79,9 @@ class State(msgspec.Struct, array_like=True):
     score: float
     told: float
     ids: list[int]
-    bits: bytearray
+    id_bits: bytearray
+    sets: list[int]
+    set_bits: bytearray
     leaks: list[str]
     cites: list[str]
 
@@ -86,13 +93,14 @@ class Parameters:
         name="parameters",
         version="1",
         technique="AML.T0024.002",
-        measures="how many different vocabulary ids a subject biases in requests shaped like "
-        "probes, and how many different leaking parameters it tried",
+        measures="how many different biases a subject tries in requests shaped like probes, over "
+        "how many vocabulary ids, and how many different leaking parameters",
         blind_to="reading out by sampling alone; comparisons through JSON schemas or tool names "
-        "with two choices; bias on ids named before; a read-out spread over unlinked subjects",
+        "with two choices; the same ids in every request with only the values changing; a "
+        "read-out spread over unlinked subjects",
         benign_causes="an application that builds a new label set for every question, a search "
         "over ban lists, research on calibration",
-        cost="0.3 us for requests without bias or denial, else about 10 us; 5 kB a subject",
+        cost="0.3 us for requests without bias or denial, else about 10 us; 6 kB a subject",
         lifecycle="draft",
     )
 
@@ -123,17 +131,20 @@ class Parameters:
             return state, ()
         epoch = (exchange.at - self.origin) // self.horizon
         if state is None:
-            state = State(epoch, 0, 0.0, 0.0, 0.0, [], bytearray(), [], [])
+            state = State(epoch, 0, 0.0, 0.0, 0.0, [], bytearray(), [], bytearray(), [], [])
         elif epoch > state.epoch:
-            state.epoch, state.biased, state.sweeps = epoch, 0, 0.0
-            state.ids, state.bits, state.leaks = [], bytearray(), []
+            state.epoch, state.biased, state.sweeps, state.leaks = epoch, 0, 0.0, []
+            state.ids, state.id_bits = [], bytearray()
+            state.sets, state.set_bits = [], bytearray()
         if leaks:
             state.leaks += sorted(set(leaks).difference(state.leaks))
-        if request.biased and _book(state, request.biased):
-            if state.biased:
-                state.sweeps += 1.0 if _probe(request.params) else ODD_SWEEP
-            _cite(state, exchange.id)
-        state.biased += bool(request.biased)
+        if request.biased:
+            _book(state.ids, state.id_bits, request.biased)
+            if _book(state.sets, state.set_bits, (_digest(request),)):
+                if state.biased:
+                    state.sweeps += 1.0 if _probe(request.params) else ODD_SWEEP
+                _cite(state, exchange.id)
+            state.biased += 1
         score = _score(state)
         if score <= state.score:
             return state, ()
@@ -148,7 +159,7 @@ class Parameters:
     def _finding(self, state: State, exchange: Exchange) -> Finding:
         note = (
             f"named {distinct(state)} different token ids in {state.biased} biased requests,"
-            f" going on to new ids {state.sweeps:g} times"
+            f" going on to another bias {state.sweeps:g} times"
         )
         if state.leaks:
             note += f"; tried {len(state.leaks)} leaking parameters"
@@ -176,26 +187,32 @@ class Parameters:
 
 
 def distinct(state: State) -> int:
-    """Distinct ids of this horizon: exact up to `EXACT_IDS`, then estimated, never falling."""
-    if not state.bits:
+    """Distinct ids of this horizon: exact up to `EXACT`, then estimated, never falling."""
+    if not state.id_bits:
         return len(state.ids)
-    zeros = BITMAP - int.from_bytes(state.bits, "little").bit_count()
-    return max(EXACT_IDS, round(-BITMAP * math.log(max(zeros, 1) / BITMAP)))
+    zeros = BITMAP - int.from_bytes(state.id_bits, "little").bit_count()
+    return max(EXACT, round(-BITMAP * math.log(max(zeros, 1) / BITMAP)))
 
 
-def _book(state: State, ids: Sequence[int]) -> bool:
-    """Remember the ids; whether one of them was new."""
-    if not state.bits:
-        new = set(ids).difference(state.ids)
-        if not new:
-            return False
-        state.ids += sorted(new)
-        if len(state.ids) > EXACT_IDS:
-            state.bits = bytearray(BITMAP // 8)
-            _mark(state.bits, state.ids)
-            state.ids = []
-        return True
-    return _mark(state.bits, ids)
+def _digest(request: RequestFacts) -> int:
+    """The same for the same bias: its ids and whatever the facts say of its values."""
+    said = f"{sorted(request.biased)} {request.params.get('logit_bias')}"
+    return zlib.crc32(said.encode())
+
+
+def _book(exact: list[int], bits: bytearray, numbers: Iterable[int]) -> bool:
+    """Remember numbers, in `bits` when `exact` is full; whether one of them was new."""
+    if bits:
+        return _mark(bits, numbers)
+    new = set(numbers).difference(exact)
+    if not new:
+        return False
+    exact += sorted(new)
+    if len(exact) > EXACT:
+        bits += bytes(BITMAP // 8)
+        _mark(bits, exact)
+        exact.clear()
+    return True
 
 
 def _mark(bits: bytearray, ids: Iterable[int]) -> bool:

@@ -51,6 +51,11 @@ ATTACKS = {
     "bisection": bisection(34),
     "top-k": topk(60),
     "300 ids at once": topk(40, 300),
+    "all ids named first, then one by one": [facts(range(300))]
+    + [facts([i], max_tokens=1) for i in range(34)],
+    "same ids with other values, where facts tell": [
+        facts(range(300), max_tokens=1, logit_bias=f"digest-{i}") for i in range(34)
+    ],
     "slow sweep with long answers": [facts([i], max_tokens=500) for i in range(200)],
     "first finds what leaks": [
         facts(denied=[n]) for n in sorted(parameters.LEAKS)[:20]
@@ -151,7 +156,7 @@ def test_the_state_survives_msgpack_at_any_moment():
 
 def test_the_state_is_bounded_and_the_count_good_enough():
     state, _ = run(topk(200, 300))
-    assert len(msgspec.msgpack.encode(state)) < 5_000
+    assert len(msgspec.msgpack.encode(state)) < 6_000
     few, _ = run(topk(40, 5))
     assert distinct(few) == 200
     many, _ = run(topk(34, 300))
