@@ -30,6 +30,7 @@ QUANTILE = 0.99
 #: Exchanges in a stratum before a subject's mean there says anything about the null.
 ENOUGH = 10
 #: Bits that a gambler can fall to: evidence to come must not be hidden by a long honest past.
+#: What the floor lends is one more reason why only calibration gives bits.
 FLOOR = -8.0
 
 

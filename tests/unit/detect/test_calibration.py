@@ -1,0 +1,133 @@
+"""What a score is worth: bounds, halves, tiers, exclusion, and text that was tampered with."""
+
+import math
+
+import msgspec
+import pytest
+
+from titer.core.errors import InputError
+from titer.core.nouns import Principal
+from titer.detect import BUILTIN
+from titer.detect.calibration import FEWEST, SEGMENT, SHORTEST, fit, load, transformed
+from titer.detect.coverage import Coverage
+from titer.detect.frames import Frames
+from titer.testing import population
+
+LOG = population.honest(11, 240)
+CALIBRATION = fit(BUILTIN, LOG, seed=4)
+
+
+def test_the_same_log_gives_the_same_calibration_in_any_form():
+    assert fit(BUILTIN, lambda: iter(LOG), seed=4) == CALIBRATION
+    assert fit(BUILTIN, LOG, seed=5).id != CALIBRATION.id
+    assert CALIBRATION.id.startswith("cal-")
+
+
+def test_it_says_how_many_bits_it_supports():
+    null = CALIBRATION.detectors["frames"]
+    assert null.fitted + null.everyone.n == 240
+    assert 120 < null.everyone.n < 200
+    assert null.most == pytest.approx(math.log2(null.everyone.n + 1))
+    assert CALIBRATION.bits("frames", 1e12) == pytest.approx(null.most, abs=0.01)
+    assert CALIBRATION.bits("frames", 0.0) == 0.0
+    assert CALIBRATION.bits("unheard-of", 1e12) == 0.0
+
+
+def test_more_score_is_never_fewer_bits():
+    bits = [CALIBRATION.bits("coverage", score / 4) for score in range(200)]
+    assert bits == sorted(bits)
+
+
+def test_a_monstrous_honest_subject_costs_one_subject():
+    loud = [*LOG, *population.harvester(1)]
+    without = fit([Frames()], LOG, seed=4)
+    cap = math.log2((without.detectors["frames"].everyone.n + 2) / 2)
+    assert fit([Frames()], loud, seed=4).bits("frames", 1e9) >= cap - 1.5
+
+
+def test_covers_a_detector_in_its_version():
+    card = Frames().card
+    assert CALIBRATION.covers(card)
+    assert not CALIBRATION.covers(msgspec.structs.replace(card, version="2"))
+    assert not CALIBRATION.covers(msgspec.structs.replace(card, name="other"))
+
+
+def test_detectors_come_fitted_to_null_and_horizon():
+    fitted = {d.card.name: d for d in CALIBRATION.fit_detectors(BUILTIN)}
+    assert fitted["frames"].wager.nulls == CALIBRATION.detectors["frames"].params["nulls"]
+    assert {d.horizon for d in fitted.values()} == {CALIBRATION.horizon}
+    assert {d.origin for d in fitted.values()} == {CALIBRATION.origin}
+    span = LOG[-1].at - LOG[0].at + 1
+    assert CALIBRATION.horizon == span
+
+
+def test_a_detector_that_was_not_calibrated_stays_a_draft():
+    only = fit([Frames()], LOG, seed=4)
+    coverage = Coverage()
+    assert only.fit_detectors([coverage]) == (coverage,)
+
+
+def test_a_short_log_has_a_horizon_of_an_hour():
+    log = [msgspec.structs.replace(x, at=x.at // 10**9) for x in LOG]
+    assert fit([Frames()], log, seed=4).horizon == SHORTEST
+
+
+def test_those_who_are_no_example_are_left_out():
+    bad = {x.principal.subject for x in LOG[:50]}
+    fewer = fit([Frames()], LOG, seed=4, exclude=bad)
+    null = fewer.detectors["frames"]
+    assert null.fitted + null.everyone.n == 240 - len(bad)
+    granted = [
+        msgspec.structs.replace(x, principal=Principal("g", grants=("distillation",)))
+        for x in population.harvester(2)
+    ]
+    assert fit([Frames()], [*LOG, *granted], seed=4) == fit([Frames()], LOG, seed=4)
+
+
+def test_a_large_tier_is_compared_with_itself():
+    paid = [
+        msgspec.structs.replace(
+            x, principal=msgspec.structs.replace(x.principal, id="p" + x.principal.id, tier="paid")
+        )
+        for x in population.honest(12, 60)
+    ]
+    log = [*population.honest(13, 420), *paid]
+    null = fit([Frames()], log, seed=1).detectors["frames"]
+    assert list(null.tiers) == ["standard"]
+    assert null.tiers["standard"].n >= SEGMENT
+    assert null.everyone.n > null.tiers["standard"].n
+
+
+def test_levels_are_quantiles_of_the_fit_half():
+    levels = (1.0, 2.0, 4.0)
+    assert transformed(0.0, levels) == 0.0
+    assert transformed(0.5, levels) == 2.0**-3
+    assert transformed(1.5, levels) == 2.0**-3 + 0.5
+    assert transformed(3.0, levels) == 2.0**-3 + 0.5 + 2.0
+    assert transformed(8.0, levels) > transformed(4.1, levels) > 8.0
+    assert transformed(3.0, ()) == 3.0
+
+
+def test_too_little_is_refused():
+    with pytest.raises(InputError, match="no exchange"):
+        fit(BUILTIN, [], seed=1)
+    with pytest.raises(InputError, match=f"{FEWEST} are needed"):
+        fit(BUILTIN, population.honest(1, 12), seed=1)
+    with pytest.raises(ValueError, match="share"):
+        fit(BUILTIN, LOG, seed=1, share=1.0)
+
+
+def test_text_is_read_strictly():
+    text = CALIBRATION.dump()
+    assert load(text) == CALIBRATION
+    assert load(text.encode()) == CALIBRATION
+    for broken, said in (
+        ("{}", "not a calibration"),
+        ("[1", "not a calibration"),
+        (b"\xff", "not a calibration"),
+        (text.replace('"seed": 4', '"seed": 4, "more": 1'), "not a calibration"),
+        (text.replace('"seed": 4', '"seed": 9'), "changed"),
+        (text.replace("titer.calibration/1", "titer.calibration/9"), "format"),
+    ):
+        with pytest.raises(InputError, match=said):
+            load(broken)
