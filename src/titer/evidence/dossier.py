@@ -164,7 +164,8 @@ class _Reading:
             chosen = self._oldest
         else:
             half = room // 2
-            chosen = self._oldest[:half] + list(self._newest)[self._cap - (room - half) :]
+            newest = list(self._newest)
+            chosen = self._oldest[:half] + newest[len(newest) - (room - half) :]
         entries.update((stored.index, stored) for stored in chosen)
         for name in self._cites - self._seen:
             self.picked.omitted[name] = form.OTHER if name in self._others else form.ABSENT

@@ -32,6 +32,8 @@ CACHED_TILES = 256
 MAX_WAITING = 1024
 
 _ENTRIES = "entries"
+#: A full bundle is no shorter: an entry's line alone has more than 100 bytes.
+_LEAST_BUNDLE = WIDTH * 100
 
 
 def tile_path(level: int | None, number: int, width: int = WIDTH) -> str:
@@ -128,7 +130,7 @@ class Tiles:
                 found = (self.root / tile_path(level, number)).stat().st_size
             except FileNotFoundError:
                 return True
-            if found != WIDTH * HASH_SIZE if level is not None else found < WIDTH * 2:
+            if found < _LEAST_BUNDLE if level is None else found != WIDTH * HASH_SIZE:
                 return True
         return False
 
