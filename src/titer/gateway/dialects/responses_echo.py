@@ -1,9 +1,9 @@
 """Keeps the echoes of a Responses stream true to what left the gateway.
 
-Rules: (1) a delta's text counts as sent when `render` is called for its unit, so the caller
-renders every unit that leaves, edited or not, in order; (2) an echo is written again whenever
-it says otherwise than what was sent for its part; (3) text that was echoed but never streamed
-is new: it is a unit's `text`, and transforms see it.
+Rules: (1) a delta's text counts as sent when `render` is called for its unit, so every delta and
+echo is marked `edited`: it must be rendered when it leaves, and comes out as it was unless it
+changed; (2) an echo is written again whenever it says otherwise than what was sent for its part;
+(3) text that was echoed but never streamed is new: it is a unit's `text`, and transforms see it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,15 @@ from titer.gateway.dialects.responses_events import (
     part_slot,
     slots,
 )
-from titer.gateway.dialects.units import Slot, frame, is_body, read_unit, silence, write_unit
+from titer.gateway.dialects.units import (
+    Slot,
+    frame,
+    is_body,
+    read_unit,
+    silence,
+    unchanged,
+    write_unit,
+)
 
 Key = tuple[int, int, str]
 
@@ -62,8 +70,10 @@ class EchoCodec:
         kind = value.get("type")
         if kind in _KINDS:
             self._said.add(_key(value, _KINDS[kind]))
+            unit.edited = True
             return unit
         for key, slot in echoes(value):
+            unit.edited = True
             text = slot.read()
             if not text or key in self._said:
                 continue
@@ -103,7 +113,7 @@ class EchoCodec:
                 slot.write(new)
                 silence(slot.holder)
                 changed = True
-        if changed or unit.edited:
+        if changed or not unchanged(unit):
             return frame(unit.raw, unit.event, msgspec.json.encode(value))
         return unit.raw
 

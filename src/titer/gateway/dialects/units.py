@@ -85,18 +85,31 @@ def read_unit(
 
 
 def write_unit(unit: Reply, *, slots: Slots) -> bytes:
-    """The bytes of `unit`: `raw` unless edited, else its framing with the new payload."""
+    """The bytes of `unit`: `raw` unless something changed, else its framing with the payload."""
     if not unit.edited or unit.data is None:
         return unit.raw
-    before = _said_before(unit.raw, slots)
-    for reasoning, old, new in (
-        (False, before[0], unit.text),
-        (True, before[1], unit.reasoning),
-    ):
-        if old != new:
-            put(slots(unit.data), new, reasoning=reasoning)
-            silence(unit.data)
+    try:
+        before = _decode(payload(unit.raw))
+    except UNREADABLE:
+        before = None  # a transform's own unit
+    text, reasoning = said(slots(before))
+    if text == unit.text and reasoning == unit.reasoning and before == unit.data:
+        return unit.raw
+    if text != unit.text:
+        put(slots(unit.data), unit.text, reasoning=False)
+        silence(unit.data)
+    if reasoning != unit.reasoning:
+        put(slots(unit.data), unit.reasoning, reasoning=True)
+        silence(unit.data)
     return frame(unit.raw, unit.event, _encode(unit.data))
+
+
+def unchanged(unit: Reply) -> bool:
+    """Whether the payload is still what `raw` says."""
+    try:
+        return bool(_decode(payload(unit.raw)) == unit.data)
+    except UNREADABLE:
+        return False
 
 
 def said(slots: Iterable[Slot]) -> tuple[str, str]:
@@ -169,10 +182,3 @@ def _lines(lines: list[bytes], data: bytes) -> Iterator[bytes]:
         elif not written:
             written = True
             yield b"data: " + data
-
-
-def _said_before(raw: bytes, slots: Slots) -> tuple[str, str]:
-    try:
-        return said(slots(_decode(payload(raw))))
-    except UNREADABLE:
-        return "", ""
