@@ -55,7 +55,8 @@ MAX_SLOT = 2**24 - 1
 MAX_WORKERS = 256
 #: Reservations remembered per caller: more than can be in flight for one caller in one worker.
 MAX_HELD = 4096
-_PAGE = mmap.PAGESIZE
+#: Room on disk is claimed in pieces of this size: 512 rows of one worker.
+_EXTENT = 64 * 1024
 
 
 class Budgets:
@@ -71,6 +72,7 @@ class Budgets:
         self._workers = workers
         self._worker = worker
         self._row_bytes = workers * _CELL_BYTES
+        self._others = [other for other in range(workers) if other != worker]
         self._held: dict[int, deque[int]] = {}
         self._latest = 0
         self._claimed: set[int] = set()
@@ -82,7 +84,7 @@ class Budgets:
                 "titer needs a writable data directory"
             ) from error
         self._rows = 0
-        self._map = mmap.mmap(-1, _PAGE)
+        self._map = mmap.mmap(-1, _HEADER_BYTES)
 
     def close(self) -> None:
         self._map.close()
@@ -106,15 +108,15 @@ class Budgets:
         if not caller.budgets:
             return
         self._latest = now
-        mine = []
+        taken = []
         for scope, slot, limits in caller.budgets:
-            cell, counts = self._read(slot, now)
-            spent = quota.find_spent(limits, quota.Use(counts, now), tokens_in)
+            cells = self._cells(slot, now)
+            spent = quota.find_spent(limits, quota.Use(cells, now), tokens_in)
             if spent is not None:
                 raise Refused(quota.problem(scope, spent))
-            mine.append((slot, cell))
-        for slot, cell in mine:
-            self._add(slot, cell, (1, tokens_in, 0))
+            taken.append((slot, cells[0]))
+        for slot, cell in taken:
+            self._write(slot, cell, requests=1, tokens_in=tokens_in)
         held = self._held.get(caller.slot)
         if held is None:
             held = self._held[caller.slot] = deque(maxlen=MAX_HELD)
@@ -138,7 +140,8 @@ class Budgets:
         for _, slot, _ in caller.budgets:
             with contextlib.suppress(Refused):  # the disk is full: `take` refuses, not `settle`
                 cell = self._mine(slot, now)
-                self._add(slot, cell, (0, tokens_in - reserved, tokens_out))
+                correction = tokens_in - reserved
+                self._write(slot, cell, tokens_in=correction, tokens_out=tokens_out)
 
     def headers(self, caller: Caller, now: int, family: str) -> tuple[tuple[str, str], ...]:
         """Rate-limit headers in the words of a family (`openai` or `anthropic`); empty when
@@ -147,8 +150,7 @@ class Budgets:
         if not caller.budgets:
             return ()
         uses = [
-            (limits, quota.Use(self._read(slot, now)[1], now))
-            for _, slot, limits in caller.budgets
+            (limits, quota.Use(self._cells(slot, now), now)) for _, slot, limits in caller.budgets
         ]
         return quota.headers(uses, family)
 
@@ -161,35 +163,49 @@ class Budgets:
         at = _HEADER_BYTES + slot * self._row_bytes + self._worker * _CELL_BYTES
         found = _CELL.unpack_from(self._map, at)
         minute, day = now // quota.MINUTE, now // quota.DAY
+        if found[0] == minute and found[1] == day:
+            return list(found)
         cell = _turn(found, minute, day, mine=True)
         if found[0] > minute + 1 or found[1] > day + 1:  # even if nothing is booked now
-            self._add(slot, cell, (0, 0, 0))
+            self._write(slot, cell)
         return cell
 
-    def _read(self, slot: int, now: int) -> tuple[list[int], list[int]]:
-        """The cell of this worker, and the twelve counts of all workers together."""
-        mine = self._mine(slot, now)
-        counts = mine[2:]
-        minute, day = now // quota.MINUTE, now // quota.DAY
+    def _cells(self, slot: int, now: int) -> list[list[int]]:
+        """The cells of a slot: that of this worker, then those that others have written."""
+        cells = [self._mine(slot, now)]
         at = _HEADER_BYTES + slot * self._row_bytes
-        for worker in range(self._workers):
-            if worker != self._worker:
-                found = _CELL.unpack_from(self._map, at + worker * _CELL_BYTES)
-                if found[0]:
-                    cell = _turn(found, minute, day, mine=False)
-                    counts = [a + b for a, b in zip(counts, cell[2:], strict=True)]
-        return mine, counts
+        for worker in self._others:
+            found = _CELL.unpack_from(self._map, at + worker * _CELL_BYTES)
+            if found[0]:
+                cells.append(_turn(found, now // quota.MINUTE, now // quota.DAY, mine=False))
+        return cells
 
-    def _add(self, slot: int, cell: list[int], amounts: tuple[int, int, int]) -> None:
+    def _write(
+        self,
+        slot: int,
+        cell: list[int],
+        *,
+        requests: int = 0,
+        tokens_in: int = 0,
+        tokens_out: int = 0,
+    ) -> None:
         """Write this worker's cell with something added. A correction never ends below 0."""
         at = _HEADER_BYTES + slot * self._row_bytes + self._worker * _CELL_BYTES
-        if at // _PAGE not in self._claimed:
-            self._claim(at // _PAGE)
-        for i, amount in enumerate(amounts, 2):
-            if amount:
-                cell[i] = min(max(0, cell[i] + amount), _MAX_COUNT)
-                cell[i + 6] = min(max(0, cell[i + 6] + amount), _MAX_COUNT)
-        _CELL.pack_into(self._map, at, *cell)
+        if at // _EXTENT not in self._claimed:
+            self._claim(at // _EXTENT)
+        if requests:
+            cell[2] += requests
+            cell[8] += requests
+        if tokens_in:
+            cell[3] = max(0, cell[3] + tokens_in)
+            cell[9] = max(0, cell[9] + tokens_in)
+        if tokens_out:
+            cell[4] += tokens_out
+            cell[10] += tokens_out
+        try:
+            _CELL.pack_into(self._map, at, *cell)
+        except struct.error:  # a damaged file: counts that no honest sum reaches
+            _CELL.pack_into(self._map, at, *(min(max(0, n), _MAX_COUNT) for n in cell))
 
     def _reach(self, slot: int) -> None:
         """Make sure that the row of `slot` is mapped."""
@@ -210,10 +226,11 @@ class Budgets:
         self._map = mmap.mmap(self._fd, size)
         self._rows = rows
 
-    def _claim(self, page: int) -> None:
-        """Claim room on disk for one page; writing to a hole of a full disk would kill us."""
+    def _claim(self, extent: int) -> None:
+        """Claim room on disk; writing to a hole of a full disk would kill us."""
         try:
-            os.posix_fallocate(self._fd, page * _PAGE, 1)
+            size = min(_EXTENT, len(self._map) - extent * _EXTENT)
+            os.posix_fallocate(self._fd, extent * _EXTENT, size)
         except OSError as error:
             raise Refused(
                 Problem(
@@ -223,7 +240,8 @@ class Budgets:
                     retry_after=60.0,
                 )
             ) from error
-        self._claimed.add(page)
+        if size == _EXTENT:
+            self._claimed.add(extent)
 
 
 def _turn(cell: tuple[int, ...], minute: int, day: int, *, mine: bool) -> list[int]:

@@ -10,8 +10,8 @@ Admission, and what each step stops:
 4. Expiry is compared with `now`. Revoked keys have no row.
 
 Every failure is the same refusal and one count. No key is kept, logged or named in an error.
-Rows are packed (about 200 bytes a key, all parts together); callers are unpacked when first
-seen and kept in two generations of bounded size.
+Rows are packed: about 200 bytes a key, all parts together. No accepted caller is kept: unpacking
+a row costs a microsecond, and with many callers a cache of them costs more than it saves.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import msgspec
 
 from titer.access import token
 from titer.access.issuer import Issuer
-from titer.access.limits import UNLIMITED, Caller, Limits, Tier
+from titer.access.limits import Caller, Limits, Tier
 from titer.access.secret import load_or_create
 from titer.access.store import KeyRecord, Store
 from titer.core.errors import ConfigError, Refused
@@ -39,13 +39,14 @@ from titer.core.wire import Problem
 
 __all__ = ["Caller", "KeyBook"]
 
-#: Callers kept unpacked per generation (two generations): about 16 MB a worker when full.
-HOT_CALLERS = 16_384
 #: Refreshes in a row that may find the database busy before admission closes.
 MAX_BUSY = 10
 #: digest, principal, org (pseudonyms), created, expires (s), slot, org slot, profile.
 _ROW = struct.Struct("<32s10s10sIIIII")
 _NO_ORG = bytes(10)
+_NO_TIER = Tier()
+#: What keys of one kind share: tier, grants, limits, limits of the organisation.
+_Profile = tuple[str, tuple[str, ...], Limits, Limits]
 _REFUSED = Problem(
     kind="authentication",
     message="No valid API key was given. Send a current key of this service; "
@@ -80,11 +81,9 @@ class KeyBook:
         self._busy = 0
         self._closed = False
         self._rows: dict[str, bytes] = {}
-        self._profiles: list[tuple[str, tuple[str, ...], Limits | None]] = []
+        self._profiles: list[_Profile] = []
         self._profile_of: dict[tuple[str, str, str], int] = {}
         self._org_limits: dict[int, Limits] = {}
-        self._hot: dict[str, tuple[int, Caller]] = {}
-        self._warm: dict[str, tuple[int, Caller]] = {}
         self._seq = 0
         self._store = Store(data / "access.db", check=self._tag(b"titer access.db"))
         self._issuer = Issuer(self._store, names=names, tag=self._tag)
@@ -128,44 +127,20 @@ class KeyBook:
         if not hmac.compare_digest(tag, row[:32]) or row is self._dummy:
             self.denied += 1
             raise Refused(_REFUSED)
-        hot = self._hot.get(key_id) or self._thaw(key_id, row)
-        if now >= hot[0]:
+        _, name, org, created, expires, slot, org_slot, profile = _ROW.unpack(row)
+        if expires and now >= expires * 1_000_000:
             self.denied += 1
             raise Refused(_REFUSED)
-        return hot[1]
+        tier, grants, limits, org_limits = self._profiles[profile]
+        if self._org_limits:
+            org_limits = self._org_limits.get(org_slot, org_limits)
+        principal = Principal(
+            name.hex(), org.hex() if org_slot else "", tier, created * 1_000_000, grants
+        )
+        return Caller(key_id, principal, slot, org_slot, limits, org_limits)
 
     def _tag(self, text: bytes) -> bytes:
         return hmac.digest(self._pepper, text, hashlib.sha256)
-
-    def _thaw(self, key_id: str, row: bytes) -> tuple[int, Caller]:
-        """(when it expires, the caller), remembered: an old generation goes when a new is full."""
-        hot = self._warm.get(key_id)
-        if hot is None:
-            _, name, org, created, expires, slot, org_slot, profile = _ROW.unpack(row)
-            tier, grants, own = self._profiles[profile]
-            given = self._tiers.get(tier, Tier())
-            limits = given.key if own is None else own
-            org_limits = self._org_limits.get(org_slot, given.org) if org_slot else UNLIMITED
-            principal = Principal(
-                id=name.hex(),
-                org=org.hex() if org_slot else "",
-                tier=tier,
-                created=created * 1_000_000,
-                grants=grants,
-            )
-            caller = Caller(
-                key_id=key_id,
-                principal=principal,
-                slot=slot,
-                org_slot=org_slot,
-                limits=limits,
-                org_limits=org_limits,
-            )
-            hot = (expires * 1_000_000 if expires else 2**63, caller)
-        if len(self._hot) >= HOT_CALLERS:
-            self._warm, self._hot = self._hot, {}
-        self._hot[key_id] = hot
-        return hot
 
     # -- keeping up with the database
 
@@ -195,7 +170,7 @@ class KeyBook:
         return changed is not False
 
     def _clear(self) -> None:
-        for table in (self._rows, self._profile_of, self._org_limits, self._hot, self._warm):
+        for table in (self._rows, self._profile_of, self._org_limits):
             table.clear()
         self._profiles.clear()
         self._seq = 0
@@ -211,18 +186,13 @@ class KeyBook:
             for slot, limits, seq in orgs:
                 if limits:
                     self._org_limits[slot] = _limits(limits)
-                elif self._org_limits.pop(slot, None) is None:
-                    self._seq = max(self._seq, seq)
-                    continue
-                self._hot.clear()  # any caller may belong to it
-                self._warm.clear()
+                else:
+                    self._org_limits.pop(slot, None)
                 self._seq = max(self._seq, seq)
 
     def _absorb(self, row: tuple[Any, ...]) -> None:
         key_id, digest, name, org, created, expires, slot, org_slot, *rest = row
         tier, grants, limits, revoked, seq = rest
-        self._hot.pop(key_id, None)
-        self._warm.pop(key_id, None)
         if revoked:
             self._rows.pop(key_id, None)
         else:
@@ -237,8 +207,10 @@ class KeyBook:
         number = self._profile_of.get(words)
         if number is None:
             tier, grants, limits = words
+            given = self._tiers.get(tier, _NO_TIER)
+            own = _limits(limits) if limits else given.key
             granted = tuple(msgspec.json.decode(grants, type=list[str]))
-            self._profiles.append((tier, granted, _limits(limits) if limits else None))
+            self._profiles.append((tier, granted, own, given.org))
             number = self._profile_of[words] = len(self._profiles) - 1
         return number
 

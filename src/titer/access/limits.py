@@ -6,8 +6,8 @@ import msgspec
 
 from titer.core.nouns import Principal
 
-#: Requests, tokens in, tokens out per minute; then the same per day.
-Amounts = tuple[int, int, int, int, int, int]
+#: What is limited: (budget, limit), budgets numbered as in `titer.access.quota`.
+Amounts = tuple[tuple[int, int], ...]
 
 #: Largest budget: far above any use, and small enough that sums over workers stay in 64 bits.
 MAX_LIMIT = 10**15
@@ -40,8 +40,8 @@ class Limits(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
                 raise ValueError(f"{name} must be between 0 (no limit) and {MAX_LIMIT}")
 
     def amounts(self) -> Amounts:
-        """The six budgets in the order of `titer.access.quota`."""
-        return (
+        """Those budgets that are limited, in the order of `titer.access.quota`."""
+        six = (
             self.requests_per_minute,
             self.tokens_in_per_minute,
             self.tokens_out_per_minute,
@@ -49,6 +49,7 @@ class Limits(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
             self.tokens_in_per_day,
             self.tokens_out_per_day,
         )
+        return tuple((budget, limit) for budget, limit in enumerate(six) if limit)
 
 
 UNLIMITED = Limits()
@@ -65,7 +66,7 @@ class Tier(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     org: Limits = UNLIMITED
 
 
-class Caller(msgspec.Struct, frozen=True, kw_only=True):
+class Caller(msgspec.Struct, frozen=True):
     """An accepted key: who calls, as pseudonyms, and the rows of its budgets.
 
     `slot` and `org_slot` are dense positive integers, stable for the life of the data
@@ -80,12 +81,14 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     org_slot: int = 0
     limits: Limits = UNLIMITED
     org_limits: Limits = UNLIMITED
-    budgets: tuple[tuple[str, int, Amounts], ...] = ()
+    budgets: tuple[tuple[str, int, Amounts], ...] = ()  # never given, always derived
 
     def __post_init__(self) -> None:
-        found = []
-        if self.limits != UNLIMITED:
-            found.append(("key", self.slot, self.limits.amounts()))
-        if self.org_slot and self.org_limits != UNLIMITED:
-            found.append(("org", self.org_slot, self.org_limits.amounts()))
-        msgspec.structs.force_setattr(self, "budgets", tuple(found))
+        key, org = self.limits, self.org_limits
+        found: tuple[tuple[str, int, Amounts], ...] = ()
+        if key is not UNLIMITED and key != UNLIMITED:
+            found = (("key", self.slot, key.amounts()),)
+        if org is not UNLIMITED and self.org_slot and org != UNLIMITED:
+            found = (*found, ("org", self.org_slot, org.amounts()))
+        if found:
+            msgspec.structs.force_setattr(self, "budgets", found)

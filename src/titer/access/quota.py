@@ -1,8 +1,9 @@
 """The arithmetic of budgets: what is spent, how long to wait, and how it is said in headers.
 
 Six budgets, in this order everywhere: requests, tokens in, tokens out per minute; the same per
-day. A `Use` has twelve counts: for the minute, three of the current window and three of the
-previous one; the same for the day. Nothing here touches a file or a clock.
+day. A cell is fourteen numbers: the number of the minute and of the day, then three counts of
+this minute, three of the minute before, three of this day, three of the day before. Nothing here
+touches a file or a clock.
 
 Worked example: 100 requests a minute; 80 in the previous minute, 30 in this one, of which 15 s
 are over: the sliding minute still covers 45/60 of the previous one, so 80 * 0.75 + 30 = 90 are
@@ -12,6 +13,7 @@ used and 10 remain.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -23,8 +25,8 @@ from titer.core.wire import Problem
 MINUTE = 60_000_000
 DAY = 86_400_000_000
 _WINDOWS = (MINUTE, MINUTE, MINUTE, DAY, DAY, DAY)
-#: Where a budget's current and previous counts are among the twelve.
-_AT = ((0, 3), (1, 4), (2, 5), (6, 9), (7, 10), (8, 11))
+#: Where in a cell a budget's current and previous counts are.
+_AT = ((2, 5), (3, 6), (4, 7), (8, 11), (9, 12), (10, 13))
 _INPUT = (1, 4)
 _OUTPUT = (2, 5)
 _NAMES = (
@@ -38,22 +40,22 @@ _NAMES = (
 
 
 class Use(NamedTuple):
-    """Twelve counts (see above) as of `now` (microseconds)."""
+    """Cells (see above) turned to `now` (microseconds); what counts is their sum."""
 
-    counts: list[int]
+    cells: Sequence[Sequence[int]]
     now: int
 
-    def current(self, budget: int) -> int:
-        return self.counts[_AT[budget][0]]
-
-    def previous(self, budget: int) -> int:
-        return self.counts[_AT[budget][1]]
+    def counts(self, budget: int) -> tuple[int, int]:
+        """(in the current window, in the previous one) of one of the six budgets."""
+        current, previous = _AT[budget]
+        return sum(c[current] for c in self.cells), sum(c[previous] for c in self.cells)
 
     def used(self, budget: int) -> float:
         """The sliding-window count of one of the six budgets."""
         window = _WINDOWS[budget]
         left = window - self.now % window
-        return self.current(budget) + self.previous(budget) * left / window
+        current, previous = self.counts(budget)
+        return current + previous * left / window
 
 
 class Spent(NamedTuple):
@@ -69,14 +71,14 @@ def find_spent(limits: Amounts, use: Use, tokens_in: int) -> Spent | None:
     Output is not known beforehand: its budget must merely not be spent yet.
     """
     worst: Spent | None = None
-    counts = use.counts
-    for budget, limit in enumerate(limits):
-        if not limit:
-            continue
+    for budget, limit in limits:
         need = tokens_in if budget in _INPUT else 1
         current, previous = _AT[budget]
-        if counts[current] + counts[previous] + need <= limit:
-            continue  # even if the previous window counted in full: the common case, cheaply
+        most = need
+        for cell in use.cells:
+            most += cell[current] + cell[previous]
+        if most <= limit:  # even if the previous window counted in full: the common case
+            continue
         if use.used(budget) + need > limit:
             wait = _wait(use, budget, limit - need)
             if wait is None:
@@ -92,7 +94,7 @@ def _wait(use: Use, budget: int, room: int) -> float | None:
         return None
     window = _WINDOWS[budget]
     elapsed = use.now % window
-    current, previous = use.current(budget), use.previous(budget)
+    current, previous = use.counts(budget)
     if current <= room:  # the previous window must fade
         until = window - (room - current) * window / previous
     else:  # this window must become the previous one, then fade
@@ -136,39 +138,47 @@ def headers(uses: Sequence[tuple[Amounts, Use]], family: str) -> tuple[tuple[str
     {limit,remaining,reset}`, resets as RFC 3339 times. A reset is when the budget is whole
     again, as both vendors define it. `tokens` is whichever of input and output is tighter.
     """
-    rows = {name: _tightest(uses, kinds) for name, kinds in _KINDS[family].items()}
     out: list[tuple[str, str]] = []
-    for name, row in rows.items():
-        if row is None:
-            continue
-        if family == "openai":
-            reset = _duration(row.reset)
-            form = "x-ratelimit-{field}-{name}"
-        else:
-            reset = _rfc3339(row.now + row.reset)
-            form = "anthropic-ratelimit-{name}-{field}"
-        values = {"limit": str(row.limit), "remaining": str(row.remaining), "reset": reset}
-        out.extend((form.format(name=name, field=f), v) for f, v in values.items())
+    for (limit, remaining, reset), budgets in _HEADERS[family]:
+        row = _tightest(uses, budgets)
+        if row is not None:
+            at = row.now + row.reset
+            when = _duration(row.reset) if family == "openai" else _rfc3339(-(-at // 1_000_000))
+            out += ((limit, str(row.limit)), (remaining, str(row.remaining)), (reset, when))
     return tuple(out)
 
 
-_KINDS = {
-    "openai": {"requests": (0, 3), "tokens": (1, 2, 4, 5)},
-    "anthropic": {
-        "requests": (0, 3),
-        "tokens": (1, 2, 4, 5),
-        "input-tokens": (1, 4),
-        "output-tokens": (2, 5),
-    },
+def _names(form: str, kind: str) -> tuple[str, str, str]:
+    limit, remaining, reset = (
+        form.format(kind=kind, field=field) for field in ("limit", "remaining", "reset")
+    )
+    return limit, remaining, reset
+
+
+_REQUESTS = (0, 3)
+_TOKENS = (*_INPUT, *_OUTPUT)
+_HEADERS = {
+    "openai": tuple(
+        (_names("x-ratelimit-{field}-{kind}", kind), budgets)
+        for kind, budgets in (("requests", _REQUESTS), ("tokens", _TOKENS))
+    ),
+    "anthropic": tuple(
+        (_names("anthropic-ratelimit-{kind}-{field}", kind), budgets)
+        for kind, budgets in (
+            ("requests", _REQUESTS),
+            ("tokens", _TOKENS),
+            ("input-tokens", _INPUT),
+            ("output-tokens", _OUTPUT),
+        )
+    ),
 }
 
 
 def _tightest(uses: Sequence[tuple[Amounts, Use]], budgets: tuple[int, ...]) -> _Row | None:
     rows = []
     for limits, use in uses:
-        for budget in budgets:
-            limit = limits[budget]
-            if limit:
+        for budget, limit in limits:
+            if budget in budgets:
                 remaining = max(0, math.floor(limit - use.used(budget)))
                 rows.append(_Row(remaining, limit, _reset(use, budget), use.now))
     return min(rows, default=None)
@@ -178,9 +188,10 @@ def _reset(use: Use, budget: int) -> int:
     """Microseconds until nothing counts any more."""
     window = _WINDOWS[budget]
     left = window - use.now % window
-    if use.current(budget):
+    current, previous = use.counts(budget)
+    if current:
         return left + window
-    return left if use.previous(budget) else 0
+    return left if previous else 0
 
 
 def _duration(micros: int) -> str:
@@ -194,7 +205,8 @@ def _duration(micros: int) -> str:
     return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
 
 
-def _rfc3339(micros: int) -> str:
-    """A time of RFC 3339, whole seconds rounded up, UTC."""
-    at = dt.datetime.fromtimestamp(-(-micros // 1_000_000), dt.UTC)
+@functools.lru_cache(maxsize=256)
+def _rfc3339(seconds: int) -> str:
+    """A time of RFC 3339, UTC. Resets fall on the ends of windows: few differ."""
+    at = dt.datetime.fromtimestamp(seconds, dt.UTC)
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -35,7 +35,7 @@ def test_a_key_is_admitted_as_pseudonyms(book: KeyBook, data: Path) -> None:
     assert caller.principal.created == record.created > 0
     assert "acme" not in repr(caller)
     assert caller.budgets == ()
-    assert book.admit(key, NOW) is caller
+    assert book.admit(key, NOW) == caller
 
 
 def test_a_key_without_an_organisation_stands_for_itself(book: KeyBook) -> None:
@@ -113,7 +113,7 @@ def test_nothing_speaks_of_keys(
     assert not any(key[17:50] in text for text in said)
 
 
-def test_expiry_is_exact_and_survives_the_cache(book: KeyBook) -> None:
+def test_expiry_is_exact(book: KeyBook) -> None:
     record, key = book.create(org="acme", expires=NOW)
     assert record.expires == NOW
     book.admit(key, NOW - 1)
@@ -258,17 +258,3 @@ def test_other_nonsense_is_refused(book: KeyBook) -> None:
     with pytest.raises(InputError):
         book.limit_org("", Limits())
     assert list(book.list()) == []
-
-
-def test_callers_kept_are_bounded(book: KeyBook, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys, "HOT_CALLERS", 4)
-    made = [book.create(org="acme")[1] for _ in range(12)]
-    first = [book.admit(key, NOW) for key in made]
-    assert [book.admit(key, NOW) for key in made] == first
-    assert len(book._hot) + len(book._warm) <= 8
-
-
-def test_a_wrong_secret_fills_no_cache(book: KeyBook) -> None:
-    _, key = book.create(org="acme")
-    refused(book, key[:-1] + "-")
-    assert not book._hot

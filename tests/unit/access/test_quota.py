@@ -15,7 +15,7 @@ def use(now: int, **counts: int) -> quota.Use:
     twelve = [0] * 12
     for name, value in counts.items():
         twelve[int(name[1:])] = value
-    return quota.Use(twelve, now)
+    return quota.Use([[0, 0, *twelve], [0] * 14], now)
 
 
 def test_the_worked_example() -> None:
