@@ -107,6 +107,7 @@ class _Connection(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._current: Seen | None = None
+        self._last: Seen | None = None  # asked for the connection to be closed after it
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -157,6 +158,8 @@ class _Connection(asyncio.Protocol):
         request = Seen(method, path, self._headers, b"".join(self._body))
         self._server.remember(request)
         self._waiting.append(request)
+        if not self._parser.should_keep_alive():
+            self._last = request
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._answer_all())
 
@@ -166,6 +169,8 @@ class _Connection(asyncio.Protocol):
                 self._current = self._waiting.pop(0)
                 await self._answer(self._current)
                 self._current.done = True
+                if self._current is self._last:
+                    self._transport.close()
         except Exception:
             self.abort()  # a test must fail at once, not wait for a reply that will not come
             raise
