@@ -12,7 +12,11 @@ def register(verbs: Any) -> None:
     parser = verbs.add_parser("demo", help="watch a campaign being noticed, slowed and proved")
     parser.add_argument("--seed", type=int, default=7, help="same seed, same traffic (default 7)")
     parser.add_argument(
-        "--seconds", type=float, default=30.0, help="how long the day of traffic is played"
+        "--seconds",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="how long the traffic is played (default 30, with --model 150)",
     )
     parser.add_argument(
         "--model", action="store_true",

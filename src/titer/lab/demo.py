@@ -18,7 +18,8 @@ import contextlib
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -37,7 +38,7 @@ from titer.detect import BUILTIN, calibration
 from titer.evidence.log import View as LogView
 from titer.gateway.feeds.exchange import Maker
 from titer.gateway.feeds.exchange_log import ExchangeLog
-from titer.lab import scenario, writers
+from titer.lab import scenario, small_model, writers
 from titer.lab.events import Account
 from titer.lab.player import Played, Player, Seen
 from titer.lab.stage import Stage
@@ -49,6 +50,7 @@ CALIBRATION_ACCOUNTS = 2000
 
 #: Seconds for which the scenario's day is played, and between two hunts.
 PLAY_SECONDS = 30.0
+MODEL_SECONDS = 150.0
 HUNT_EVERY = 4.0
 
 #: Seconds that the analysis may need to catch up with the last reply.
@@ -57,7 +59,11 @@ CATCH_UP = 10.0
 #: Lines of the log that are turned into facts at a time.
 BATCH = 4096
 
+#: Share of an account's replies, at the end, by which "slowed" is judged.
 SLOW_SHARE = 0.25
+
+#: Longest reply of the small model: enough to be a lesson, few enough for two cores.
+MODEL_TOKENS = 80
 
 
 class Outcome(msgspec.Struct):
@@ -99,12 +105,15 @@ class Facts(msgspec.Struct, frozen=True):
 class Demo:
     """One run of the demo in `folder`, told on `console`."""
 
-    def __init__(self, console: Console, folder: Path, *, seed: int, seconds: float) -> None:
+    def __init__(
+        self, console: Console, folder: Path, *, seed: int, seconds: float, model: bool = False
+    ) -> None:
         self._console = console
         self._story = Story(console)
         self._stage = Stage(folder)
         self._seed = seed
-        self._seconds = seconds
+        self._model = model
+        self._seconds = seconds or (MODEL_SECONDS if model else PLAY_SECONDS)
         self._outcome = Outcome()
 
     def run(self) -> Outcome:
@@ -118,7 +127,7 @@ class Demo:
         )
         with self._stage:
             self._calibrate()
-            world = scenario.make("mixed", seed=self._seed)
+            world = scenario.make("small" if self._model else "mixed", seed=self._seed)
             played = asyncio.run(self._serve_and_play(world))
             facts = read_facts(self._stage.data)
             self._judge(world, played, facts)
@@ -152,20 +161,28 @@ class Demo:
 
     async def _serve_and_play(self, world: scenario.Scenario) -> Played:
         story, stage = self._story, self._stage
-        honest = sum(1 for account in world.accounts if not account.campaign)
-        async with FakeUpstream(Behaviour(delay=0.01, chunk_words=12)) as upstream:
+        async with self._upstream() as upstream:
             story.act("A model server, and titer in front of it")
             keys = stage.keys(world.accounts)
-            await asyncio.to_thread(stage.serve, upstream.url, hunt_every=HUNT_EVERY)
+            await asyncio.to_thread(stage.serve, upstream, hunt_every=HUNT_EVERY)
+            if self._model:
+                story.say(f"The model server is a real one. {small_model.TERMS}", dim=True)
             story.say(
-                f"titer serve --port {stage.port} --upstream {upstream.url} --data DIR. "
-                f"{len(keys)} callers have a key each: {honest} honest ones; one that distils "
-                "with a pipeline's templates; one that reads out logits with a bias on 5 "
-                "vocabulary ids at a time; 30 light accounts that share one work-list and hide "
-                "in small talk. titer is told none of this."
+                f"titer serve --port {stage.port} --upstream {upstream} --data DIR. "
+                f"{len(keys)} callers have a key each: {cast_of(world.accounts)}. "
+                "titer is told none of this."
             )
-            story.act(f"One day of traffic in {self._seconds:.0f} seconds")
+            story.act(f"{self._day(world)} of traffic in {self._seconds:.0f} seconds")
             player = Player(port=stage.port, keys=keys, seconds=self._seconds)
+            if self._model:
+                player = Player(
+                    port=stage.port,
+                    keys=keys,
+                    seconds=self._seconds,
+                    cap=MODEL_TOKENS,
+                    attackers_lanes=1,
+                    reply_timeout=self._seconds,
+                )
             watch = Watch(stage.data, player)
             with View(self._console, watch.snapshot) as view:
                 task = asyncio.create_task(player.play(world.events()))
@@ -179,6 +196,21 @@ class Demo:
         if status != 0:
             self._outcome.failed.append(f"the gateway stopped with status {status}")
         return played
+
+    @contextlib.asynccontextmanager
+    async def _upstream(self) -> AsyncIterator[str]:
+        """The URL of the model server: the lab's own, or a real small one."""
+        if self._model:
+            with contextlib.ExitStack() as stack:
+                serving = small_model.serving(self._stage.folder)
+                yield await asyncio.to_thread(stack.enter_context, serving)
+            return
+        async with FakeUpstream(Behaviour(delay=0.01, chunk_words=12)) as upstream:
+            yield upstream.url
+
+    @staticmethod
+    def _day(world: scenario.Scenario) -> str:
+        return "One day" if world.days == 1 else f"{world.days * 24:.0f} hours"
 
     async def _catch_up(self, played: Played, view: View) -> None:
         """Wait until the analysis has weighed what was played, and one hunt has run after it."""
@@ -276,12 +308,12 @@ class Demo:
         )
         quiet = [s for s in played.seen.values() if not s.account.campaign]
         broken = sum(s.broken for s in quiet)
-        turned = sum(sum(s.refused.values()) for s in quiet)
+        away = sum(sum(s.refused.values()) for s in quiet)
         story.check(
-            f"honest callers: {sum(s.answered for s in quiet):,} requests answered, {turned} "
+            f"honest callers: {sum(s.answered for s in quiet):,} requests answered, {away} "
             f"refused, {broken} broken; median reply after {median(quiet) * 1000:.0f} ms",
             good=self._must(
-                turned + broken == 0 and all(s.answered for s in quiet),
+                away + broken == 0 and all(s.answered for s in quiet),
                 "an honest request was refused or broken",
             ),
         )
@@ -296,6 +328,13 @@ class Demo:
         outcome.campaigns = len(facts.campaigns)
         outcome.members_found = len(found & hydra)
         outcome.members_wrong = len(found - {subject[a.name] for a in attackers})
+        if not hydra:
+            story.say(
+                "(The thirty light accounts are too much for this little model: run the "
+                "demo without --model to see them.)",
+                dim=True,
+            )
+            return
         if facts.campaigns:
             best = max(facts.campaigns, key=lambda campaign: campaign.bits)
             held = "goes to a person" if best.review else "counts as evidence"
@@ -463,10 +502,26 @@ def roles(accounts: Iterable[Account]) -> list[tuple[str, list[Account]]]:
         ("honest crowd", lambda a: not a.campaign),
         ("distiller", lambda a: a.role == "distiller"),
         ("logit extractor", lambda a: a.role == "logits"),
-        ("hydra, 30 accounts", lambda a: a.role == "hydra"),
+        ("hydra", lambda a: a.role == "hydra"),
     )
     every = list(accounts)
-    return [(label, [a for a in every if test(a)]) for label, test in tests]
+    groups = [(label, [a for a in every if test(a)]) for label, test in tests]
+    return [(label, group) for label, group in groups if group]
+
+
+def cast_of(accounts: Iterable[Account]) -> str:
+    """Who takes part, in words."""
+    counts = Counter(account.role if account.campaign else "honest" for account in accounts)
+    parts = [f"{counts['honest']} honest ones"]
+    if counts["distiller"]:
+        parts.append("one that distils with a pipeline's templates")
+    if counts["logits"]:
+        parts.append("one that reads out logits with a bias on 5 vocabulary ids at a time")
+    if counts["hydra"]:
+        parts.append(
+            f"{counts['hydra']} light accounts that share one work-list and hide in small talk"
+        )
+    return "; ".join(parts)
 
 
 def halves(seen: Seen) -> tuple[float, float]:
@@ -506,6 +561,8 @@ def play_demo(
 ) -> int:
     """`titer demo`: 0 when every statement held, else 1. With `as_json` the story goes to
     standard error and the last line of standard output is the outcome."""
+    if model:
+        small_model.require(accepted=accepted)
     console = Console(stderr=as_json, highlight=False)
     if not console.is_terminal:
         console = Console(stderr=as_json, highlight=False, width=WIDTH)
@@ -517,7 +574,7 @@ def play_demo(
                 raise InputError(f"{folder} is not empty: choose a new folder for --keep")
         else:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="titer-demo-")))
-        outcome = Demo(console, folder, seed=seed, seconds=seconds).run()
+        outcome = Demo(console, folder, seed=seed, seconds=seconds, model=model).run()
     if as_json:
         print(outcome.line(), flush=True)  # noqa: T201 - this is what --json is for
     return 1 if outcome.failed else 0

@@ -14,7 +14,7 @@ import contextlib
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import httptools
@@ -95,15 +95,16 @@ class _Reply:
 class _Lane:
     """One keep-alive connection of one account."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, timeout: float) -> None:
         self._port = port
+        self._timeout = timeout
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
     async def exchange(self, raw: bytes) -> tuple[int, dict[bytes, bytes], bytes]:
         """Send and receive; raises OSError or TimeoutError, and is then closed."""
         try:
-            async with asyncio.timeout(REPLY_TIMEOUT):
+            async with asyncio.timeout(self._timeout):
                 return await self._exchange(raw)
         except (OSError, TimeoutError):
             self.close()
@@ -132,7 +133,11 @@ class _Lane:
 
 
 class Player:
-    """Plays events through the gateway on `port`, day after day squeezed into `seconds`."""
+    """Plays events through the gateway on `port`, the whole squeezed into `seconds`.
+
+    `cap` bounds the tokens of every reply by the request's own limit (0: as the events have it);
+    attackers use `attackers_lanes` connections at once, everybody else one.
+    """
 
     def __init__(
         self,
@@ -140,12 +145,16 @@ class Player:
         port: int,
         keys: Mapping[str, str],
         seconds: float,
-        lanes: Callable[[Account], int] = lambda account: 4 if account.campaign else 1,
+        cap: int = 0,
+        attackers_lanes: int = 4,
+        reply_timeout: float = REPLY_TIMEOUT,
     ) -> None:
         self._port = port
         self._keys = keys
         self._seconds = seconds
-        self._lanes = lanes
+        self._cap = cap
+        self._lanes = attackers_lanes
+        self._timeout = reply_timeout
         self._seen: dict[str, Seen] = {}
         self._began = 0.0
 
@@ -182,7 +191,7 @@ class Player:
 
     async def _run(self, seen: Seen, line: Any) -> None:
         """One lane: takes the account's next event, waits until it is due, sends it."""
-        lane = _Lane(self._port)
+        lane = _Lane(self._port, self._timeout)
         host = f"127.0.0.1:{self._port}"
         key = self._keys[seen.account.name]
         try:
@@ -191,7 +200,7 @@ class Player:
                 seen.sent += 1
                 began = time.monotonic()
                 try:
-                    answer = await lane.exchange(request(event, host=host, key=key))
+                    answer = await lane.exchange(request(event, host=host, key=key, cap=self._cap))
                 except (OSError, TimeoutError, httptools.HttpParserError):
                     seen.broken += 1
                     continue

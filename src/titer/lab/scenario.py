@@ -80,12 +80,21 @@ def _mixed(rng: random.Random, prompts: Prompts, span: crowd.Span, accounts: int
     ]
 
 
+def _small(rng: random.Random, prompts: Prompts, span: crowd.Span, accounts: int) -> list[Member]:
+    return [
+        *crowd.honest(rng, prompts, span, accounts=accounts),
+        attackers.distiller(rng, prompts, span, name="d0000", per_day=400),
+        attackers.logits(rng, span, name="l0000", per_day=300),
+    ]
+
+
 RECIPES = {
     "honest": Recipe("an honest crowd of every kind, for calibration", 2000, 1.0, _honest),
     "distiller": Recipe("an honest crowd and one key that distils", 1000, 3.0, _distiller),
     "logits": Recipe("an honest crowd and one key that extracts logits", 1000, 1.0, _logits),
     "hydra": Recipe("an honest crowd and 30 light accounts on one list", 1000, 7.0, _hydra),
     "mixed": Recipe("the demo: a small crowd and all three attackers", 70, 1.0, _mixed),
+    "small": Recipe("as much of `mixed` as a small real model can answer", 16, 0.1, _small),
 }
 
 

@@ -12,6 +12,7 @@ import platform
 
 import msgspec
 
+from titer.lab.bodies import RESPONSES
 from titer.lab.events import Event
 from titer.lab.origins import Home
 
@@ -34,9 +35,16 @@ _VALUES = {
 _ENCODE = msgspec.json.Encoder().encode
 
 
-def request(event: Event, *, host: str, key: str) -> bytes:
-    """The bytes of one HTTP/1.1 request for `event`, made with `key`."""
-    body = _ENCODE(event.body)
+def request(event: Event, *, host: str, key: str, cap: int = 0) -> bytes:
+    """The bytes of one HTTP/1.1 request for `event`, made with `key`.
+
+    With `cap` the body limits the reply to the event's tokens, at most `cap`.
+    """
+    content = event.body
+    if cap:
+        limit = "max_output_tokens" if event.endpoint == RESPONSES else "max_tokens"
+        content = {**content, limit: max(1, min(cap, event.tokens_out))}
+    body = _ENCODE(content)
     home = event.account.origin
     lines = [f"POST {event.endpoint} HTTP/1.1"]
     lines += [
