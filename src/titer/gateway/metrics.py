@@ -24,7 +24,6 @@ _HELP = {
     "requests": "Requests that were read, by dialect.",
     "replies": "Replies sent, by class of status.",
     "refused": "Requests refused, by kind of problem.",
-    "bytes_out": "Payload bytes of replies.",
     "connections": "Client connections open.",
     "connections_opened": "Client connections accepted.",
     "connections_refused": "Client connections refused because there were too many.",
@@ -67,7 +66,6 @@ class Metrics:
         self.requests: dict[str, int] = {}
         self.refused: dict[str, int] = {}
         self.replies = [0] * 6
-        self.bytes_out = 0
         self.connections_opened = 0
         self.connections_refused = 0
         self.upstream_retries = 0
@@ -92,7 +90,7 @@ class Metrics:
         flat: dict[str, float] = {
             name: getattr(self, name)
             for name in (
-                "bytes_out", "connections_opened", "connections_refused", "upstream_retries",
+                "connections_opened", "connections_refused", "upstream_retries",
                 "upstream_failures", "clients_gone", "clients_slow", "faults", "untapped",
             )
         }  # fmt: skip

@@ -268,6 +268,8 @@ class Passage:
     def reply_head(self, head: ReplyHead) -> Sink:
         """The head of the final reply: choose how its body will travel."""
         plane = self.plane
+        if head.status == 401:  # about our credential, and perhaps quoting it: not the caller's
+            raise ValueError("the upstream refused our credential")
         self.reply = head
         self.status = head.status
         plane.metrics.first_byte.add(plane.loop.time() - self.started)
@@ -357,6 +359,8 @@ class Passage:
         """The reply is complete; `connection` may serve again."""
         self.upstream = None
         if connection is not None:
+            if self.client.paused:  # a slow client's pause is not the next one's
+                connection.transport.resume_reading()
             self.plane.pool.give(connection)
         relay = self.relay
         if relay is None:
@@ -394,10 +398,10 @@ class Passage:
         if relay is None or not relay.begun:
             self.refuse(problem)
             return
-        if kind != "internal":
-            relay.release()
         told = False
-        if dialect is not None and reply is not None and relay.between_events():
+        if kind != "internal" and not relay.release():
+            self.plane.metrics.faults += 1
+        elif dialect is not None and reply is not None and relay.between_events():
             words = dialect.stream_error(problem)
             if relay.framing == PLAIN:
                 self.client.write(words)

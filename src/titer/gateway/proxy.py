@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -100,10 +101,8 @@ class Proxy:
         for connection in list(plane.connections):
             connection.drain()
         if plane.connections:
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(idle.wait(), self.settings.drain_seconds)
-            except TimeoutError:
-                pass
         cut = list(plane.connections)
         for connection in cut:
             connection.transport.abort()

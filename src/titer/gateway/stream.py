@@ -81,8 +81,9 @@ class Relay:
         if self.framing == CHUNKED:
             self.write(LAST_CHUNK)
 
-    def release(self) -> None:
-        """The reply broke off: let go of what is held back."""
+    def release(self) -> bool:
+        """The reply broke off: let go of what is held back. False when that failed."""
+        return True
 
     def between_events(self) -> bool:
         """Whether an event of our own may follow what has been written."""
@@ -286,8 +287,12 @@ class EventsEnforce(Relay):
         except Exception:  # noqa: BLE001 - a transform's fault must not reach the sweep
             self.on_fault()
 
-    def release(self) -> None:
-        self._leave(self.chain.flush())
+    def release(self) -> bool:
+        try:
+            self._leave(self.chain.flush())
+        except Exception:  # noqa: BLE001 - a transform's fault: what it holds is not let out
+            return False
+        return True
 
     def _leave(self, out: list[bytes]) -> None:
         if not out:

@@ -66,7 +66,10 @@ def with_transforms(*kinds):
 
 
 def named(name, **data):
-    return b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode({"type": name, **data}))
+    return b"event: %b\ndata: %b\n\n" % (
+        name.encode(),
+        msgspec.json.encode({"type": name, **data}),
+    )
 
 
 def data(**payload):
@@ -119,7 +122,9 @@ def upstream(kit, events, body, pause=0.0):
             writer.write(b"0\r\n\r\n")
         else:
             reply = msgspec.json.encode(body)
-            head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+            head = (
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+            )
             writer.write(head % len(reply) + reply)
 
     return script

@@ -358,7 +358,9 @@ def test_one_byte_at_a_time_is_too_slow(kit, part):
         reader, writer = await world.connect()
         wire = world.wire()
         if part == "chunked body":
-            wire = wire.replace(b"Content-Length: %d" % len(kit.chat), b"Transfer-Encoding: chunked")
+            wire = wire.replace(
+                b"Content-Length: %d" % len(kit.chat), b"Transfer-Encoding: chunked"
+            )
             wire = wire.replace(kit.chat, kit.chunk(kit.chat) + b"0\r\n\r\n")
         start = wire.index(b"\r\n\r\n") + 4 if part != "head" else 0
         writer.write(wire[:start])
@@ -370,9 +372,7 @@ def test_one_byte_at_a_time_is_too_slow(kit, part):
                     break
         return await reader.read()
 
-    world, answer = kit.play(
-        scenario, header_timeout=0.15, body_grace=0.15, body_rate=1_000_000.0
-    )
+    world, answer = kit.play(scenario, header_timeout=0.15, body_grace=0.15, body_rate=1_000_000.0)
     assert status(answer) == 408
     assert world.seen == []
     assert world.proxy.snapshot()["clients_slow"] == 1
@@ -539,3 +539,44 @@ def test_nothing_leaks_into_logs_or_errors(kit, caplog, capfd):
         assert word not in text or word.startswith("Secret")
     assert kit.secret not in repr(world.proxy.settings)
     assert [status(answer) for answer in answers] == [502, 400, 401, 400]
+
+
+def test_the_upstreams_401_is_ours_not_the_callers(kit):
+    async def script(world, writer, n):
+        body = b'{"error":{"message":"bad key %b"}}' % kit.secret.encode()
+        head = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: %d\r\n\r\n"
+        writer.write(head % len(body) + body)
+
+    async def scenario(world):
+        return await world.ask(world.wire(extra=CLOSE))
+
+    world, answer = kit.play(scenario, script)
+    assert status(answer) == 502
+    assert kit.secret.encode() not in answer
+
+
+def test_a_slow_reader_leaves_no_paused_connection_behind(kit):
+    big = b"z" * 300_000
+
+    async def script(world, writer, n):
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(big) + big)
+
+    async def scenario(world):
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(sock, ("127.0.0.1", world.port))
+        await loop.sock_sendall(sock, world.wire())
+        await asyncio.sleep(0.1)
+        pool = world.proxy.plane.pool
+        for connection in pool._idle:
+            assert connection.transport.is_reading()
+        got = 0
+        while got < len(big):
+            got += len(await loop.sock_recv(sock, 65536))
+        sock.close()
+        return await world.ask(world.wire(extra=CLOSE))
+
+    _, answer = kit.play(scenario, script)
+    assert answer.endswith(big)

@@ -55,12 +55,19 @@ CASES = {
     "encoding with space before colon": lines(b"Transfer-Encoding : chunked", LENGTH[:-2]),
     "encoding with tab before colon": lines(b"Transfer-Encoding\t: chunked", LENGTH[:-2]),
     "encoding folded": lines(b"Transfer-Encoding:\r\n chunked", LENGTH[:-2]),
-    "encoding in HTTP/1.0": HEAD.replace(b"1.1", b"1.0") + b"Transfer-Encoding: chunked\r\n\r\n"
-    + GOOD_CHUNK + b"0\r\n\r\n",
+    "encoding in HTTP/1.0": HEAD.replace(b"1.1", b"1.0")
+    + b"Transfer-Encoding: chunked\r\n\r\n"
+    + GOOD_CHUNK
+    + b"0\r\n\r\n",
     "space before colon": lines(b"X-A : b", LENGTH[:-2]),
     "obs-fold": lines(b"X-A: b", b" c", LENGTH[:-2]),
     "obs-fold tab": lines(b"X-A: b", b"\tc", LENGTH[:-2]),
-    "space before the first header": START + b" Host: gateway\r\n" + AUTH + LENGTH + b"\r\n" + BODY,
+    "space before the first header": START
+    + b" Host: gateway\r\n"
+    + AUTH
+    + LENGTH
+    + b"\r\n"
+    + BODY,
     "bare LF after the request line": START[:-2] + b"\nHost: gateway\r\n" + AUTH + b"\r\n",
     "bare LF after a header": lines(b"X-A: b\nX-B: c", LENGTH[:-2]),
     "bare LF everywhere": HEAD.replace(b"\r\n", b"\n") + b"\n",

@@ -17,7 +17,9 @@ def split(answer):
 
 def test_json_passes_and_is_recorded(kit):
     async def scenario(world):
-        return await world.ask(world.wire(extra=b"Connection: close\r\ntraceparent: 00-a-b-01\r\n"))
+        return await world.ask(
+            world.wire(extra=b"Connection: close\r\ntraceparent: 00-a-b-01\r\n")
+        )
 
     world, answer = kit.play(scenario)
     head, body = split(answer)
@@ -262,7 +264,9 @@ def test_routes_without_exchange_are_admitted_only(kit):
             world.wire(b"", path="/v1/models", method="GET", extra=b"Connection: close\r\n")
         )
         return good, await world.ask(
-            world.wire(b"", path="/v1/models", method="GET", key="x", extra=b"Connection: close\r\n")
+            world.wire(
+                b"", path="/v1/models", method="GET", key="x", extra=b"Connection: close\r\n"
+            )
         )
 
     world, (good, bad) = kit.play(scenario)

@@ -6,13 +6,13 @@ import pytest
 
 from titer.core.errors import Refused
 from titer.core.ids import Pseudonyms
+from titer.core.wire import Problem
 from titer.gateway.errors_http import STATUS, render
 from titer.gateway.framing import read_reply, read_request
 from titer.gateway.origin import Origins
 from titer.gateway.reply_side import secret_of, view_of
 from titer.gateway.request_side import Planner, presented_key
 from titer.gateway.settings import GatewaySettings, OpenRoute, Secret
-from titer.core.wire import Problem
 
 PSEUDONYMS = Pseudonyms(b"0123456789abcdef")
 
