@@ -134,9 +134,8 @@ def main() -> None:
                 pipe.send(None)
                 child.join()
                 if not args.json:
-                    print(
-                        f"{tier:9} load {facts['load_s']:.2f} s, {facts['bytes_per_key']:.0f} B/key"
-                    )
+                    load, size = facts["load_s"], facts["bytes_per_key"]
+                    print(f"{tier:9} load {load:.2f} s, {size:.0f} B/key")
     if args.json:
         print(json.dumps(result))
 
