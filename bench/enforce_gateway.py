@@ -1,4 +1,4 @@
-"""The gateway with a transform on every stream: a held-back window, and one event in ten rewritten.
+"""The gateway with a transform on every stream: events held back, one in ten rewritten.
 
 For `python -m bench gateway`: what enforcing costs, apart from any one mitigation. Everything else
 is `titer serve`'s own code: keys, budgets, policy, record.
@@ -12,11 +12,11 @@ import os
 from pathlib import Path
 
 from titer.core.wire import Reply
+from titer.detect.parameter_policy import PolicyConfig
+from titer.engine import Verdict
 from titer.gateway import worker, workers
 from titer.gateway.settings import GatewaySettings
 from titer.gateway.standings_feed import Publisher
-from titer.detect.parameter_policy import PolicyConfig
-from titer.engine import Verdict
 from titer.respond.ladder import Ladder
 
 WINDOW = 8

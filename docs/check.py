@@ -52,7 +52,9 @@ def main() -> int:
         page(f"reference/mitigations/{name}.md", missing)
     dialects = "\n".join(f.read_text(encoding="utf-8") for f in DOCS.glob("reference/dialects/*"))
     missing += [
-        f"reference/dialects: {d.name} is not described" for d in DIALECTS if d.name not in dialects
+        f"reference/dialects: {d.name} is not described"
+        for d in DIALECTS
+        if d.name not in dialects
     ]
     if reference().strip() not in page("reference/configuration.md", missing):
         missing.append("reference/configuration.md: the table of settings is not up to date")

@@ -1,6 +1,6 @@
 """Read this first: one exchange, from admission to what it leaves behind.
 
-    HOT   bytes -> dialect.parse -> Engine.admit -> Engine.decide -> upstream -> transforms -> bytes
+    HOT   bytes -> dialect.parse -> Engine.admit -> Engine.decide -> upstream -> transforms
                                                                  `-> Engine.record, queued
     COLD  record -> Exchange -> Weigher.weigh -> findings, a decision -> log
                                               `-> the standings table, which `decide` reads
@@ -19,6 +19,8 @@ What fails, and what happens then:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
+
 import msgspec
 
 from titer.access.budgets import Budgets
@@ -115,9 +117,7 @@ class Engine:
         """Who this key belongs to. Raises `Refused`; fails closed."""
         return self._keys.admit(presented, now)
 
-    def decide(
-        self, caller: Caller, request: Request, facts: RequestFacts, now: int
-    ) -> Verdict:
+    def decide(self, caller: Caller, request: Request, facts: RequestFacts, now: int) -> Verdict:
         """Budget, parameter policy, then the doses of the caller's standing. Raises `Refused`."""
         self._budgets.take(caller, now, len(request.raw) // CHARS_PER_TOKEN)
         principal = caller.principal
@@ -136,7 +136,8 @@ class Engine:
 
     def headers(self, caller: Caller, now: int, family: str) -> tuple[tuple[str, str], ...]:
         """The dialect family's own rate-limit headers for a reply to this caller."""
-        return self._budgets.headers(caller, now, "anthropic" if family == "anthropic" else "openai")
+        style: Literal["openai", "anthropic"] = "anthropic" if family == "anthropic" else "openai"
+        return self._budgets.headers(caller, now, style)
 
     def record(self, flight: Flight) -> None:
         """Book the tokens and queue the exchange; never raises, never waits."""

@@ -10,7 +10,9 @@ from titer.cli.common import data_flag, json_flag, show
 
 
 def register(verbs: Any) -> None:
-    parser = verbs.add_parser("replay", help="check that findings and decisions follow from the log")
+    parser = verbs.add_parser(
+        "replay", help="check that findings and decisions follow from the log"
+    )
     data_flag(parser)
     json_flag(parser)
 

@@ -21,7 +21,8 @@ from titer.evidence.log import View
 
 class Explanation(msgspec.Struct, frozen=True):
     """What the log says about one subject. `bits` are of all sources together; `sources` is how
-    many e-values were averaged."""
+    many e-values were averaged.
+    """
 
     subject: str
     name: str

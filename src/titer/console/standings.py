@@ -1,4 +1,4 @@
-"""Who stands where: the view that the analysis process keeps on disk, with the operator's names."""
+"""Who stands where: the view that the analysis process keeps, with the operator's names."""
 
 from __future__ import annotations
 

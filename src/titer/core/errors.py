@@ -31,7 +31,7 @@ class EvidenceError(TiterError):
     """A signature, proof, log or dossier does not verify."""
 
 
-class Refused(TiterError):
+class Refused(TiterError):  # noqa: N818 - it is an answer, not a fault
     """A request is turned away; `problem` is rendered in the caller's own dialect."""
 
     def __init__(self, problem: Problem) -> None:

@@ -64,9 +64,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     edited: bool = False
     delay: float = 0.0
 
-    def edit(
-        self, *, drop: Iterable[str] = (), put: Mapping[str, Any] | None = None
-    ) -> Request:
+    def edit(self, *, drop: Iterable[str] = (), put: Mapping[str, Any] | None = None) -> Request:
         """The same request without the top-level keys `drop` and with those of `put`."""
         dropped = set(drop)
         body = {k: v for k, v in self.body.items() if k not in dropped}

@@ -40,8 +40,7 @@ class Bench:
                 states = self.states[card.name]
                 state = states[subject] if subject in states else detector.start()
                 states[subject], findings = detector.step(state, exchange)
-                for finding in findings:
-                    found.append(self._earn(finding, card, exchange))
+                found += [self._earn(finding, card, exchange) for finding in findings]
             except Exception as error:  # noqa: BLE001 - the failure table: traffic flows
                 found += self._fault(card, exchange, error)
         return found

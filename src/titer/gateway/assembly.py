@@ -97,8 +97,9 @@ def announce(log: Log, weigher: Weigher) -> None:
 
 
 def catch_up(weigher: Weigher, entries: Iterable[tuple[str, bytes]]) -> Iterator[Exchange]:
-    """Fold entries of the log again; yields the exchanges. Findings in the log are not trusted
-    as input: they are made anew."""
+    """Fold entries of the log again; yields the exchanges. The log's findings are no input: they
+    are made anew.
+    """
     exchange = msgspec.json.Decoder(Exchange)
     campaign = msgspec.json.Decoder(Campaign)
     for kind, body in entries:
@@ -155,8 +156,10 @@ class FeedSink:
         self.findings = 0
 
     def take(self, exchanges: Sequence[Exchange]) -> list[Weighed]:
-        """Weigh, and append durably. Raises OSError when the log cannot be written: the caller
-        must not count these exchanges as read."""
+        """Weigh, and append durably.
+
+        Raises OSError when the log cannot be written; then these exchanges do not count as read.
+        """
         encode = self._encode
         entries: list[tuple[str, bytes]] = []
         out = [self._weigher.weigh(exchange) for exchange in exchanges]

@@ -66,7 +66,7 @@ class Publisher:
         if possible != self._recording:
             self._recording = possible
             for queue, _ in self._workers.values():
-                queue += _message(Update(recording=possible))
+                queue.extend(_message(Update(recording=possible)))
 
     def poll(self) -> None:
         """Accept workers and send what they have not got yet."""
@@ -79,7 +79,7 @@ class Publisher:
                 self._workers[worker] = (queue, {})
         for worker, (queue, pending) in list(self._workers.items()):
             if pending and len(queue) < MAX_QUEUED:
-                queue += _message(_update(pending, self._recording))
+                queue.extend(_message(_update(pending, self._recording)))
                 pending.clear()
             try:
                 while queue:

@@ -125,9 +125,9 @@ class Supervisor:
         if main is None:
             return 0
         if not self._stopping and code != GIVE_UP and self._may_restart():
-            print(f"titer: a process ended with status {code}; restarting it", file=sys.stderr)
+            say(f"a process ended with status {code}; restarting it")
             time.sleep(RESTART_PAUSE)
-            if self._stopping:
+            if self._asked_to_stop():
                 return 0
             started = self._fork(main)
             if pid == self._analysis:
@@ -139,6 +139,9 @@ class Supervisor:
         if set(self._children) == {self._analysis}:
             self._kill(self._analysis)  # the workers are gone: the rings can be emptied
         return 0 if code in (0, -signal.SIGTERM) else 2
+
+    def _asked_to_stop(self) -> bool:
+        return self._stopping
 
     def _may_restart(self) -> bool:
         now = time.monotonic()
@@ -158,6 +161,11 @@ class Supervisor:
             os.kill(pid, signal.SIGTERM)
 
 
+def say(text: str) -> None:
+    """Tell the operator, on standard error."""
+    sys.stderr.write(f"titer: {text}\n")
+
+
 def _child(main: Callable[[], None]) -> NoReturn:
     """Run a child's main function and leave without the parent's clean-up."""
     code = 0
@@ -166,13 +174,13 @@ def _child(main: Callable[[], None]) -> NoReturn:
     try:
         main()
     except (TiterError, EvidenceError) as error:
-        print(f"titer: {error}", file=sys.stderr)
+        say(str(error))
         code = GIVE_UP
     except OSError as error:
-        print(f"titer: {error.strerror or error} ({type(error).__name__})", file=sys.stderr)
+        say(f"{error.strerror or error} ({type(error).__name__})")
         code = GIVE_UP if isinstance(error, PermissionError) else 1
     except BaseException as error:  # noqa: BLE001 - a child must not fall into the parent's code
-        print(f"titer: {type(error).__name__}", file=sys.stderr)
+        say(f"internal error: {type(error).__name__}; set TITER_DEBUG=1 to see where")
         if os.environ.get("TITER_DEBUG"):
             sys.excepthook(type(error), error, error.__traceback__)
         code = 1
