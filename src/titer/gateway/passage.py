@@ -73,34 +73,26 @@ _FAILED: dict[str, Problem] = {
 class Passage:
     """One request and its reply. Everything happens in callbacks of one loop."""
 
-    __slots__ = (
-        "at",
-        "body",
-        "bodyless",
-        "caller",
-        "client",
-        "delay",
-        "denied",
-        "dialing",
-        "done",
-        "facts",
-        "head",
-        "id",
-        "limit",
-        "plan",
-        "plane",
-        "relay",
-        "reply",
-        "request",
-        "retried",
-        "slot",
-        "started",
-        "status",
-        "tap",
-        "transforms",
-        "upstream",
-        "waiting",
-    )  # fmt: skip
+    # Most requests end with most of these untouched: the class holds them (a microsecond less).
+    bodyless = False
+    body = b""
+    caller: Any = None
+    request: Request | None = None
+    facts: RequestFacts | None = None
+    transforms: tuple[Transform, ...] = ()
+    denied: tuple[str, ...] = ()
+    tap: Tap | None = None
+    relay: Relay | None = None
+    reply: ReplyHead | None = None
+    upstream: UpstreamConnection | None = None
+    delay: asyncio.TimerHandle | None = None
+    dialing: asyncio.Task[None] | None = None
+    limit = NEVER
+    waiting = False
+    slot = False
+    retried = False
+    done = False
+    status = 0
 
     def __init__(
         self, plane: Plane, client: ClientConnection, head: RequestHead, plan: Plan
@@ -113,25 +105,10 @@ class Passage:
         self.at = plane.clock()
         self.started = plane.loop.time()
         total = plane.settings.total_timeout
-        self.limit = NEVER if total is None else self.started + total
-        self.bodyless = head.method == "HEAD"
-        self.caller: Any = None
-        self.request: Request | None = None
-        self.facts: RequestFacts | None = None
-        self.body = b""
-        self.transforms: tuple[Transform, ...] = ()
-        self.denied: tuple[str, ...] = ()
-        self.tap: Tap | None = None
-        self.relay: Relay | None = None
-        self.reply: ReplyHead | None = None
-        self.upstream: UpstreamConnection | None = None
-        self.delay: asyncio.TimerHandle | None = None
-        self.dialing: asyncio.Task[None] | None = None
-        self.waiting = False
-        self.slot = False
-        self.retried = False
-        self.done = False
-        self.status = 0
+        if total is not None:
+            self.limit = self.started + total
+        if head.method == "HEAD":
+            self.bodyless = True
 
     # the client's side
 
@@ -210,13 +187,13 @@ class Passage:
 
     def _enter(self) -> None:
         self.delay = None
-        self._deadline(self.plane.settings.first_byte_timeout)
         entered = self.plane.pool.enter(self)
         if entered:
             self.slot = True
             self._send()
         elif entered is None:
             self.waiting = True
+            self._deadline(self.plane.settings.first_byte_timeout)
         else:
             self.refuse(
                 Problem(
@@ -261,7 +238,7 @@ class Passage:
 
     def _deadline(self, seconds: float) -> None:
         deadline = self.plane.sweep.now + seconds
-        self.client.deadline = min(deadline, self.limit)
+        self.client.deadline = deadline if deadline < self.limit else self.limit  # noqa: FURB136
 
     # the reply
 
