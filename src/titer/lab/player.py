@@ -177,10 +177,8 @@ class Player:
             seen = self._seen[name] = Seen(queue[0].account, planned=len(queue))
             due = [(self._began + (event.at - first) * scale, event) for event in queue]
             line = iter(due)
-            tasks += [
-                asyncio.create_task(self._run(seen, line))
-                for _ in range(self._lanes(seen.account))
-            ]
+            lanes = self._lanes if seen.account.campaign else 1
+            tasks += [asyncio.create_task(self._run(seen, line)) for _ in range(lanes)]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._seconds + grace):
                 await asyncio.gather(*tasks)
