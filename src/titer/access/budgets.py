@@ -28,7 +28,6 @@ import mmap
 import os
 import struct
 import tempfile
-from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -53,8 +52,8 @@ _GROW = 1024
 #: Largest slot: a file of 2^24 rows has 2 GiB of addresses per worker.
 MAX_SLOT = 2**24 - 1
 MAX_WORKERS = 256
-#: Reservations remembered per caller: more than can be in flight for one caller in one worker.
-MAX_HELD = 4096
+#: Estimates remembered until they are settled: more than can be in flight in one worker.
+MAX_HELD = 65_536
 #: Room on disk is claimed in pieces of this size: 512 rows of one worker.
 _EXTENT = 64 * 1024
 
@@ -73,7 +72,7 @@ class Budgets:
         self._worker = worker
         self._row_bytes = workers * _CELL_BYTES
         self._others = [other for other in range(workers) if other != worker]
-        self._held: dict[int, deque[int]] = {}
+        self._held: dict[tuple[int, int], list[int]] = {}
         self._latest = 0
         self._claimed: set[int] = set()
         try:
@@ -103,7 +102,7 @@ class Budgets:
 
         `now` in microseconds, `tokens_in` the estimated tokens of the prompt: they are booked
         at once, so that parallel requests cannot pass one by one, and corrected by `settle`.
-        Every `take` that returned needs one `settle`. Kind `overloaded` when the disk is full.
+        Every `take` that returned needs one `settle` with the same `now`. Kind `overloaded` when the disk is full.
         """
         if not caller.budgets:
             return
@@ -117,25 +116,26 @@ class Budgets:
             taken.append((slot, cells[0]))
         for slot, cell in taken:
             self._write(slot, cell, requests=1, tokens_in=tokens_in)
-        held = self._held.get(caller.slot)
-        if held is None:
-            held = self._held[caller.slot] = deque(maxlen=MAX_HELD)
-        held.append(tokens_in)
+        held = self._held
+        held.setdefault((caller.slot, now), []).append(tokens_in)
+        if len(held) > MAX_HELD:  # somebody forgets to settle
+            del held[next(iter(held))]
 
     def settle(self, caller: Caller, now: int, *, tokens_in: int, tokens_out: int) -> None:
         """Book what a request really took; its estimate, booked by `take`, is given back.
 
-        Call it once for each `take` that returned, and for no other; without one it does
-        nothing. `now` may be the time of the request: a time before the latest `take` is read
-        as that, or a long reply would date the counts back. Which of a caller's parallel
-        estimates is given back does not matter: in the end the sum is right.
+        `now` is that of the `take` it belongs to, which identifies it: a request that was
+        refused may be settled, and nothing happens. The tokens are dated to the latest `take`,
+        or a long reply would date the counts back.
         """
-        held = self._held.get(caller.slot)
-        if not held:
+        if not caller.budgets:
             return
-        reserved = held.popleft()
+        held = self._held.get((caller.slot, now))
+        if held is None:
+            return
+        reserved = held.pop()
         if not held:
-            del self._held[caller.slot]
+            del self._held[caller.slot, now]
         now = max(now, self._latest)
         for _, slot, _ in caller.budgets:
             with contextlib.suppress(Refused):  # the disk is full: `take` refuses, not `settle`

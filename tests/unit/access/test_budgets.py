@@ -107,10 +107,39 @@ def test_estimates_are_booked_at_once_and_corrected(path: Path) -> None:
 
 
 def test_what_was_not_taken_is_not_settled(path: Path) -> None:
+    """The gateway records refused requests too, beside others that are in flight."""
     with Budgets(path, workers=1, worker=0) as counters:
         who = caller(tokens_in_per_minute=100)
         counters.settle(who, NOW, tokens_in=100, tokens_out=0)
+        counters.take(who, NOW, 60)
+        assert spent(counters, who, NOW + 1, 60) == "key_input_tokens_per_minute"
+        counters.settle(who, NOW + 1, tokens_in=60, tokens_out=9)
+        counters.settle(who, NOW, tokens_in=20, tokens_out=5)
+        counters.settle(who, NOW, tokens_in=20, tokens_out=5)
+        counters.take(who, NOW + 2, 80)
+        assert spent(counters, who, NOW + 3, 1) == "key_input_tokens_per_minute"
+
+
+def test_requests_of_one_moment_are_settled_each(path: Path) -> None:
+    with Budgets(path, workers=1, worker=0) as counters:
+        who = caller(tokens_in_per_minute=100)
+        for _ in range(2):
+            counters.take(who, NOW, 50)
+        for _ in range(2):
+            counters.settle(who, NOW, tokens_in=0, tokens_out=0)
         counters.take(who, NOW, 100)
+        assert not counters._held.keys() - {(1, NOW)}
+
+
+def test_what_is_never_settled_is_forgotten_in_the_end(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budgets, "MAX_HELD", 10)
+    with Budgets(path, workers=1, worker=0) as counters:
+        who = caller(requests_per_day=100)
+        for i in range(50):
+            counters.take(who, NOW + i, 1)
+        assert len(counters._held) == 10
 
 
 def test_a_long_reply_does_not_date_the_counts_back(path: Path) -> None:
