@@ -178,7 +178,10 @@ def test_tools(play, via):
 def test_images_pass_untouched(play, via):
     async def script(stage):
         url = f"data:image/png;base64,{PIXEL}"
-        parts = [{"type": "text", "text": "See:"}, {"type": "image_url", "image_url": {"url": url}}]
+        parts = [
+            {"type": "text", "text": "See:"},
+            {"type": "image_url", "image_url": {"url": url}},
+        ]
         client = await stage.openai()
         await client.chat.completions.create(
             model="m", messages=[{"role": "user", "content": parts}]
@@ -190,7 +193,9 @@ def test_images_pass_untouched(play, via):
             messages=[{"role": "user", "content": [{"type": "image", "source": source}]}],
         )  # fmt: skip
         # Odd spacing and escapes: nothing is written anew on the way.
-        odd = b'{ "model":"m",\n "messages":[{"content":"\\u0041 \\/","role":"user"}] , "seed":1e0 }'
+        odd = (
+            b'{ "model":"m",\n "messages":[{"content":"\\u0041 \\/","role":"user"}] , "seed":1e0 }'
+        )
         await stage.raw("/v1/chat/completions", odd.replace(b"1e0", b"1"))
         bodies = [s.body for s in stage.upstream.seen]
         assert all(PIXEL.encode() in body for body in bodies[:2])
@@ -223,9 +228,7 @@ async def calls(stage, model, stream):
         lambda: client.chat.completions.create(model=model, messages=TALK, stream=stream),
         lambda: client.completions.create(model=model, prompt="x", stream=stream),
         lambda: client.responses.create(model=model, input="x", stream=stream),
-        lambda: claude.messages.create(
-            model=model, messages=TALK, max_tokens=9, stream=stream
-        ),
+        lambda: claude.messages.create(model=model, messages=TALK, max_tokens=9, stream=stream),
     ):
         try:
             await call()
