@@ -214,12 +214,15 @@ class TreeWriter:
 
         What could not be written still waits, so that a later call makes up for it.
         """
-        touched: set[Path] = set()
-        for level, number, data in self._waiting:
-            self._put(tile_path(level, number), data, touched)
-        for name, data in self._edge():
-            self._put(name, data, touched)
-        for directory in touched:
+        tiles = [(tile_path(level, number), data) for level, number, data in self._waiting]
+        changed = [
+            pair for name, data in (*tiles, *self._edge()) if (pair := self._put(name, data))
+        ]
+        directories = {path.parent for path, _ in changed}
+        for directory in directories:
+            files.make_directory(directory)
+        files.replace_many(changed)
+        for directory in directories:
             files.sync_directory(directory)
         for level, number, _ in self._waiting:
             with contextlib.suppress(OSError):  # clutter, not damage
@@ -236,19 +239,18 @@ class TreeWriter:
                 number = self.size >> (HEIGHT * (level + 1))
                 yield tile_path(level, number, len(row)), b"".join(row)
 
-    def _put(self, name: str, data: bytes, touched: set[Path]) -> None:
+    def _put(self, name: str, data: bytes) -> tuple[Path, bytes] | None:
+        """What to write for a tile, or None when it stands there already."""
         path = self.root_directory / name
         found = files.read(path)
         if found == data:
-            return
+            return None
         if found is not None and not self.repair:
             raise EvidenceError(
                 f"tiles: {name} differs from the journal; one of the two was changed or lost: "
                 "restore it from a copy"
             )
-        files.make_directory(path.parent)
-        files.replace(path, data)
-        touched.add(path.parent)
+        return path, data
 
     def _push(self, level: int, hashes: list[bytes], size: int) -> None:
         """Add hashes to a level of what is becoming a tree of `size` leaves."""
