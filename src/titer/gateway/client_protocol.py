@@ -69,7 +69,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         peer = transport.get_extra_info("peername")
         self.peer = peer[0] if isinstance(peer, tuple) else ""
         plane.metrics.connections_opened += 1
-        if len(plane.connections) >= plane.settings.max_connections:
+        if len(plane.connections) >= plane.connection_cap:
             plane.metrics.connections_refused += 1
             self._refuse("overloaded", "The gateway has too many connections. Try again soon.")
         plane.connections.add(self)

@@ -25,6 +25,7 @@ _HELP = {
     "replies": "Replies sent, by class of status.",
     "refused": "Requests refused, by kind of problem.",
     "connections": "Client connections open.",
+    "connections_cap": "Client connections that may be open at once.",
     "connections_opened": "Client connections accepted.",
     "connections_refused": "Client connections refused because there were too many.",
     "in_flight": "Requests at the upstream.",
@@ -40,7 +41,7 @@ _HELP = {
     "first_byte_seconds": "From a request's head to its reply's head.",
     "duration_seconds": "From a request's head to its reply's end.",
 }
-_GAUGES = frozenset({"connections", "in_flight", "waiting", "upstream_idle"})
+_GAUGES = frozenset({"connections", "connections_cap", "in_flight", "waiting", "upstream_idle"})
 
 
 class Histogram:

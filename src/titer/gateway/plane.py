@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from titer.gateway.descriptors import connection_cap
 from titer.gateway.gate import Find, Gate
 from titer.gateway.limits import READ_BUFFER
 from titer.gateway.metrics import Metrics, exposition
@@ -53,6 +54,7 @@ class Plane:
         self.connections: set[ClientConnection] = set()
         self.buffer = memoryview(bytearray(READ_BUFFER))
         self.draining = False
+        self.connection_cap = connection_cap(settings.max_connections)
         self.on_idle: Callable[[], None] | None = None
         self.metrics = Metrics(self._gauges)
         self.snapshot = snapshot or self.metrics.snapshot
@@ -72,6 +74,7 @@ class Plane:
         pool = self.pool
         return {
             "connections": len(self.connections),
+            "connections_cap": self.connection_cap,
             "in_flight": pool.busy,
             "waiting": pool.waiting,
             "upstream_idle": pool.idle,
