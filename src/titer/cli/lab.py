@@ -52,6 +52,9 @@ def _score_arguments(action: argparse.ArgumentParser) -> None:
     action.add_argument("labels", type=Path, help="labels.jsonl of the scenario")
     action.add_argument("report", nargs="?", default="-", help="hunt's JSON (default: stdin)")
     action.add_argument("--bits", type=float, help="also accuse accounts at this many bits")
+    action.add_argument(
+        "--review", action="store_true", help="count campaigns under review as accused"
+    )
 
 
 _ARGUMENTS = {"list": _list_arguments, "write": _write_arguments, "score": _score_arguments}
@@ -133,7 +136,9 @@ def _score(arguments: argparse.Namespace) -> int:
         report = msgspec.json.decode(raw, type=dict)
     except (OSError, msgspec.DecodeError) as error:
         raise InputError(f"cannot read the labels or the report: {error}") from None
-    result = score.score(labels, score.accused(report, bits=arguments.bits))
+    result = score.score(
+        labels, score.accused(report, bits=arguments.bits, review=arguments.review)
+    )
     if arguments.json:
         print(msgspec.json.encode(result).decode())
     else:

@@ -74,16 +74,19 @@ def read_labels(path: Path) -> dict[str, Label]:
     return labels
 
 
-def accused(report: Mapping[str, Any], *, bits: float | None = None) -> set[str]:
+def accused(
+    report: Mapping[str, Any], *, bits: float | None = None, review: bool = False
+) -> set[str]:
     """Whom a `titer hunt --json` report accuses: members of campaigns not under review.
 
-    With `bits`, also every account that stands at that many bits or more.
+    With `bits`, also every account that stands at that many bits or more; with `review`, also
+    the members of campaigns that are for a person to look at.
     """
     try:
         names = {
             str(member)
             for campaign in report["campaigns"]
-            if not campaign.get("review")
+            if review or not campaign.get("review")
             for member in campaign["members"]
         }
         if bits is not None:

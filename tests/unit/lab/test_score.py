@@ -56,6 +56,7 @@ def test_campaigns_under_review_accuse_nobody():
     }
     assert score.accused(report) == {"a"}
     assert score.accused(report, bits=8) == {"a", "b"}
+    assert score.accused(report, review=True) == {"a", "x", "y"}
 
 
 def test_a_score_counts_accounts():
