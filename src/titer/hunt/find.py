@@ -58,6 +58,10 @@ SAME_GROUP = 0.5
 #: Modalities that a shared program or a shared habit does not explain. Timing speaks only beside
 #: one of them: all agents of one make keep the same hours.
 HARD = frozenset(("network", "payment", "cohort"))
+#: How fast a member's text speaks for or against it, between an outsider's share of rows and the
+#: group's median, and the most that it can say (nats).
+TEXT_WEIGHT = 6.0
+TEXT_MOST = 3.0
 #: Times that a group's members are gone over, each time against the values of those left.
 ROUNDS = 5
 #: MITRE ATLAS: Exfiltration via AI Inference API, Extract AI Model.
@@ -223,9 +227,9 @@ def _campaign(
     world: _World,
 ) -> Campaign:
     """The campaign of a group that passed, with its members gone over once more."""
-    table, units, known = world.table, world.units, world.known
+    table, units = world.table, world.units
     formed_by = one.candidate.formed_by
-    members = _certain(one.candidate.units, one.tested, formed_by, known)
+    members = _certain(one, world)
     belongs = np.zeros(units.count, np.bool_)
     belongs[members] = True
     rows = np.flatnonzero(belongs[units.of_row])
@@ -274,18 +278,21 @@ def _why_review(declared: float, hard: list[nulls.Tested], *, team: bool) -> str
     return "too few ties besides text for its size"
 
 
-def _certain(
-    members: npt.NDArray[np.intp],
-    tested: list[nulls.Tested],
-    formed_by: str,
-    known: dict[str, Modality],
-) -> npt.NDArray[np.intp]:
-    """Members whose own likelihood ratio over the modalities that bind the group is for it."""
-    spoke = {t.modality for t in tested if t.e_value >= TIE} | {formed_by}
-    binding = sorted(spoke & HARD) or [formed_by]
+def _certain(one: _Judged, world: _World) -> npt.NDArray[np.intp]:
+    """Members whose own evidence is for the group: what binds it, and how much of their text.
+
+    Gone over a few times, each time against those left, until nobody falls away.
+    """
+    members, units = one.candidate.units, world.units
+    spoke = {t.modality for t in one.tested if t.e_value >= TIE} | {one.candidate.formed_by}
+    binding = sorted(spoke & HARD) or [one.candidate.formed_by]
+    carried = np.bincount(units.of_row[one.candidate.rows], minlength=units.count)
+    share = carried / np.maximum(units.rows, 1)
     for _ in range(ROUNDS):
-        ratio = _ratio(members, binding, known)
-        certain = members[ratio > 0]
+        usual = max(float(np.median(share[members])), 2 * grouping.MIN_SHARE)
+        middle, width = (usual + grouping.MIN_SHARE) / 2, usual - grouping.MIN_SHARE
+        text = np.clip(TEXT_WEIGHT * (share[members] - middle) / width, -TEXT_MOST, TEXT_MOST)
+        certain = members[_ratio(members, binding, world.known) + text > 0]
         if len(certain) < 2 or len(certain) == len(members):
             break
         members = certain

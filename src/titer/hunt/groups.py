@@ -12,14 +12,16 @@ import numpy.typing as npt
 
 from titer.hunt.modalities import (
     FORMING,
-    MIN_SHARERS,
+    Bools,
     Modality,
     Units,
     excess_values,
-    on_values,
+    main_values,
 )
 from titer.hunt.table import Ints, Table
 from titer.hunt.tokens import MIN_UNITS, Shared, bound_tokens, share_of_rows
+
+Places = npt.NDArray[np.intp]
 
 #: Share of a unit's rows that must carry binding tokens.
 MIN_SHARE = 0.05
@@ -27,6 +29,14 @@ MIN_SHARE = 0.05
 MIN_ROWS = 2
 #: Share of a unit's rows on the values that bind the group, for the unit to be in it.
 MIN_ON_VALUES = 0.3
+#: Cosine of two values' token profiles from which their units are one group.
+ALIKE = 0.5
+#: Columns of a token profile; tokens share columns by chance, which blurs it a little.
+PROFILE = 2_048
+#: Sets from which profiles are an eighth as wide: 25,000 accounts then cost 50 MB.
+MANY = 2_000
+#: Times that a group's members are compared with those left.
+ROUNDS = 4
 #: Odd multiplier that spreads a text's length over the bits of its hash.
 LENGTH = np.int64(0x9E3779B97F4A7C1)
 #: Candidates tested; the largest go first. A log with more has another problem.
@@ -65,17 +75,74 @@ def _formed(units: Units, shared: Shared, modality: Modality) -> list[Candidate]
     groups: list[Candidate] = []
     _, which, sizes = np.unique(label[members], return_inverse=True, return_counts=True)
     for group in np.flatnonzero(sizes >= MIN_UNITS):
-        inside = members[which == group]
-        values = excess_values(modality, inside)
-        inside = inside[on_values(modality, values, inside) >= MIN_ON_VALUES]
-        if len(inside) < max(MIN_UNITS, MIN_SHARERS):
-            continue
-        belongs = np.zeros(units.count, np.bool_)
-        belongs[inside] = True
-        rows = np.flatnonzero(marked & belongs[units.of_row])
-        tokens = len(np.unique(shared.token[bound[shared.token] & belongs[shared.unit]]))
-        groups.append(Candidate(modality.name, inside, rows, tokens))
+        for inside in _split(units, shared, bound, modality, members[which == group]):
+            belongs = np.zeros(units.count, np.bool_)
+            belongs[inside] = True
+            rows = np.flatnonzero(marked & belongs[units.of_row])
+            tokens = len(np.unique(shared.token[bound[shared.token] & belongs[shared.unit]]))
+            groups.append(Candidate(modality.name, inside, rows, tokens))
     return groups
+
+
+def _split(
+    units: Units, shared: Shared, bound: Bools, modality: Modality, members: Places
+) -> list[Places]:
+    """A component taken apart by the values that bind it: values whose units say like things
+    stay together, others are groups of their own.
+
+    One popular question can link a class to a campaign, each bound by networks of its own;
+    their token profiles differ all the same.
+    """
+    values = excess_values(modality, members)
+    main, share = main_values(modality, values, members)
+    members, main = members[share >= MIN_ON_VALUES], main[share >= MIN_ON_VALUES]
+    if len(members) < MIN_UNITS:
+        return []
+    values, place = np.unique(main, return_inverse=True)
+    of_unit = np.full(units.count, -1)
+    of_unit[members] = place
+    profile = _profiles(units, shared, bound, of_unit, len(values))
+    first, second = np.nonzero(profile @ profile.T >= ALIKE)
+    label = components(first, second, len(values))[place]
+    parts = [_same_texts(units, shared, bound, members[label == one]) for one in np.unique(label)]
+    return [part for part in parts if len(part) >= MIN_UNITS]
+
+
+def _same_texts(units: Units, shared: Shared, bound: Bools, members: Places) -> Places:
+    """Members whose own texts point where the group's do: others share its value by chance."""
+    for _ in range(ROUNDS):
+        of_unit = np.full(units.count, -1)
+        of_unit[members] = np.arange(len(members))
+        own = _profiles(units, shared, bound, of_unit, len(members))
+        whole = own.sum(axis=0)
+        cosine = own @ (whole / max(float(np.linalg.norm(whole)), 1e-12))
+        near = cosine >= ALIKE * float(np.median(cosine))
+        if near.all() or int(near.sum()) < MIN_UNITS:
+            break
+        members = members[near]
+    return members
+
+
+def _profiles(
+    units: Units, shared: Shared, bound: Bools, of_unit: Ints, count: int
+) -> npt.NDArray[np.float64]:
+    """What each of `count` sets of units says in binding tokens: rare ones weigh more; length 1.
+
+    `of_unit` gives each unit's set, -1 for none.
+    """
+    at = of_unit[units.of_row[shared.row]]
+    told = (at >= 0) & bound[shared.row_token]
+    token = shared.row_token[told]
+    users = np.bincount(shared.token, minlength=shared.count)
+    weight = np.log(units.count / users[token]) ** 2
+    width = PROFILE if count <= MANY else PROFILE // 8
+    profile = np.bincount(
+        at[told] * width + token % width, weights=weight, minlength=count * width
+    ).reshape(count, width)
+    flat: npt.NDArray[np.float64] = profile / np.maximum(
+        np.linalg.norm(profile, axis=1, keepdims=True), 1e-12
+    )
+    return flat
 
 
 def components(token: Ints, unit: Ints, count: int) -> Ints:

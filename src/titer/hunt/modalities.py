@@ -29,6 +29,8 @@ MIN_SHARERS = 3
 MAX_VALUES = 12
 #: Share of units that must have a modality before it is used at all.
 MIN_KNOWN = 0.5
+#: Classes of volume in a stratum. Few, because a stratum that a group fills is no null for it.
+VOLUMES = 3
 #: Microseconds in a week: the grain of the creation cohort.
 WEEK = 7 * 86_400_000_000
 #: What forms groups with text, in this order. What a program or a trade explains (a framework
@@ -68,7 +70,7 @@ class Modality(msgspec.Struct, frozen=True):
 
 
 def units_of(table: Table) -> Units:
-    """Declared organisations collapsed; strata by main endpoint and power of two of volume."""
+    """Declared organisations collapsed; strata by main endpoint and third of volume."""
     names: dict[str, int] = {}
     of_account = np.fromiter(
         (names.setdefault(p.subject, len(names)) for p in table.principals),
@@ -84,8 +86,9 @@ def units_of(table: Table) -> Units:
     endpoint = np.zeros(count, np.int64)
     order = np.argsort(counted, kind="stable")
     endpoint[pair[order] // width] = pair[order] % width
-    volume = np.log2(np.maximum(rows, 1)).astype(np.int64)
-    _, stratum = np.unique(endpoint * 64 + volume, return_inverse=True)
+    bounds = np.quantile(rows, np.arange(1, VOLUMES) / VOLUMES) if count else np.zeros(0)
+    volume = np.searchsorted(bounds, rows, side="right")
+    _, stratum = np.unique(endpoint * VOLUMES + volume, return_inverse=True)
     return Units(of_account, of_row, rows, stratum.astype(np.int32), declared, count)
 
 
@@ -156,6 +159,21 @@ def on_values(modality: Modality, values: Ints, members: npt.NDArray[np.intp]) -
     running = np.concatenate(([0.0], np.cumsum(modality.share * hit)))
     on: Floats = running[modality.start[members + 1]] - running[modality.start[members]]
     return on
+
+
+def main_values(
+    modality: Modality, values: Ints, members: npt.NDArray[np.intp]
+) -> tuple[Ints, Floats]:
+    """(each member's most used of the given values, the share of its rows on any of them)."""
+    hit = np.where(np.isin(modality.value, values), modality.share, 0.0)
+    counts = modality.start[members + 1] - modality.start[members]
+    at = np.repeat(modality.start[members] - (np.cumsum(counts) - counts), counts)
+    at += np.arange(len(at))
+    who = np.repeat(np.arange(len(members)), counts)
+    order = np.lexsort((hit[at], who))  # the last entry of each member is its largest
+    best = np.zeros(len(members), np.int64)
+    best[who[order]] = modality.value[at[order]]
+    return best, np.bincount(who, weights=hit[at], minlength=len(members)).astype(np.float64)
 
 
 def _excess(

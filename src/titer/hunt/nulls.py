@@ -1,6 +1,6 @@
 """How unlikely a group's tie is among honest units: permutation within strata, as e-values.
 
-The units' labels are shuffled within strata (main endpoint by power of two of volume), so each
+The units' labels are shuffled within strata (main endpoint by third of volume), so each
 draw is a group of the same composition. The e-value is conformal: (B + 1) s_0 / (s_0 + ... + s_B)
 with a positive score s that grows with the statistic; its expectation is exactly 1 when the
 group is exchangeable with its draws, whatever the distribution (Vovk and Wang 2021). It cannot
@@ -24,9 +24,10 @@ MAX_DRAWS = 9_999
 WORK = 40_000_000
 #: Draws held at a time.
 BATCH = 64
-#: Breadth that a modality must have in the group itself before it speaks at all: below, it
-#: ties a part of the group (a team among a framework's users), not the group.
-SPEAKS = 0.3
+#: Breadth, above the median of the null, that a modality must have in the group itself before it
+#: speaks at all: below, it ties a part of the group (a team among a framework's users), or the
+#: group is merely of another kind than the rest (newer customers), not bound.
+SPEAKS = 0.5
 #: Steepness of the score in robust standard deviations of the statistic.
 STEEP = 4.0
 #: Bins of the time profile: hours of the day in twos, and the log's span.
@@ -143,6 +144,6 @@ def _tested(name: str, values: Floats) -> Tested:
     spread = max(float(spread), 0.02)
     score = np.exp(np.clip(STEEP * (values - middle) / spread, -50.0, 500.0))
     e_value = float(len(values) * score[0] / score.sum())
-    if name != "timing" and values[0] < SPEAKS:
+    if name != "timing" and values[0] - middle < SPEAKS:
         e_value = 0.0
     return Tested(name, float(values[0]), e_value)
