@@ -5,8 +5,8 @@
 2. The fit half sets each detector's null (the worst honest rates) and the levels of a
    transform: level j is the score that 1 in 2^j of them exceeds. A score earns 2^j times a
    weight for every level that it exceeds, most for the highest; above the highest level it
-   earns in proportion. One monstrous honest subject therefore costs one subject's worth of
-   power, not all of it.
+   earns up to `GROWTH` times that. One monstrous honest subject therefore costs one subject's
+   worth of power, not all of it.
 3. The score half are run through the detectors so fitted. A later subject's e-value is
    (n + 1) g / (sum of theirs + g), g being its own transformed score (split conformal; Vovk
    and Wang, "E-values: Calibration, combination and applications", 2021). If that subject is
@@ -15,6 +15,9 @@
    the horizon: the length of the log. Detectors begin anew with each horizon; over k horizons
    the bound is at most k 2^-b.
 5. n subjects support at most log2(n + 1) bits, whatever a caller does.
+6. A detector may say that its score is itself in bits against its own null (`in_bits`). Then
+   calibration only lowers it: a caller who does a little of what nobody else did is not
+   worth log2(n + 1) bits.
 
 The bound speaks of one draw of honest subjects: it holds on average over calibrations, and it
 does not cover callers of a kind that the log did not hold. Segments (tiers) with `SEGMENT`
@@ -48,6 +51,9 @@ SHORTEST = 3_600_000_000
 #: Grants that make a subject no example of honest conduct for these detectors.
 NOT_HONEST = frozenset({"distillation"})
 
+#: How much more a score far above the highest level earns than one just above it.
+GROWTH = 64.0
+
 FORMAT = "titer.calibration/1"
 
 Exchanges = Callable[[], Iterable[Exchange]] | Collection[Exchange]
@@ -74,6 +80,7 @@ class Null(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     params: dict[str, tuple[float, ...]] = {}
     tiers: dict[str, Segment] = {}
     top: tuple[float, ...] = ()
+    in_bits: bool = False
 
     @property
     def most(self) -> float:
@@ -83,7 +90,8 @@ class Null(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def bits(self, score: float, tier: str = "") -> float:
         """Bits (>= 0) of a raw score (>= 0)."""
         segment = self.tiers.get(tier, self.everyone)
-        return conformal_bits(transformed(score, self.levels), segment.total, segment.n)
+        bits = conformal_bits(transformed(score, self.levels), segment.total, segment.n)
+        return min(bits, score) if self.in_bits else bits
 
 
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -182,7 +190,7 @@ def fit(
         horizon=horizon,
         exchanges=log.count,
         detectors={
-            d.card.name: _null(d.card, p, a, b)
+            d.card.name: _null(d, p, a, b)
             for d, p, a, b in zip(ready, params, fits, scores, strict=True)
         },
     )
@@ -208,8 +216,8 @@ def transformed(score: float, levels: Sequence[float]) -> float:
     earned = sum(4.0 ** (j + 1) / 2.0**top for j, level in enumerate(levels) if score > level)
     # Below every level a positive score is still worth more than none.
     earned += 2.0**-top
-    above = score - levels[-1]
-    return earned * (1 + above / max(levels[-1], 1.0)) if above > 0 else earned
+    above = max(0.0, score - levels[-1]) / max(levels[-1], 1.0)
+    return earned * min((1.0 + above) ** 3, GROWTH)
 
 
 class _Log:
@@ -286,20 +294,23 @@ def _fitted(
     return ready
 
 
-def _null(card: Card, params: dict[str, tuple[float, ...]], fits: _Half, scores: _Half) -> Null:
+def _null(
+    detector: Detector, params: dict[str, tuple[float, ...]], fits: _Half, scores: _Half
+) -> Null:
     levels = _levels(sorted(fits.scores.values()))
     earned = {s: transformed(score, levels) for s, score in scores.scores.items()}
     tiers: dict[str, list[float]] = {}
     for subject, value in earned.items():
         tiers.setdefault(scores.tiers[subject], []).append(value)
     return Null(
-        version=card.version,
+        version=detector.card.version,
         fitted=len(fits.scores),
         everyone=_segment(earned.values()),
         levels=levels,
         params=params,
         tiers={t: _segment(v) for t, v in sorted(tiers.items()) if t and len(v) >= SEGMENT},
         top=tuple(sorted(scores.scores.values(), reverse=True)[:TOP]),
+        in_bits=getattr(detector, "in_bits", False),
     )
 
 

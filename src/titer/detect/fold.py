@@ -56,6 +56,8 @@ class Wagering:
     """Base of detectors that bet on yields. Subclasses give `card`, `drafts`, `judge`, `note`."""
 
     card: Card
+    #: The score is in bits against the detector's own null; calibration can only lower it.
+    in_bits = True
     #: Draft nulls by stratum, used until calibrated: guesses, and worth 0 bits.
     drafts: Sequence[float]
 
