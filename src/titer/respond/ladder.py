@@ -134,13 +134,13 @@ def default_ladder(*, shadow: bool = True) -> Ladder:
     of reach of one detector at that n: it needs a campaign, or a larger calibration, and a person.
     No rung asks for exposure: whoever reads out logits takes one token at a time.
     """
-    strip = Dose("logprobs", 1.0)
+    strip, unbias = Dose("logprobs", 0.9), Dose("logprobs", 1.0)
     slow = Dose("throttle", 0.5)
     return Ladder(
         (
             Rung(name="attention", at=3.0, shadow=shadow),
             Rung(name="logprobs", at=5.0, give=(strip,), shadow=shadow, ttl_s=7 * DAY_S),
-            Rung(name="throttle", at=7.0, give=(strip, slow), shadow=shadow),
+            Rung(name="throttle", at=7.0, give=(unbias, slow), shadow=shadow),
             Rung(
                 name="refuse", at=20.0, give=(Dose("refuse", 1.0),), shadow=shadow, needs="person"
             ),

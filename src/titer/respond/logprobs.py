@@ -34,6 +34,13 @@ _HOLDS = frozenset(
 #: Levels of nesting that are walked; the deepest known place is at 6.
 _MAX_DEPTH = 12
 
+#: Members with the alternatives of a token, and lists without probabilities in them.
+_ALTERNATIVES = frozenset({"top_logprobs", "top_probs"})
+_WORDS = frozenset({"bytes", "tokens", "text_offset"})
+
+#: Parameters that ask for log-probabilities.
+_ASKS = ("logprobs", "top_logprobs")
+
 #: Where `include` of the responses dialect asks for log-probabilities.
 _INCLUDE = "message.output_text.logprobs"
 
@@ -66,15 +73,21 @@ def rounding(decimals: int) -> Transform:
 
 
 class Logprobs:
-    """The mitigation: coarsen (to 0.25 and 0.5), cap (to 0.75), strip (above)."""
+    """The mitigation: coarsen (to 0.25 and 0.5), cap (to 0.75), strip (above).
+
+    At 1 the request loses its logit_bias as well: a bisection on the bias reads logits from the
+    top token alone, and stripped replies would not stop it.
+    """
 
     card = Card(
         name="logprobs",
         version="1",
         technique="AML.T0024.002",
-        measures="lowers the precision and number of log-probabilities, down to none",
+        measures="lowers the precision and number of log-probabilities, down to none; at strength "
+        "1 takes logit_bias away too",
         blind_to="what sampled text itself reveals; many samples estimate a distribution",
-        benign_causes="evaluation harnesses and classifiers that read label probabilities",
+        benign_causes="evaluation harnesses and classifiers that read label probabilities, and at "
+        "strength 1 ban lists",
         cost="at most 30 us an event that carries log-probabilities, 0.2 us otherwise",
         lifecycle="calibrated",
     )
@@ -84,7 +97,8 @@ class Logprobs:
         del standing
         if strength <= 0 or not plan(strength).strip:
             return request
-        drop = [name for name in ("logprobs", "top_logprobs") if name in request.body]
+        names = _ASKS if strength < 1 else (*_ASKS, "logit_bias")
+        drop = [name for name in names if name in request.body]
         put: dict[str, Any] = {}
         include = request.body.get("include")
         if type(include) is list and _INCLUDE in include:
@@ -107,14 +121,8 @@ class _Lessen:
     def feed(self, unit: Reply) -> Iterable[Reply]:
         # A unit without these bytes has no such member, unless a name were written in escapes.
         if unit.data is not None and (b"prob" in unit.raw or b"\\u" in unit.raw):
-            changed = False
             for holder, name in _places(unit.data, 0):
-                old = holder[name]
-                new = lessen(old, self._plan)
-                if new != old:
-                    holder[name] = new
-                    changed = True
-            if changed:
+                holder[name] = lessen(holder[name], self._plan)
                 unit.edited = True
         return (unit,)
 
@@ -158,16 +166,22 @@ def _coarse(value: Any, what: Plan) -> Any:
     if kind is list:
         return [_coarse(v, what) for v in value]
     if kind is dict:
-        return {
-            name: _coarse(_cap(v, what.k) if name in ("top_logprobs", "top_probs") else v, what)
-            for name, v in value.items()
-        }
+        coarse = {}
+        for name, member in value.items():
+            kind = type(member)
+            if kind is float:
+                member = _quantum(member, what.quantum)  # noqa: PLW2901
+            elif kind is dict or (kind is list and name not in _WORDS):
+                capped = _cap(member, what.k) if name in _ALTERNATIVES else member
+                member = _coarse(capped, what)  # noqa: PLW2901
+            coarse[name] = member
+        return coarse
     return value
 
 
 def _quantum(value: float, quantum: float) -> float:
     """The nearest multiple, never minus zero; what is not finite becomes the usual floor."""
-    if not math.isfinite(value):
+    if value - value != 0:  # infinite, or not a number
         return -9999.0
     if not quantum:
         return value
