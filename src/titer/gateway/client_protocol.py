@@ -317,7 +317,7 @@ class ClientConnection(asyncio.BufferedProtocol):
 
     def _local(self, head: RequestHead) -> bool:
         relayed = any(name in {b"x-forwarded-for", b"forwarded"} for name, _ in head.headers)
-        return not relayed and (self.peer.startswith("127.") or self.peer == "::1")
+        return not relayed and self.peer.startswith(("127.", "::ffff:127.", "::1"))
 
     # endings
 

@@ -27,6 +27,10 @@ CHUNK_EXTENSION = 64
 #: Bytes of one server-sent event. An image or audio delta in base64 fits.
 EVENT_BYTES = 4 * 1024 * 1024
 
+#: Names in `titer-denied`, and characters of each: the header must not burst a client's limit.
+DENIED_NAMES = 32
+DENIED_CHARS = 48
+
 #: Interim (1xx) replies before the final one.
 INTERIM_REPLIES = 8
 

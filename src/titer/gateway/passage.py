@@ -12,6 +12,7 @@ path; a new upstream connection is the only thing that takes one.
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,6 +24,7 @@ from titer.gateway.dialects.contract import Dialect, Tap
 from titer.gateway.errors_http import answer, header_lines, render
 from titer.gateway.framing import ReplyHead, RequestHead
 from titer.gateway.gate import Flight
+from titer.gateway.limits import DENIED_CHARS, DENIED_NAMES
 from titer.gateway.reply_side import view_of
 from titer.gateway.request_side import Plan
 from titer.gateway.stream import (
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
 #: Status recorded when the caller left before a reply began (nginx's word for it).
 CLIENT_GONE = 499
 
+_ODD = re.compile(r"[^A-Za-z0-9_.\[\]-]")
+
 _UNKNOWN_ROUTE = Problem(
     kind="not_found",
     code="unknown_route",
@@ -68,6 +72,12 @@ _FAILED: dict[str, Problem] = {
         message="The gateway failed to handle this request. Tell its operator.",
     ),
 }  # fmt: skip
+
+
+def named(parameters: tuple[str, ...]) -> bytes:
+    """Names of parameters for a header. A caller made them up: harmless characters, capped."""
+    names = [_ODD.sub("?", name[:DENIED_CHARS]) for name in parameters[:DENIED_NAMES]]
+    return ", ".join(names).encode("ascii")
 
 
 class Passage:
@@ -247,6 +257,8 @@ class Passage:
         plane = self.plane
         if head.status == 401:  # about our credential, and perhaps quoting it: not the caller's
             raise ValueError("the upstream refused our credential")
+        if 300 <= head.status < 400 and head.status != 304:  # would lead callers around us
+            raise ValueError("the upstream sent a redirect")
         self.reply = head
         self.status = head.status
         plane.metrics.first_byte.add(plane.loop.time() - self.started)
@@ -263,7 +275,7 @@ class Passage:
         streamed = view.sse or (
             self.request is not None and self.request.stream and good and not view.json
         )
-        if self.transforms and self.tap is not None and dialect is not None:
+        if self.transforms and self.tap is not None and dialect is not None and head.length != 0:
             self.relay = self._enforcing(dialect, self.tap, lines, streamed=streamed)
         else:
             self.relay = self._observing(head, lines, streamed=streamed)
@@ -308,7 +320,7 @@ class Passage:
         """Rate limits, what policy dropped, and the id under which this exchange is kept."""
         lines = f"titer-id: {self.id}\r\n".encode()
         if self.denied:
-            lines += b"titer-denied: %b\r\n" % ", ".join(self.denied).encode("ascii", "replace")
+            lines += b"titer-denied: %b\r\n" % named(self.denied)
         dialect = self.plan.dialect
         if dialect is not None and self.caller is not None:
             try:

@@ -17,6 +17,10 @@ _OPERATIONS = {
 }
 
 
+#: Characters of a model's name: a caller made it up.
+MODEL_CHARS = 128
+
+
 class Telemetry:
     """Writes spans with a tracer. `open` makes one that exports over OTLP/HTTP."""
 
@@ -43,11 +47,12 @@ class Telemetry:
     def finished(self, flight: Flight, seconds: float) -> None:
         """One span for an exchange that has ended."""
         operation = _OPERATIONS.get(flight.endpoint, "chat")
+        model = flight.model[:MODEL_CHARS]
         end = time.time_ns()
         attributes: dict[str, Any] = {
             "gen_ai.operation.name": operation,
             "gen_ai.provider.name": flight.dialect.partition(".")[0],
-            "gen_ai.request.model": flight.model,
+            "gen_ai.request.model": model,
             "http.response.status_code": flight.status,
             "titer.id": flight.id,
         }
@@ -57,7 +62,7 @@ class Telemetry:
         if flight.reply.finish:
             attributes["gen_ai.response.finish_reasons"] = (flight.reply.finish,)
         span = self._tracer.start_span(
-            f"{operation} {flight.model}", start_time=end - int(seconds * 1e9),
+            f"{operation} {model}", start_time=end - int(seconds * 1e9),
             attributes=attributes,
         )  # fmt: skip
         span.end(end_time=end)

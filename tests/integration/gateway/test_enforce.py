@@ -330,7 +330,7 @@ def test_denied_parameters_are_named(kit):
 
         def decide(*args):
             verdict = inner(*args)
-            verdict.denied = ("echo", "logit_bias")
+            verdict.denied = ("echo", "logit_bias", "a\r\nset-cookie: b", *("z" * 99,) * 99)
             verdict.request = verdict.request.edit(put={"temperature": 0.5})
             return verdict
 
@@ -340,10 +340,12 @@ def test_denied_parameters_are_named(kit):
         return await world.ask(world.wire(extra=CLOSE))
 
     world, answer = kit.play(scenario, gate=gate)
-    assert b"titer-denied: echo, logit_bias\r\n" in answer
+    assert b"titer-denied: echo, logit_bias, a??set-cookie??b, zzz" in answer
+    assert len(answer.split(b"titer-denied: ")[1].split(b"\r\n")[0]) < 2000
+    assert b"\r\nset-cookie" not in answer
     head, body = world.seen[0]
     assert msgspec.json.decode(body)["temperature"] == 0.5
     assert b"content-length: %d" % len(body) in head
     (flight,) = world.gate.flights
-    assert flight.facts.denied == ("echo", "logit_bias")
+    assert flight.facts.denied[:2] == ("echo", "logit_bias")
     assert flight.raw == kit.chat

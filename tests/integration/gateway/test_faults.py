@@ -541,11 +541,12 @@ def test_nothing_leaks_into_logs_or_errors(kit, caplog, capfd):
     assert [status(answer) for answer in answers] == [502, 400, 401, 400]
 
 
-def test_the_upstreams_401_is_ours_not_the_callers(kit):
+@pytest.mark.parametrize("code", [401, 301, 307])
+def test_what_concerns_us_alone_is_a_502(kit, code):
     async def script(world, writer, n):
         body = b'{"error":{"message":"bad key %b"}}' % kit.secret.encode()
-        head = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: %d\r\n\r\n"
-        writer.write(head % len(body) + body)
+        head = b"HTTP/1.1 %d X\r\nLocation: http://up/\r\nContent-Length: %d\r\n\r\n"
+        writer.write(head % (code, len(body)) + body)
 
     async def scenario(world):
         return await world.ask(world.wire(extra=CLOSE))
