@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from titer.access import Budgets, Caller, Limits, budgets, quota
+from titer.access import Budgets, Caller, Limits, budgets, cells, quota
 from titer.core.errors import ConfigError, Refused
 from titer.core.nouns import Principal
 
@@ -222,7 +222,7 @@ def test_slots_grow_for_everybody(path: Path) -> None:
 
 def test_a_slot_out_of_bounds_is_our_mistake(path: Path) -> None:
     with Budgets(path, workers=1, worker=0) as counters:
-        for slot in (0, -1, budgets.MAX_SLOT + 1):
+        for slot in (0, -1, cells.MAX_SLOT + 1):
             with pytest.raises(ValueError, match="slot"):
                 counters.take(caller(slot=slot, requests_per_day=1), NOW, 0)
     with pytest.raises(ValueError, match="worker"):
@@ -250,6 +250,18 @@ def test_a_full_disk_is_a_refusal(path: Path, monkeypatch: pytest.MonkeyPatch) -
                 counters.take(caller(requests_per_day=1), NOW, 0)
             assert caught.value.problem.kind == "overloaded"
         counters.take(caller(requests_per_day=1), NOW, 0)
+
+
+def test_room_is_claimed_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    claims = []
+    claim = os.posix_fallocate
+    monkeypatch.setattr(
+        os, "posix_fallocate", lambda fd, at, n: claims.append((at, n)) or claim(fd, at, n)
+    )
+    with Budgets(path, workers=1, worker=0) as counters:
+        for slot in (1, 2, 1023, 1023, 1022, 3000, 1023):
+            counters.take(caller(slot=slot, requests_per_day=9), NOW, 0)
+        assert len(claims) == len(set(claims)) == 4  # 1023 again after the file has grown
 
 
 def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
@@ -297,3 +309,4 @@ def test_a_reader_sees_whole_numbers(path: Path) -> None:
     raw = path.read_bytes()
     cell = struct.unpack_from("@14q", raw, 4096 + 3 * 256 + 128)
     assert cell == (NOW // M, NOW // D, 1, 7, 0, 0, 0, 0, 1, 7, 0, 0, 0, 0)
+    assert cells._CELL.size <= cells._CELL_BYTES
