@@ -231,3 +231,14 @@ def test_a_segment_that_cannot_be_made(tmp_path, monkeypatch):
     assert again.recover() == 0
     assert again.size == 2
     again.close()
+
+
+def test_a_body_that_looks_like_a_record_does_not_stop_recovery(tmp_path):
+    one = made(tmp_path, [[b"a"], [b"TJ1\n" + bytes(200)]])
+    one.close()
+    whole = segment(tmp_path).read_bytes()
+    segment(tmp_path).write_bytes(whole[:-1])
+    again = Journal(tmp_path)
+    assert again.recover() > 0
+    assert again.size == 1
+    again.close()
