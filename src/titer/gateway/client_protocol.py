@@ -205,6 +205,9 @@ class ClientConnection(asyncio.BufferedProtocol):
         except Refused as refused:
             anthropic = b"\nanthropic-version:" in data[: self.plane.settings.header_bytes].lower()
             self._refused(refused.problem, anthropic=anthropic)
+        except Exception:  # noqa: BLE001 - a fault of ours must not reach the loop's log
+            self.plane.metrics.faults += 1
+            self._refuse("internal", "The gateway failed to handle this request.")
         finally:
             self._looping = False
         if data and self._state != CLOSING:
@@ -233,8 +236,12 @@ class ClientConnection(asyncio.BufferedProtocol):
         head = self._head
         if head is None or block != self._block:
             self._block = b""
-            self._head = head = read_request(block, header_count=settings.header_count)
-            head.plan = plane.planner.plan(head, self.peer)
+            last, head = head, read_request(block, header_count=settings.header_count)
+            self._head = head
+            if last is not None and head.alike(last):
+                head.plan = last.plan
+            else:
+                head.plan = plane.planner.plan(head, self.peer)
             self._block = block
         return self._begin(head, data[end:])
 

@@ -78,6 +78,19 @@ class RequestHead:
         self.expects = False
         self.plan: object = None
 
+    def alike(self, other: RequestHead) -> bool:
+        """Whether the two differ in their length at most: then the same plan holds for both."""
+        return (
+            self.target == other.target
+            and self.method == other.method
+            and self.modern == other.modern
+            and len(self.headers) == len(other.headers)
+            and all(
+                mine == theirs or (mine[0] == theirs[0] == b"content-length")
+                for mine, theirs in zip(self.headers, other.headers, strict=True)
+            )
+        )
+
     def all(self, name: bytes) -> list[bytes]:
         """The values of every header called `name` (lower case), in order."""
         return [value for key, value in self.headers if key == name]

@@ -16,6 +16,10 @@ AGENT_CHARS = 64
 JA4_CHARS = 64
 
 
+#: Addresses whose tokens are remembered: making them costs as much as forwarding a request.
+ADDRESSES = 4096
+
+
 class Origins:
     """Makes an `Origin` from a peer's address and a request's head."""
 
@@ -23,6 +27,7 @@ class Origins:
         self, pseudonyms: Pseudonyms | None, *, trusted: Sequence[str] = (), ja4_header: str = ""
     ) -> None:
         self._pseudonyms = pseudonyms
+        self._known: dict[str, tuple[str, str]] = {}
         self._address = ClientAddress(trusted)
         self._ja4_header = ja4_header.lower().encode()
 
@@ -44,6 +49,14 @@ class Origins:
         return Origin(ip=token, net=net, ja4=ja4, headers=digest, agent=agent)
 
     def _tokens(self, address: str) -> tuple[str, str]:
+        known = self._known.get(address)
+        if known is None:
+            if len(self._known) >= ADDRESSES:
+                self._known.clear()
+            known = self._known[address] = self._make_tokens(address)
+        return known
+
+    def _make_tokens(self, address: str) -> tuple[str, str]:
         if self._pseudonyms is None:
             return "", ""
         try:

@@ -581,3 +581,19 @@ def test_a_slow_reader_leaves_no_paused_connection_behind(kit):
 
     _, answer = kit.play(scenario, script)
     assert answer.endswith(big)
+
+
+def test_a_fault_of_ours_before_admission_is_a_500(kit, caplog):
+    async def scenario(world):
+        def bad(head, peer):
+            raise RuntimeError("secret words")
+
+        world.proxy.plane.planner.plan = bad
+        return await world.ask(world.wire())
+
+    world, answer = kit.play(scenario)
+    assert status(answer) == 500
+    assert b"connection: close" in answer
+    assert world.seen == []
+    assert world.proxy.snapshot()["faults"] == 1
+    assert "secret words" not in caplog.text + str(answer)

@@ -136,3 +136,13 @@ def test_chunked_request_in_pieces(size):
     assert rest == b"NEXT"
     assert b"".join(chunks.pieces) == b"abc0123456789"
     assert chunks.size == 13
+
+
+def test_heads_that_differ_in_their_length_alone():
+    one = head(b"X-A: b", b"Content-Length: 12")
+    assert one.alike(head(b"X-A: b", b"Content-Length: 13"))
+    assert not one.alike(head(b"X-A: c", b"Content-Length: 12"))
+    assert not one.alike(head(b"Content-Length: 12", b"X-A: b"))
+    assert not one.alike(head(b"X-A: b"))
+    other = START.replace(b"beta", b"bete") + b"X-A: b\r\nContent-Length: 12\r\n\r\n"
+    assert not one.alike(read_request(other, header_count=10))
