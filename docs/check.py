@@ -1,4 +1,4 @@
-"""Fail when a verb, option, setting, plug-in or dialect has no page: documentation cannot drift."""
+"""Fail when a verb, option, setting, plug-in or dialect has no page: docs cannot drift."""
 
 from __future__ import annotations
 

@@ -38,16 +38,24 @@ class Explanation(msgspec.Struct, frozen=True):
     decisions: tuple[Decision, ...]
     evidence: tuple[int, ...]
 
+    def _weight(self) -> str:
+        if self.bits <= 0:
+            return "There is no evidence against this caller: 0 bits."
+        return (
+            f"Together the evidence is {self.bits:.1f} bits: an honest caller looks this unusual "
+            f"with probability at most {2**-self.bits:.2g}."
+        )
+
     def lines(self) -> list[str]:
         """The explanation as sentences."""
         who = f"{self.name} ({self.subject})" if self.name else self.subject
         out = [
-            f"{who} made {self.exchanges} requests, {self.refused} of them refused, and was given "
-            f"{self.exposure} tokens of output by {', '.join(self.models) or 'no model'}.",
-            f"Together the evidence is {self.bits:.1f} bits: an honest caller looks this unusual "
-            f"with probability at most {2**-self.bits:.2g}."
-            if self.bits > 0
-            else "There is no evidence against this caller: 0 bits.",
+            (
+                f"{who} made {self.exchanges} requests, {self.refused} of them refused, and was "
+                f"given {self.exposure} tokens of output by "
+                f"{', '.join(self.models) or 'no model'}."
+            ),
+            self._weight(),
         ]
         for finding in sorted(self.findings, key=lambda f: -f.bits):
             earned = (

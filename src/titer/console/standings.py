@@ -27,7 +27,7 @@ class View(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One subject for people: `rung` is "" without a decision, `shadow` when it changes nothing."""
+    """One subject for people: `rung` is "" without a decision, `shadow` if it changes nothing."""
 
     subject: str
     name: str

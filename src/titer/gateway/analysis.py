@@ -105,6 +105,7 @@ class Analysis:
         """Work until `stop`."""
         signal.signal(signal.SIGTERM, self.stop)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
         now = time.monotonic()
         checkpoint, hunt = now + CHECKPOINT_EVERY, now + self._hunt_every
         parent = os.getppid()

@@ -114,7 +114,8 @@ class Subscriber:
         self._path = path
         self._table = table
         self._decode = msgspec.msgpack.Decoder(Update).decode
-        self.recording = True
+        #: Whether evidence can be written; not before the analysis process has said so.
+        self.recording = False
 
     async def run(self) -> None:
         """Follow the table until cancelled. While the other end is away the table stays."""

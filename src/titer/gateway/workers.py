@@ -40,6 +40,9 @@ RESTART_PAUSE = 0.5
 #: A process that dies this often within a minute will not be saved by another start.
 MAX_RESTARTS = 20
 
+#: What ends the service.
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+
 #: Exit status of a child that must not be restarted: its message tells the operator why.
 GIVE_UP = 3
 
@@ -92,7 +95,7 @@ class Supervisor:
         self._starts: list[float] = []
 
     def run(self, ready: Callable[[], None]) -> int:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in STOPPING:
             signal.signal(number, self._stop)
         gc.freeze()  # what is here now is shared with the children; do not touch it
         self._analysis = self._fork(lambda: run_analysis(self._shared))
@@ -113,10 +116,13 @@ class Supervisor:
     def _fork(self, main: Callable[[], None]) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
+        # A signal must not meet the child before it has its own handlers.
+        old = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
         pid = os.fork()
         if pid == 0:
             _child(main)
         self._children[pid] = main
+        signal.pthread_sigmask(signal.SIG_SETMASK, old)
         return pid
 
     def _ended(self, pid: int, code: int) -> int:
@@ -138,7 +144,8 @@ class Supervisor:
             return 2
         if set(self._children) == {self._analysis}:
             self._kill(self._analysis)  # the workers are gone: the rings can be emptied
-        return 0 if code in (0, -signal.SIGTERM) else 2
+        early = -signal.SIGTERM if pid != self._analysis else 0  # a worker that never listened
+        return 0 if code in (0, early) else 2
 
     def _asked_to_stop(self) -> bool:
         return self._stopping
@@ -169,7 +176,7 @@ def say(text: str) -> None:
 def _child(main: Callable[[], None]) -> NoReturn:
     """Run a child's main function and leave without the parent's clean-up."""
     code = 0
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPPING:
         signal.signal(number, signal.SIG_DFL)
     try:
         main()
@@ -192,14 +199,17 @@ def _child(main: Callable[[], None]) -> NoReturn:
 
 
 def run_analysis(shared: Shared) -> None:
-    """The analysis process's main function."""
+    """The analysis process's main function. Signals stay blocked until `run` handles them: a stop
+    that comes early must still find the rings emptied.
+    """
     from titer.gateway.assembly import make_analysis  # noqa: PLC0415 - numpy stays out of workers
 
     make_analysis(shared).run()
 
 
 def run_worker(shared: Shared, number: int) -> None:
-    """A gateway worker's main function."""
+    """A gateway worker's main function. Before it listens, a signal may simply end it."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     from titer.gateway.worker import Worker  # noqa: PLC0415 - nothing of a loop before the fork
 
     asyncio.run(Worker(shared, number).run())

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(check, seconds: float = 60.0, *, what: str = "it"):
+    """The first true result of `check`; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = check()
+        if found:
+            return found
+        time.sleep(0.05)
+    pytest.fail(f"{what} did not happen within {seconds} s")
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+class Service:
+    """`titer serve` as a process, before the fake model server as another."""
+
+    def __init__(self, data) -> None:
+        self.data = data
+        self.port, self.upstream = free_port(), free_port()
+        self.server: subprocess.Popen[bytes] | None = None
+        self.model = subprocess.Popen(
+            [sys.executable, "-m", "titer.lab.upstream", "--port", str(self.upstream)],
+            stdout=subprocess.DEVNULL,
+        )
+        wait_for(lambda: listens(self.upstream), what="the model server")
+
+    def start(self, *flags: str) -> None:
+        self.server = subprocess.Popen(
+            [
+                sys.executable, "-m", "titer", "serve", "--port", str(self.port),
+                "--upstream", f"http://127.0.0.1:{self.upstream}", "--data", str(self.data), *flags,
+            ],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        wait_for(lambda: listens(self.port), what="the gateway")
+
+    def stop(self, *, sign: int = signal.SIGTERM) -> int:
+        assert self.server is not None
+        self.server.send_signal(sign)
+        _, err = self.server.communicate(timeout=60)
+        self.errors = err.decode()
+        code, self.server = self.server.returncode, None
+        return code
+
+    def close(self) -> None:
+        if self.server is not None:
+            self.server.kill()
+            self.server.communicate()
+        self.model.kill()
+        self.model.wait()
+
+    def verb(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "titer", *words], capture_output=True, text=True, timeout=60,
+            check=False, env={**os.environ, "NO_COLOR": "1"},
+        )  # fmt: skip
+
+    def json(self, *words: str):
+        done = self.verb(*words, "--json")
+        assert done.returncode in (0, 1), done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def key(self, org: str, *flags: str) -> str:
+        return self.json("keys", "create", "--data", str(self.data), "--org", org, *flags)["key"]
+
+    def ask(self, key: str, path: str = "/v1/chat/completions", **body):
+        body = {"model": "fake", "messages": [{"role": "user", "content": "hello"}], **body}
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}",
+            json.dumps(body).encode(),
+            {"content-type": "application/json", "authorization": f"Bearer {key}"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=20) as reply:
+                return reply.status, dict(reply.headers), reply.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, dict(error.headers), error.read()
+
+    def standing(self, org: str):
+        try:
+            rows = json.loads((self.data / "state" / "standings.json").read_bytes())["rows"]
+        except FileNotFoundError:
+            return None
+        name = self.json("explain", org, "--data", str(self.data))["subject"] if rows else ""
+        return next((r for r in rows if r["standing"]["subject"] == name), None)
+
+
+@pytest.fixture
+def service(tmp_path):
+    one = Service(tmp_path / "data")
+    yield one
+    one.close()
