@@ -84,7 +84,7 @@ class AnthropicMessages:
         """System prompt, every block of every turn, tool results, then the tools."""
         for text in _texts(body.get("system")):
             yield "system", text
-        for message in body["messages"]:
+        for message in fields.messages(body):
             role = fields.role(message.get("role"))
             content = message.get("content")
             if type(content) is str:
@@ -140,7 +140,4 @@ def _block_texts(block: Mapping[str, Any]) -> Iterator[str]:
         if type(source.get("data")) is str:
             yield source["data"]
         yield from _texts(source.get("content"))
-    given = block.get("input")
-    for value in given.values() if type(given) is dict else ():
-        if type(value) is str:
-            yield value
+    yield from fields.strings(block.get("input"))

@@ -100,7 +100,9 @@ def _openai(problem: Problem) -> dict[str, str | None]:
 def _anthropic(problem: Problem) -> dict[str, object]:
     error: dict[str, object] = {"type": ANTHROPIC[problem.kind][1], "message": problem.message}
     if problem.code:
-        error["details"] = {"error_code": problem.code, "param": problem.param}
+        error["code"] = problem.code  # not `details.error_code`: the SDK has classes of its own
+    if problem.param:
+        error["param"] = problem.param
     return {"type": "error", "error": error}
 
 

@@ -219,3 +219,24 @@ def prompt_texts(prompt: Any) -> list[str]:
         elif type(part) is dict:
             found.extend(v for k in ("text", "content") if type(v := part.get(k)) is str)
     return found
+
+
+def messages(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The messages that are objects: bodies from other people's logs were never checked."""
+    found = body.get("messages")
+    return [m for m in found if type(m) is dict] if type(found) is list else []
+
+
+def strings(value: Any) -> list[str]:
+    """Every string inside a JSON value, in order; names of members are left out."""
+    found: list[str] = []
+    stack = [value]
+    while stack:
+        node = stack.pop()
+        if type(node) is str:
+            found.append(node)
+        elif type(node) is dict:
+            stack.extend(reversed(node.values()))
+        elif type(node) is list:
+            stack.extend(reversed(node))
+    return found

@@ -30,6 +30,7 @@ RULES = fields.SAMPLING | {
 }
 
 _IMAGES = frozenset({"image_url", "input_image", "image"})
+_PROSE = ("text", "refusal", "thinking")
 _CONTENT = ("content",)
 _REASONING = ("reasoning_content", "reasoning")
 _REFUSAL = ("refusal",)
@@ -79,14 +80,14 @@ class OpenAIChat:
 
     def texts(self, body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """Every message's text, then what the tools are said to do (role `tools`)."""
-        for message in body["messages"]:
+        for message in fields.messages(body):
             role = fields.role(message.get("role"))
             content = message.get("content")
             if type(content) is str:
                 yield role, content
             elif type(content) is list:
                 for part in content:
-                    for name in ("text", "refusal"):
+                    for name in _PROSE if type(part) is dict else ():
                         if type(part.get(name)) is str:
                             yield role, part[name]
             yield from ((role, text) for text in _asides(message))
