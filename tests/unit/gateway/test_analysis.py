@@ -1,0 +1,223 @@
+"""The analysis process without processes: what it logs, publishes, spools and gives up."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from titer.access.limits import Caller
+from titer.core.nouns import (
+    Campaign,
+    Card,
+    Dose,
+    Finding,
+    Origin,
+    Principal,
+    ReplyFacts,
+    RequestFacts,
+    Usage,
+)
+from titer.core.sketch import Sketcher
+from titer.engine import Flight, Weigher
+from titer.gateway import analysis
+from titer.gateway.analysis import Analysis
+from titer.gateway.records import Reader, Recorder
+from titer.gateway.ring import Ring
+from titer.gateway.snapshots import Snapshots
+from titer.respond.ladder import Ladder, Rung
+
+
+class Log:
+    def __init__(self) -> None:
+        self.entries: list[tuple[str, bytes]] = []
+        self.fail = False
+        self.checkpoints = 0
+
+    @property
+    def size(self) -> int:
+        return len(self.entries)
+
+    def append(self, entries):
+        if self.fail:
+            raise OSError(28, "No space left on device")
+        self.entries += list(entries)
+        return 0
+
+    def checkpoint(self):
+        self.checkpoints += 1
+        return ""
+
+    def close(self):
+        pass
+
+    def kinds(self):
+        return [kind for kind, _ in self.entries]
+
+
+class Publisher:
+    def __init__(self) -> None:
+        self.rows: list[str] = []
+        self.possible: list[bool] = []
+
+    def publish(self, rows, gone=()):
+        self.rows += [row.standing.subject for row in rows]
+
+    def recording(self, possible):
+        self.possible.append(possible)
+
+    def poll(self):
+        pass
+
+    def close(self):
+        pass
+
+
+class Always:
+    card = Card(
+        name="always", version="1", technique="T", measures="m", blind_to="b",
+        benign_causes="c", cost="0", lifecycle="draft",
+    )  # fmt: skip
+
+    def subject(self, exchange):
+        return exchange.principal.subject
+
+    def start(self):
+        return 0
+
+    def step(self, state, exchange):
+        return state, (
+            Finding("", exchange.at, "always@1", exchange.principal.subject, "T", 0, "n", score=9),
+        )
+
+
+class Calibrated:
+    id = "cal"
+
+    def covers(self, card):
+        return True
+
+    def bits(self, name, score, tier=""):
+        return score
+
+
+class Hunt:
+    def __init__(self) -> None:
+        self.rows = 0
+        self.campaigns: list[Campaign] = []
+
+    def add(self, exchanges):
+        self.rows += len(exchanges)
+
+    def run(self):
+        return self.campaigns
+
+
+@pytest.fixture
+def world(tmp_path):
+    class World:
+        ring, log, publisher, hunt = Ring(1 << 16), Log(), Publisher(), Hunt()
+        ladder = Ladder((Rung(name="r", at=3.0, give=(Dose("throttle", 0.5),), shadow=False),))
+        weigher = Weigher((Always(),), Calibrated(), ladder)
+
+        def __init__(self) -> None:
+            self.one = Analysis(
+                rings=[self.ring], reader=Reader(Sketcher(b"k" * 32)), weigher=self.weigher,
+                log=self.log, publisher=self.publisher, snapshots=Snapshots(tmp_path),
+                hunt=self.hunt,
+            )  # fmt: skip
+
+        def send(self, n: int, start: int = 0) -> int:
+            emit = Recorder(self.ring).emit
+            body = msgspec.json.encode({"messages": [{"role": "user", "content": "hi"}]})
+            return sum(
+                emit(
+                    Flight(
+                        f"x{i}", 10 + i, Caller("k", Principal(f"p{i}"), 1, 0), Origin(),
+                        "openai.chat", "/v1/chat/completions", "m", body, RequestFacts(),
+                        ReplyFacts("stop"), Usage(1, 2), 200,
+                    )
+                )
+                for i in range(start, start + n)
+            )  # fmt: skip
+
+    return World()
+
+
+def test_entries_come_in_the_order_in_which_they_came_to_be(world):
+    world.send(2)
+    assert world.one._turn()
+    assert world.log.kinds() == ["exchange", "finding", "decision"] * 2
+    assert world.publisher.rows == ["p0", "p1"]
+    assert world.hunt.rows == 2
+    assert not world.one._turn()
+
+
+def test_no_dose_is_published_that_the_log_does_not_hold(world):
+    world.log.fail = True
+    world.send(1)
+    world.one._turn()
+    assert world.publisher.rows == []
+    assert world.publisher.possible == [False]
+    world.log.fail = False
+    world.one._turn()
+    assert world.log.kinds() == ["exchange", "finding", "decision"]
+    assert world.publisher.rows == ["p0"]
+    assert world.publisher.possible[-1] is True
+
+
+def test_a_spool_that_is_full_drops_the_oldest_and_says_so(world, monkeypatch):
+    monkeypatch.setattr(analysis, "MAX_SPOOL", 6)
+    world.log.fail = True
+    world.send(4)
+    world.one._turn()
+    assert len(world.one._spool) == 6
+    world.log.fail = False
+    world.one._turn()
+    world.one._turn()
+    assert "gap" in world.log.kinds()
+    gap = next(msgspec.json.decode(body) for kind, body in world.log.entries if kind == "gap")
+    assert gap["dropped"] == 6
+
+
+def test_what_a_ring_dropped_becomes_a_gap_entry(world):
+    sent = world.send(500)
+    assert sent < 500
+    world.one._turn()
+    gap = next(msgspec.json.decode(body) for kind, body in world.log.entries if kind == "gap")
+    assert gap == {"at": gap["at"], "where": "worker 0", "dropped": 500 - sent}
+
+
+def test_a_campaign_is_logged_with_what_it_does_to_its_members_once(world):
+    world.send(2)
+    world.one._turn()
+    world.hunt.campaigns = [
+        Campaign("c1", ("p0", "p1"), ("text", "net"), ("timing",), 7.0, "T", 1, 2, note="n")
+    ]
+    before = world.log.size
+    world.one._seek()
+    assert world.log.kinds()[before:] == ["campaign", "finding", "finding"]
+    world.one._seek()
+    assert world.log.kinds()[before:] == ["campaign", "finding", "finding"]
+    findings = {f.detector for f in world.weigher.standings["p0"].findings}
+    assert findings == {"always@1", "hunt@1"}
+
+
+def test_a_hunt_that_raises_stops_nothing(world):
+    world.hunt.run = lambda: 1 / 0
+    world.one._seek()
+    assert world.one.faults == 1
+
+
+def test_state_survives_a_restart_and_a_foreign_snapshot_is_ignored(world, tmp_path):
+    world.send(3)
+    world.one._turn()
+    Snapshots(tmp_path).save(world.weigher, world.log.size)
+    again = Weigher((Always(),), Calibrated(), world.ladder)
+    assert Snapshots(tmp_path).load(again, world.log.size) == world.log.size
+    assert again.standings == world.weigher.standings
+    assert again.decisions == world.weigher.decisions
+    other = Weigher((Always(),), None, world.ladder)
+    assert Snapshots(tmp_path).load(other, world.log.size) == 0
+    assert Snapshots(tmp_path).load(again, world.log.size - 1) == 0
+    (tmp_path / "weigher.msgpack").write_bytes(b"\x00garbage")
+    assert Snapshots(tmp_path).load(again, 99) == 0
