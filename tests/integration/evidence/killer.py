@@ -39,8 +39,12 @@ def write_until_killed(directory: Path, pipe: int, seed: int) -> None:
             os.write(pipe, f"C {log.head.size} {log.head.root.hex()}\n".encode())
 
 
-def one_round(directory: Path, seed: int, rng: random.Random, slowest: float) -> list[list[str]]:
-    """Fork a writer, kill it somewhere, return what it said."""
+def one_round(directory: Path, seed: int, rng: random.Random) -> list[list[str]]:
+    """Fork a writer, kill it somewhere, return what it said.
+
+    Three times in ten soon after it began, while it opens the log; else soon after it has said
+    a few things, so that slow machines see as many kills between appends as fast ones.
+    """
     out, into = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -50,9 +54,12 @@ def one_round(directory: Path, seed: int, rng: random.Random, slowest: float) ->
         finally:
             os._exit(1)  # only after an error: the parent sees it
     os.close(into)
-    time.sleep(rng.random() ** 2 * slowest)  # dense at the start, where opening is
-    os.kill(pid, signal.SIGKILL)
     said = b""
+    words = 0 if rng.random() < 0.3 else rng.randint(1, 5)
+    while said.count(b"\n") < words and (piece := os.read(out, 65536)):
+        said += piece
+    time.sleep(rng.random() * (0.004 if words else 0.02))
+    os.kill(pid, signal.SIGKILL)
     while piece := os.read(out, 65536):
         said += piece
     os.close(out)
@@ -67,7 +74,7 @@ def main(directory: Path, rounds: int, seed: int) -> None:
     heads: dict[int, str] = {}
     acknowledged = checked = torn = unsaid = 0
     for number in range(rounds):
-        said = one_round(directory, seed * 1000 + number, rng, 0.1)
+        said = one_round(directory, seed * 1000 + number, rng)
         for line in said:
             if line[0] == "A":
                 acknowledged = max(acknowledged, int(line[1]))
