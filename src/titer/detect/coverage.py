@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import xxhash
+
 from titer.core.nouns import Card, Exchange
 from titer.detect import memory
 from titer.detect.fold import State, Wagering
@@ -71,13 +73,10 @@ class Coverage(Wagering):
 def _settings(exchange: Exchange) -> int:
     """A token of the model and the settings; the same in every process."""
     params: dict[str, Any] = exchange.request.params
-    token = 7
-    for name in SETTINGS:
-        value = params.get(name)
-        number = 1
-        if isinstance(value, (int, float)) and 0 <= value <= LARGEST:
-            number = round(value * 1000)
-        token = (token * 1_000_003 + number) & _MASK
-    for byte in exchange.model.encode()[:64]:
-        token = (token * 257 + byte) & _MASK
+    token = xxhash.xxh3_64_intdigest(exchange.model.encode("utf-8", "replace")) & _MASK
+    if params:
+        for place, name in enumerate(SETTINGS):
+            value = params.get(name)
+            if isinstance(value, (int, float)) and 0 <= value <= LARGEST:
+                token = (token * 1_000_003 + round(value * 1000) * 8 + place) & _MASK
     return token
