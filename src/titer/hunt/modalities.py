@@ -29,7 +29,7 @@ MIN_SHARERS = 3
 MAX_VALUES = 12
 #: Share of units that must have a modality before it is used at all.
 MIN_KNOWN = 0.5
-#: Classes of volume in a stratum. Few, because a stratum that a group fills is no null for it.
+#: Classes of volume in the finest strata.
 VOLUMES = 3
 #: Microseconds in a week: the grain of the creation cohort.
 WEEK = 7 * 86_400_000_000
@@ -41,12 +41,15 @@ TESTING = ("network", "payment", "cohort", "timing")
 
 
 class Units(msgspec.Struct, frozen=True):
-    """The units of a table: which accounts are in each, how many rows, in which stratum."""
+    """The units of a table: which accounts are in each, how many rows, in which stratum.
+
+    `strata` from fine to coarse: main endpoint by third of volume, main endpoint, all one.
+    """
 
     of_account: Small
     of_row: Small
     rows: Ints
-    stratum: Small
+    strata: tuple[Small, ...]
     declared: Bools
     count: int
 
@@ -70,7 +73,7 @@ class Modality(msgspec.Struct, frozen=True):
 
 
 def units_of(table: Table) -> Units:
-    """Declared organisations collapsed; strata by main endpoint and third of volume."""
+    """The units of a table: declared organisations collapsed."""
     names: dict[str, int] = {}
     of_account = np.fromiter(
         (names.setdefault(p.subject, len(names)) for p in table.principals),
@@ -88,8 +91,9 @@ def units_of(table: Table) -> Units:
     endpoint[pair[order] // width] = pair[order] % width
     bounds = np.quantile(rows, np.arange(1, VOLUMES) / VOLUMES) if count else np.zeros(0)
     volume = np.searchsorted(bounds, rows, side="right")
-    _, stratum = np.unique(endpoint * VOLUMES + volume, return_inverse=True)
-    return Units(of_account, of_row, rows, stratum.astype(np.int32), declared, count)
+    strata = [endpoint * VOLUMES + volume, endpoint, np.zeros(count, np.int64)]
+    strata = [np.unique(s, return_inverse=True)[1].astype(np.int32) for s in strata]
+    return Units(of_account, of_row, rows, tuple(strata), declared, count)
 
 
 def modalities(table: Table, units: Units) -> dict[str, Modality]:

@@ -1,7 +1,7 @@
 """How unlikely a group's tie is among honest units: permutation within strata, as e-values.
 
-The units' labels are shuffled within strata (main endpoint by third of volume), so each
-draw is a group of the same composition. The e-value is conformal: (B + 1) s_0 / (s_0 + ... + s_B)
+The units' labels are shuffled within strata (main endpoint by third of volume, or coarser where
+the group is most of a stratum), so each draw is a group of the same composition. The e-value is conformal: (B + 1) s_0 / (s_0 + ... + s_B)
 with a positive score s that grows with the statistic; its expectation is exactly 1 when the
 group is exchangeable with its draws, whatever the distribution (Vovk and Wang 2021). It cannot
 exceed B + 1: so many bits the null supports, and no more.
@@ -30,6 +30,8 @@ BATCH = 64
 SPEAKS = 0.5
 #: Steepness of the score in robust standard deviations of the statistic.
 STEEP = 4.0
+#: Share of a stratum that a group may be, before coarser strata are taken for it.
+MOST_OF_STRATUM = 0.25
 #: Bins of the time profile: hours of the day in twos, and the log's span.
 HOUR_BINS = 12
 SPAN_BINS = 20
@@ -61,7 +63,7 @@ def profiles(table: Table, units: Units) -> Floats:
         ).reshape(out.shape)
         part = np.sqrt(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
         out += part / np.sqrt(bins)
-    out -= out.mean(axis=0)
+    out -= out.mean(axis=0) if units.count else 0.0
     norm = np.linalg.norm(out, axis=1, keepdims=True)
     profile: Floats = out / np.maximum(norm, 1e-9)
     return profile
@@ -77,26 +79,52 @@ def test_groups(
     seed: int,
 ) -> list[list[Tested]]:
     """For each (members, forming modality): every available modality that did not form it."""
-    rng = np.random.default_rng(seed)
     names = [n for n in TESTING if n == "timing" or known[n].available]
     plans = [[n for n in names if n != formed] for _, formed in groups]
     scores: list[dict[str, list[Floats]]] = []
     for (members, _), plan in zip(groups, plans, strict=True):
         scores.append({n: [_statistic(n, members[None, :], known, when)] for n in plan})
-    order = np.argsort(units.stratum, kind="stable")
-    for begin in range(0, draws if groups else 0, BATCH):
-        size = min(BATCH, draws - begin)
-        shuffled = np.empty((size, units.count), np.int32)
-        for draw in range(size):
-            shuffled[draw, order] = np.argsort(units.stratum + rng.random(units.count))
-        for (members, _), statistics in zip(groups, scores, strict=True):
-            drawn = shuffled[:, members].astype(np.intp)
-            for name, values in statistics.items():
-                values.append(_statistic(name, drawn, known, when))
+    levels = [_level(members, units) for members, _ in groups]
+    for level in sorted(set(levels)):
+        stratum = units.strata[level]
+        rng = np.random.default_rng((seed, level))
+        chosen = [g for g in range(len(groups)) if levels[g] == level]
+        for begin in range(0, draws, BATCH):
+            shuffled = _shuffled(rng, stratum, min(BATCH, draws - begin))
+            for group in chosen:
+                drawn = shuffled[:, groups[group][0]].astype(np.intp)
+                for name, values in scores[group].items():
+                    values.append(_statistic(name, drawn, known, when))
     return [
         [_tested(name, np.concatenate(values)) for name, values in statistics.items()]
         for statistics in scores
     ]
+
+
+def _level(members: npt.NDArray[np.intp], units: Units) -> int:
+    """The finest strata in which the group is not most of what it would be compared with.
+
+    A stratum that a group fills only hands the group back; the choice looks at volumes and
+    endpoints alone, so that it tells nothing about what is tested.
+    """
+    for level, stratum in enumerate(units.strata):
+        inside = np.bincount(stratum[members], minlength=int(stratum.max()) + 1)
+        everyone = np.bincount(stratum, minlength=len(inside))
+        filled = inside[inside > MOST_OF_STRATUM * everyone].sum()
+        if filled <= 0.1 * len(members):
+            return level
+    return len(units.strata) - 1
+
+
+def _shuffled(
+    rng: np.random.Generator, stratum: npt.NDArray[np.int32], size: int
+) -> npt.NDArray[np.int32]:
+    """`size` permutations of the units, each within strata."""
+    order = np.argsort(stratum, kind="stable")
+    shuffled = np.empty((size, len(stratum)), np.int32)
+    for draw in range(size):
+        shuffled[draw, order] = np.argsort(stratum + rng.random(len(stratum)))
+    return shuffled
 
 
 def average(tested: Sequence[Tested], *, silent: Sequence[str] = ()) -> float:
