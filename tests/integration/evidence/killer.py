@@ -31,7 +31,7 @@ def write_until_killed(directory: Path, pipe: int, seed: int) -> None:
     log = Log.open(directory, origin=ORIGIN)
     while True:
         first = log.size
-        count = rng.choice((1, 2, 7, 60, 300))
+        count = rng.choice((1, 2, 7, 20, 90))
         log.append([("exchange", body(i)) for i in range(first, first + count)], at=first)
         os.write(pipe, f"A {log.size}\n".encode())
         if rng.random() < 0.4:
