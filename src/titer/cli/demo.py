@@ -16,7 +16,7 @@ def register(verbs: Any) -> None:
         type=float,
         default=0.0,
         metavar="S",
-        help="how long the traffic is played (default 30, with --model 150)",
+        help="how long the traffic is played (default 30, with --model at least 60)",
     )
     parser.add_argument(
         "--model", action="store_true",
@@ -30,7 +30,7 @@ def register(verbs: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from titer.lab.demo import play_demo
+    from titer.lab.demo.play import play_demo
 
     return play_demo(
         seed=arguments.seed,

@@ -156,7 +156,7 @@ class Player:
         self._lanes = attackers_lanes
         self._timeout = reply_timeout
         self._seen: dict[str, Seen] = {}
-        self._began = 0.0
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def seen(self) -> Mapping[str, Seen]:
@@ -171,21 +171,24 @@ class Player:
         first = min(queue[0].at for queue in queues.values())
         last = max(queue[-1].at for queue in queues.values())
         scale = self._seconds / max(1, last - first)
-        self._began = time.monotonic()
-        tasks = []
+        began = time.monotonic()
         for name, queue in queues.items():
             seen = self._seen[name] = Seen(queue[0].account, planned=len(queue))
-            due = [(self._began + (event.at - first) * scale, event) for event in queue]
+            due = [(began + (event.at - first) * scale, event) for event in queue]
             line = iter(due)
             lanes = self._lanes if seen.account.campaign else 1
-            tasks += [asyncio.create_task(self._run(seen, line)) for _ in range(lanes)]
+            self._tasks += [asyncio.create_task(self._run(seen, line)) for _ in range(lanes)]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._seconds + grace):
-                await asyncio.gather(*tasks)
-        for task in tasks:
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.stop()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        return Played(self._seen, time.monotonic() - began)
+
+    def stop(self) -> None:
+        """End the play now; what was not sent or not answered stays so."""
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        return Played(self._seen, time.monotonic() - self._began)
 
     async def _run(self, seen: Seen, line: Any) -> None:
         """One lane: takes the account's next event, waits until it is due, sends it."""

@@ -83,7 +83,7 @@ def _mixed(rng: random.Random, prompts: Prompts, span: crowd.Span, accounts: int
 def _small(rng: random.Random, prompts: Prompts, span: crowd.Span, accounts: int) -> list[Member]:
     return [
         *crowd.honest(rng, prompts, span, accounts=accounts),
-        attackers.distiller(rng, prompts, span, name="d0000", per_day=400),
+        attackers.distiller(rng, prompts, span, name="d0000", per_day=800),
         attackers.logits(rng, span, name="l0000", per_day=300),
     ]
 

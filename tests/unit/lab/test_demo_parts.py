@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from titer.core.errors import TiterError
-from titer.lab import demo, small_model
+from titer.lab import small_model
+from titer.lab.demo import cast, judge, outcome, proof
 from titer.lab.player import Seen
 from titer.lab.scenario import make
 from titer.lab.stage import Stage, free_port, healthy
@@ -12,7 +13,7 @@ from titer.lab.stage import Stage, free_port, healthy
 def test_one_bit_is_changed_and_the_file_stays_text(tmp_path):
     source, target = tmp_path / "a", tmp_path / "b"
     source.write_text('{"payload":"abcdefghijklmnop","payloadType":"x"}')
-    place = demo.break_one_bit(source, target)
+    place = proof.break_one_bit(source, target)
     before, after = source.read_bytes(), target.read_bytes()
     differing = [i for i, (x, y) in enumerate(zip(before, after, strict=True)) if x != y]
     assert differing == [place]
@@ -21,13 +22,13 @@ def test_one_bit_is_changed_and_the_file_stays_text(tmp_path):
 
 
 def test_the_cast_is_told_in_words():
-    told = demo.cast_of(make("mixed", seed=1).accounts)
+    told = cast.cast_of(make("mixed", seed=1).accounts)
     assert "70 honest" in told and "30 light accounts" in told
-    assert "light accounts" not in demo.cast_of(make("small", seed=1).accounts)
+    assert "light accounts" not in cast.cast_of(make("small", seed=1).accounts)
 
 
 def test_groups_without_members_are_left_out():
-    assert [label for label, _ in demo.roles(make("small", seed=1).accounts)] == [
+    assert [label for label, _ in cast.roles(make("small", seed=1).accounts)] == [
         "honest crowd",
         "distiller",
         "logit extractor",
@@ -37,14 +38,14 @@ def test_groups_without_members_are_left_out():
 def test_how_long_replies_took_is_a_median_of_both_ends():
     account = make("small", seed=1).accounts[0]
     seen = Seen(account, waited=[0.1] * 8 + [4.0] * 4)
-    assert demo.halves(seen) == (0.1, 4.0)
-    assert demo.halves(Seen(account)) == (0.0, 0.0)
-    assert demo.median([]) == 0.0
+    assert judge.halves(seen) == (0.1, 4.0)
+    assert judge.halves(Seen(account)) == (0.0, 0.0)
+    assert judge.median([]) == 0.0
 
 
 def test_the_outcome_is_one_line_and_needs_both_halves_of_the_proof():
-    assert demo.Outcome(verified=True).line().startswith('{"verified":false,"honest_dosed":0')
-    good = demo.Outcome(verified=True, refused_when_broken=True, seconds=1.26)
+    assert outcome.Outcome(verified=True).line().startswith('{"verified":false,"honest_dosed":0')
+    good = outcome.Outcome(verified=True, refused_when_broken=True, seconds=1.26)
     assert good.line() == '{"verified":true,"honest_dosed":0,"attackers_dosed":0,"seconds":1.3}'
 
 
