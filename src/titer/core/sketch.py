@@ -67,7 +67,7 @@ Texts = Sequence[tuple[str, str]]
 
 _LANES = np.uint64(0x0001_0001_0001_0001)
 _SHIFT = np.uint64(32)
-_LAST = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
+_STEM = np.uint64((1 << 8 * STEM_BYTES) - 1)
 
 
 class Sketcher:
@@ -117,9 +117,10 @@ class Sketcher:
         sizes = np.fromiter(map(len, parts), dtype=np.intp, count=len(parts))
         offsets = np.cumsum(sizes) - sizes
         starts, lengths = _tokens(classes)
-        raw = self._token_hashes(folded, starts, lengths)
+        heads, tails = _ends(folded, starts, lengths)
         firsts = np.searchsorted(starts, offsets)
-        cells = self._cells(folded, starts, lengths, firsts)
+        cells = self._cells(heads & _STEM, firsts)
+        raw = self._token_hashes(heads, tails, lengths)
         masked = masked_tokens(joined, classes, starts, offsets)
         seeds, _ = self._constants
         raw[masked] = seeds[3]
@@ -147,14 +148,11 @@ class Sketcher:
         words ^= words >> _SHIFT
         return words
 
-    def _token_hashes(self, folded: bytearray, starts: Index, sizes: Index) -> Words:
-        """A keyed hash of each token's first and last eight bytes and its length."""
+    def _token_hashes(self, head: Words, tail: Words, sizes: Index) -> Words:
+        """A keyed hash of each token's first and last eight bytes and its length; in place."""
         seeds, odd = self._constants
-        head = _loaded(folded, starts, sizes)
         head ^= seeds[0]
         head *= odd[0]
-        rest = np.maximum(sizes - 8, 0)
-        tail = _loaded(folded, starts + rest, np.minimum(sizes, 8))
         tail ^= seeds[1]
         tail *= odd[1]
         head ^= tail >> np.uint64(7)
@@ -175,29 +173,27 @@ class Sketcher:
             shingles += hashes[np.maximum(index - back, first)] * odd[5 + back]
         shingles = self._mix(shingles, 8)
         # What every text opens with says nothing, unless the text is nothing else.
-        opening = np.flatnonzero((index - first < SHINGLE) & np.repeat(counts > SHINGLE, counts))
+        opening = (index - first < SHINGLE) & np.repeat(counts > SHINGLE, counts)
+        shingles = shingles[~opening]
+        heads = firsts - np.concatenate(([0], np.cumsum(opening)))[firsts]
         bands = np.empty((len(firsts), BANDS), dtype=np.uint64)
         for band in range(BANDS):
             order = (shingles ^ self._finals[band]) * self._bands[band]
             order ^= order >> _SHIFT
             order *= odd[10]
-            order[opening] = _LAST
-            np.minimum.reduceat(order, firsts, out=bands[:, band])
+            np.minimum.reduceat(order, heads, out=bands[:, band])
         frames = self._mix(bands ^ self._finals, 11)
         places = (index - first).astype(np.uint64) * odd[13]
         whole = np.add.reduceat(self._mix(hashes ^ places, 13), firsts)
         return frames.view(np.int64), self._mix(whole, 11).view(np.int64)
 
-    def _cells(
-        self, folded: bytearray, starts: Index, sizes: Index, firsts: Index
-    ) -> npt.NDArray[np.int64]:
-        """Sign-LSH of the word stems: texts x `CELLS` keyed tokens of 8 bits."""
+    def _cells(self, stems: Words, firsts: Index) -> npt.NDArray[np.int64]:
+        """Sign-LSH of the word stems: texts x `CELLS` keyed tokens of 8 bits. In place."""
         seeds, odd = self._constants
-        stems = _loaded(folded, starts, np.minimum(sizes, STEM_BYTES))
         stems ^= seeds[2]
         stems *= odd[9]
         stems = self._mix(stems, 14)
-        counts = np.diff(firsts, append=len(starts))
+        counts = np.diff(firsts, append=len(stems))
         lanes = np.empty((len(firsts), 2 * CELLS), dtype="<u8")
         for shift in range(2 * CELLS):
             # Four counters of 16 bits in a word: a capped text has under 2^15 tokens.
@@ -243,11 +239,14 @@ def _tokens(classes: npt.NDArray[np.uint8]) -> tuple[Index, Index]:
     return starts, np.flatnonzero(stops) + 1 - starts
 
 
-def _loaded(data: bytearray, at: Index, sizes: Index) -> Words:
-    """Up to eight bytes from each position as little-endian words, zero-filled above."""
+def _ends(data: bytearray, starts: Index, sizes: Index) -> tuple[Words, Words]:
+    """First and last eight bytes of every token as little-endian words, zero-filled above."""
     view: Words = np.ndarray((len(data) - 7,), dtype="<u8", buffer=data, strides=(1,))
     drop = (np.clip(8 - sizes, 0, 7) << 3).astype(np.uint64)
-    words: Words = view.take(at)
-    words <<= drop
-    words >>= drop
-    return words
+    heads: Words = view.take(starts)
+    heads <<= drop
+    heads >>= drop
+    tails = heads.copy()
+    long = np.flatnonzero(sizes > 8)
+    tails[long] = view.take(starts[long] + sizes[long] - 8)
+    return heads, tails
