@@ -160,7 +160,10 @@ class Passage:
                 if request.edited:
                     self.body = request.encode()
         except Refused as refused:
-            self.refuse(refused.problem)
+            problem = refused.problem
+            if self.facts is not None and problem.kind in ("invalid_request", "permission"):
+                self.denied = (problem.param or problem.code,)
+            self.refuse(problem)
             return
         except Exception:  # noqa: BLE001 - never forward what could not be judged
             self._fault()
@@ -336,13 +339,18 @@ class Passage:
         if self.relay is not None:
             self.relay.start()
 
-    def reply_fault(self) -> None:
-        """A transform or codec raised: what has left stays, nothing more follows."""
-        self.plane.metrics.faults += 1
+    def reply_fault(self, error: Exception) -> None:
+        """A transform refused the rest, or it or a codec failed: what has left stays, what is
+        held back does not leave, nothing more follows.
+        """
         if self.upstream is not None:
             self.upstream.abort()
             self.upstream = None
-        self._broken("internal")
+        if isinstance(error, Refused):
+            self._broken("internal", error.problem)
+        else:
+            self.plane.metrics.faults += 1
+            self._broken("internal")
 
     def reply_end(self, connection: UpstreamConnection | None) -> None:
         """The reply is complete; `connection` may serve again."""
@@ -357,8 +365,8 @@ class Passage:
             return
         try:
             relay.end()
-        except Exception:  # noqa: BLE001 - as in `reply_data`
-            self.reply_fault()
+        except Exception as error:  # noqa: BLE001 - as in `reply_data`
+            self.reply_fault(error)
             return
         if self.tap is not None and not relay.tapped:
             self.plane.metrics.untapped += 1
@@ -377,12 +385,13 @@ class Passage:
 
     # endings
 
-    def _broken(self, kind: str) -> None:
+    def _broken(self, kind: str, refused: Problem | None = None) -> None:
         """No reply, or a part of one: say so in the dialect's words where that is possible."""
         if self.done:
             return
-        self.plane.metrics.upstream_failures += 1
-        problem = _FAILED[kind]
+        if refused is None:
+            self.plane.metrics.upstream_failures += 1
+        problem = refused or _FAILED[kind]
         relay, reply, dialect = self.relay, self.reply, self.plan.dialect
         if relay is None or not relay.begun:
             self.refuse(problem)

@@ -201,10 +201,12 @@ class Hold:
 class _Chain:
     """Units through the transforms in order; what comes out, as bytes."""
 
-    __slots__ = ("dialect", "transforms")
+    __slots__ = ("render", "transforms", "unit")
 
     def __init__(self, dialect: Dialect, transforms: tuple[Transform, ...]) -> None:
-        self.dialect = dialect
+        codec = dialect.codec()  # one a reply: some dialects say everything twice
+        self.unit = codec.unit
+        self.render = codec.render
         self.transforms = transforms
 
     def feed(self, unit: Reply) -> list[bytes]:
@@ -227,7 +229,7 @@ class _Chain:
         return held
 
     def _render(self, units: Iterable[Reply]) -> list[bytes]:
-        render = self.dialect.render
+        render = self.render
         return [render(unit) if unit.edited else unit.raw for unit in units]
 
 
@@ -245,12 +247,12 @@ class EventsEnforce(Relay):
     def __init__(
         self, write: Write, head: bytes, framing: int, tap: Tap, *,
         dialect: Dialect, transforms: tuple[Transform, ...], hold: Hold,
-        on_fault: Callable[[], None],
+        on_fault: Callable[[Exception], None],
     ) -> None:  # fmt: skip
         super().__init__(write, head, framing, tap)
         self.splitter = Splitter()
         self.chain = _Chain(dialect, transforms)
-        self.unit = dialect.unit
+        self.unit = self.chain.unit
         self.hold = hold
         self.on_fault = on_fault
         self.armed = False
@@ -284,8 +286,8 @@ class EventsEnforce(Relay):
         self.close()
         try:
             self._leave(self.chain.flush())
-        except Exception:  # noqa: BLE001 - a transform's fault must not reach the sweep
-            self.on_fault()
+        except Exception as error:  # noqa: BLE001 - it must not reach the sweep
+            self.on_fault(error)
 
     def release(self) -> bool:
         try:
@@ -358,7 +360,7 @@ class BodyEnforce(Relay):
 
     def end(self) -> None:
         whole = b"".join(self.kept)
-        unit = self.chain.dialect.unit(whole, "", whole)
+        unit = self.chain.unit(whole, "", whole)
         body = b"".join(self.chain.feed(unit) + self.chain.flush())
         self.sha.update(body)
         self.begun = True

@@ -36,7 +36,7 @@ class Receiver(Protocol):
 
     def reply_head(self, head: ReplyHead) -> Sink: ...
     def reply_start(self) -> None: ...
-    def reply_fault(self) -> None: ...
+    def reply_fault(self, error: Exception) -> None: ...
     def reply_end(self, connection: UpstreamConnection | None) -> None: ...
     def reply_failed(self, kind: ProblemKind, reason: str, *, untouched: bool) -> None: ...
 
@@ -106,11 +106,11 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             self._fail("upstream", "malformed chunk")
         except ValueError as error:
             self._fail("upstream", str(error))
-        except Exception:  # noqa: BLE001 - a codec's or a transform's fault: nothing more leaves
+        except Exception as error:  # noqa: BLE001 - a codec's, a transform's: nothing more leaves
             receiver = self.receiver
             self.abort()
             if receiver is not None:
-                receiver.reply_fault()
+                receiver.reply_fault(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
         state, self._state = self._state, CLOSED

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
+from zlib import crc32
 
 import msgspec
 
@@ -117,9 +118,15 @@ def bad(param: str, message: str) -> NoReturn:
 
 
 def params(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Every parameter's name with its scalar value, or the kind of value it has in brackets."""
+    """Every parameter's name with its scalar value, or the kind of value it has in brackets.
+
+    `logit_bias` is told by a checksum: whoever bisects a bias sends ever new values.
+    """
     kept: dict[str, Any] = {}
     for name, value in body.items():
+        if name == "logit_bias" and type(value) is dict:
+            kept[name] = f"<object {crc32(msgspec.json.encode(value)):08x}>"
+            continue
         if name in TEXTUAL:
             continue
         if len(kept) == MAX_PARAMS:
