@@ -42,7 +42,7 @@ from titer.core.nouns import Sketch
 from titer.core.scripts import script
 
 #: Characters of one request that are read; beyond it, head and tail. Bounds the work per
-#: exchange (about 0.1 ms) whatever the caller sends.
+#: exchange: 0.2 ms for 16 kB of prose, under 5 ms for the worst text found (all quotes).
 CAP = 16_384
 #: Of `CAP`, those taken from the end: the question usually stands there.
 TAIL = 4_096
