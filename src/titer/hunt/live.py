@@ -15,12 +15,14 @@ from titer.hunt.table import TableBuilder
 ROWS = 300_000
 #: Rows taken in at a time: what is forgotten is forgotten in pieces of this size.
 PIECE = 8_192
+#: Share of a campaign's members that must be new before it is told anew.
+NEW_MEMBERS = 0.1
 #: Rows that must be there before a hunt says anything.
 MIN_ROWS = 200
 
 
 class LiveHunt:
-    """`add` what passes, `run` now and then. Campaigns keep their id while their core stays."""
+    """`add` what passes, `run` now and then. A campaign keeps its id until it has grown."""
 
     def __init__(self, *, rows: int = ROWS, seed: int = 0, permutations: int = MIN_DRAWS) -> None:
         if rows < PIECE:
@@ -58,11 +60,20 @@ class LiveHunt:
         self._builder.drop_before(self._rows)
 
     def _named(self, campaign: Campaign) -> Campaign:
-        """The campaign under the id that it had before, if most of the smaller set is the same."""
+        """The campaign under the id that it had, unless it changed enough to be told anew.
+
+        The same group is one whose members are mostly the same; it is told anew, under the id
+        with a number, when a tenth of it is new.
+        """
         members = frozenset(campaign.members)
         for known, before in self._known.items():
-            if len(members & before) >= SAME_GROUP * min(len(members), len(before)):
-                self._known[known] = members
+            if len(members & before) < SAME_GROUP * min(len(members), len(before)):
+                continue
+            if len(members - before) <= NEW_MEMBERS * len(before):
                 return msgspec.structs.replace(campaign, id=known)
+            stem, _, number = known.partition(".")
+            del self._known[known]
+            campaign = msgspec.structs.replace(campaign, id=f"{stem}.{int(number or 1) + 1}")
+            break
         self._known[campaign.id] = members
         return campaign

@@ -1,10 +1,11 @@
 """How unlikely a group's tie is among honest units: permutation within strata, as e-values.
 
 The units' labels are shuffled within strata (main endpoint by third of volume, or coarser where
-the group is most of a stratum), so each draw is a group of the same composition. The e-value is conformal: (B + 1) s_0 / (s_0 + ... + s_B)
-with a positive score s that grows with the statistic; its expectation is exactly 1 when the
-group is exchangeable with its draws, whatever the distribution (Vovk and Wang 2021). It cannot
-exceed B + 1: so many bits the null supports, and no more.
+the group is most of a stratum), so each draw is a group of the same composition. The e-value is
+conformal: (B + 1) s_0 / (s_0 + ... + s_B) with a positive score s that grows with the statistic;
+its expectation is exactly 1 when the group is exchangeable with its draws, whatever the
+distribution (Vovk and Wang 2021). It cannot exceed B + 1: so many bits the null supports, and no
+more.
 """
 
 from __future__ import annotations

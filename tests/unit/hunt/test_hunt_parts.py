@@ -104,3 +104,19 @@ def test_the_live_memory_is_bounded_and_numbers_anew(monkeypatch):
 def test_a_live_memory_needs_room():
     with pytest.raises(ValueError, match="rows"):
         LiveHunt(rows=10)
+
+
+def test_a_live_campaign_keeps_its_id_until_it_has_grown():
+    from titer.core.nouns import Campaign
+
+    def campaign(name, members):
+        return Campaign(name, tuple(members), ("text",), ("cohort",), 9.0, "t", 0, 1)
+
+    hunt = LiveHunt()
+    first = [f"m{i}" for i in range(50)]
+    assert hunt._named(campaign("c-1", first)).id == "c-1"
+    assert hunt._named(campaign("c-2", [*first[5:], "n1", "n2"])).id == "c-1"
+    grown = [*first, *(f"n{i}" for i in range(10))]
+    assert hunt._named(campaign("c-3", grown)).id == "c-1.2"
+    assert hunt._named(campaign("c-4", grown)).id == "c-1.2"
+    assert hunt._named(campaign("c-5", ["z1", "z2"])).id == "c-5"
