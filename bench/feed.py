@@ -40,7 +40,8 @@ def make(path: Path, lines: int) -> None:
             who = rng.randrange(2_000)
             text = " ".join(rng.choices(words, k=100))
             out.write(json.dumps({
-                "at": 1_777_629_600 + i / 50, "principal": f"acct-{who}", "org": f"org-{who % 900}",
+                "at": 1_777_629_600 + i / 50,
+                "principal": f"acct-{who}", "org": f"org-{who % 900}",
                 "tier": "paid", "created": "2026-04-02",
                 "origin": {"ip": f"203.0.113.{who % 250}", "asn": 64_500, "user_agent": "sdk/1",
                            "headers": ["host", "authorization", "user-agent"],
@@ -84,7 +85,7 @@ def main() -> None:
 
         def reader() -> None:
             feed = Feed(sketcher=Sketcher(pseudonyms.key("sketch")), pseudonyms=pseudonyms)
-            feed.run([str(path)], lambda exchanges: None)
+            feed.run([str(path)], len)
 
         turn = iter(range(given.runs))
 

@@ -45,12 +45,10 @@ PER_DAY = 26.0
 SECRET = b"titer evaluation, not a secret.."
 
 
-def member(
-    seed: str, name: str, role: str, created: int, home: origins.Home, play: Any, campaign: str = ""
-) -> Member:
-    account = Account(name=name, role=role, org=f"org-{name}", created=created, origin=home,
-                      team="" if campaign else role, campaign=campaign)  # fmt: skip
-    return Member(account, f"{seed}/{name}", play)
+def member(account: Account, seed: int, play: Any) -> Member:
+    """An honest member of a community, with an organisation of its own."""
+    account = msgspec.structs.replace(account, org=f"org-{account.name}", team=account.role)
+    return Member(account, f"{seed}/{account.name}", play)
 
 
 def home(rng: random.Random, *, net: str = "", card: str = "", kind: str = "home") -> origins.Home:
@@ -76,18 +74,19 @@ def communities(seed: int, prompts: Prompts) -> list[Member]:
     questions = [study.pupil_question(rng, study.assignment(rng)) for _ in range(15)]
 
     def pupil(account: Account, own: random.Random) -> Iterator[Event]:
-        who = prompts.person(own)
+        talker = prompts.person(own)
         for day in range(int(DAYS)):
             at = START + day * arrivals.DAY + 9 * arrivals.HOUR + own.randrange(arrivals.HOUR)
             for _ in range(own.randint(2, 6)):
-                text = own.choice(questions) if own.random() < 0.8 else who.opening(own)
+                text = own.choice(questions) if own.random() < 0.8 else talker.opening(own)
                 yield ask(account, own, at, text)
                 at += own.randrange(60, 600) * arrivals.SECOND
 
     begin = START - 20 * arrivals.DAY
     for i in range(120):
         where = home(rng, net=f"172.16.{i % 2}", kind="office")
-        made.append(member(f"{seed}", f"p{i:03d}", "class-big", begin, where, pupil))
+        who = Account(f"p{i:03d}", "class-big", created=begin, origin=where)
+        made.append(member(who, seed, pupil))
 
     prefix = study.few_shot_prefix(rng, shots=4)
     items = [study.item(rng) for _ in range(150)]
@@ -101,7 +100,8 @@ def communities(seed: int, prompts: Prompts) -> list[Member]:
     for i in range(40):
         when = START - rng.randrange(1, 500) * arrivals.DAY
         where = home(rng, kind="hosting")
-        made.append(member(f"{seed}", f"b{i:03d}", "benchmark", when, where, runner))
+        who = Account(f"b{i:03d}", "benchmark", created=when, origin=where)
+        made.append(member(who, seed, runner))
 
     frame = work.system_prompt(rng) + " Think step by step and answer as JSON with key result."
 
@@ -115,7 +115,8 @@ def communities(seed: int, prompts: Prompts) -> list[Member]:
     for i in range(150):
         when = START - rng.randrange(1, 300) * arrivals.DAY
         where = home(rng, kind="hosting")
-        made.append(member(f"{seed}", f"f{i:03d}", "framework", when, where, framework))
+        who = Account(f"f{i:03d}", "framework", created=when, origin=where)
+        made.append(member(who, seed, framework))
 
     job = prompts.batch(rng)
 
@@ -129,7 +130,8 @@ def communities(seed: int, prompts: Prompts) -> list[Member]:
     for i in range(40):
         when = START - rng.randrange(1, 400) * arrivals.DAY
         where = home(rng, net="172.17.9", card="card-company", kind="office")
-        made.append(member(f"{seed}", f"o{i:03d}", "company", when, where, clerk))
+        who = Account(f"o{i:03d}", "company", created=when, origin=where)
+        made.append(member(who, seed, clerk))
     return made
 
 
@@ -206,7 +208,9 @@ def proportion(hits: int, n: int) -> dict[str, Any]:
     return {"hits": hits, "n": n, "value": hits / n if n else None, "low": low, "high": high}
 
 
-def world(seed: int, prompts: Prompts, cells: list[tuple[int, float, str]]) -> list[dict[str, Any]]:
+def world(
+    seed: int, prompts: Prompts, cells: list[tuple[int, float, str]]
+) -> list[dict[str, Any]]:
     """One honest crowd, and every attack of `cells` upon it in turn."""
     pseudonyms = Pseudonyms(SECRET)
     sketcher = Sketcher(pseudonyms.key(f"sketch {seed}"))
@@ -240,8 +244,10 @@ def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         (r["prompts"], r["accounts"], r["own_share"], r["disguise"]) for r in rows
     )
     for kind in kinds:
-        same = [r for r in rows
-                if (r["prompts"], r["accounts"], r["own_share"], r["disguise"]) == kind]  # fmt: skip
+        same = [
+            r for r in rows
+            if (r["prompts"], r["accounts"], r["own_share"], r["disguise"]) == kind
+        ]  # fmt: skip
         total = {k: sum(r[k] for r in same) for k in
                  ("heads", "found", "found_or_review", "honest", "honest_accused",
                   "honest_in_review")}  # fmt: skip

@@ -133,14 +133,16 @@ def _write(path: Path, text: str) -> None:
 
 def _lines(out: dict[str, Any]) -> list[str]:
     lines = [
-        f"calibration {out['calibration']} in {out['file']}: {out['subjects']} honest subjects "
-        f"scored, {out['exchanges']} exchanges, seed {out['seed']}",
+        (
+            f"calibration {out['calibration']} in {out['file']}: {out['subjects']} honest "
+            f"subjects scored, {out['exchanges']} exchanges, seed {out['seed']}"
+        ),
         f"smallest alpha that it supports: {out['smallest_alpha']:.2g}",
     ]
     if out["excluded"]:
         lines.append(f"left out as members of campaigns: {out['excluded']} subjects")
     lines += [
-        f"  {d['detector']}@{d['version']}: {d['subjects']} subjects, at most {d['most_bits']} bits"
+        f"  {d['detector']}@{d['version']}: {d['subjects']} subjects, bits <= {d['most_bits']}"
         for d in out["detectors"]
     ]
     lines += [f"  note: {note}" for note in out["notes"]]

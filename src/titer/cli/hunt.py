@@ -164,12 +164,11 @@ def _accounts(
         standing = weigher.standings.get(subject) if weigher is not None else None
         return round(standing.bits, 3) if standing is not None else 0.0
 
-    rows = [
-        {"principal": named[p.id], "bits": bits(p.subject), "exposure": int(n)}
+    rows = sorted(
+        (-bits(p.subject), -int(n), named[p.id])
         for p, n in zip(table.principals, exposure, strict=True)
-    ]
-    rows.sort(key=lambda row: (-row["bits"], -row["exposure"], row["principal"]))
-    return rows
+    )
+    return [{"principal": name, "bits": -less, "exposure": -n} for less, n, name in rows]
 
 
 def _campaign(campaign: Campaign, named: dict[str, str]) -> dict[str, Any]:
@@ -197,26 +196,28 @@ def _moment(at: int) -> str:
 def _key_note(arguments: argparse.Namespace, seed: int) -> list[str]:
     if arguments.data is not None:
         return []
-    return [
-        f"sketches were made under a key for this run alone, and forgotten; --seed {seed} "
-        "repeats it"
-    ]
+    made = "sketches were made under a key for this run alone, and forgotten"
+    return [f"{made}; --seed {seed} repeats it"]
 
 
 def _lines(report: HuntReport, out: dict[str, Any]) -> list[str]:
     """The report in words."""
     read = out["read"]
     lines = [
-        f"{read['exchanges']} exchanges of {read['principals']} accounts read, "
-        f"{read['skipped']} lines skipped"
+        (
+            f"{read['exchanges']} exchanges of {read['principals']} accounts read, "
+            f"{read['skipped']} lines skipped"
+        )
     ]
     for campaign in out["campaigns"]:
         kind = "to review" if campaign["review"] else "campaign"
         lines += [
-            f"{kind} {campaign['id']}: {len(campaign['members'])} accounts, "
-            f"{campaign['bits']:.1f} bits, {campaign['exchanges']} exchanges, "
-            f"{campaign['tokens_out']} tokens, {campaign['first_seen']} to "
-            f"{campaign['last_seen']}",
+            (
+                f"{kind} {campaign['id']}: {len(campaign['members'])} accounts, "
+                f"{campaign['bits']:.1f} bits, {campaign['exchanges']} exchanges, "
+                f"{campaign['tokens_out']} tokens, {campaign['first_seen']} to "
+                f"{campaign['last_seen']}"
+            ),
             f"  {campaign['note']}",
             f"  members: {_some(campaign['members'])}",
         ]
@@ -228,7 +229,7 @@ def _lines(report: HuntReport, out: dict[str, Any]) -> list[str]:
     ]
     null = report.null
     lines.append(
-        f"null: {null.permutations} permutations over {null.candidates} groups, seed {null.seed}; "
+        f"null: {null.permutations} permutations, {null.candidates} groups, seed {null.seed}; "
         f"smallest alpha {null.smallest_alpha:.1g}; false discovery rate {null.fdr}; "
         f"history: {null.history}"
     )

@@ -21,8 +21,8 @@ def watching(what: str) -> Iterator[Watch | None]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[seen]:,} exchanges"),
-        TimeRemainingColumn(),
+        TextColumn("{task.description}"), BarColumn(),
+        TextColumn("{task.fields[seen]:,} exchanges"), TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None, seen=0)
