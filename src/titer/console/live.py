@@ -22,10 +22,13 @@ REDRAW = 0.25
 LINE_EVERY = 5.0
 
 #: Callers shown at a time; the rest are summed in one row.
-ROWS = 12
+ROWS = 8
+
+#: One block a bit, up to so many.
+BLOCKS = 8
 
 #: Characters of a pseudonym that are shown; enough to tell callers apart on one screen.
-SHORT = 10
+SHORT = 8
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -67,9 +70,9 @@ def _what_they_get(row: Row) -> Text:
 
 
 def _bits(row: Row) -> Text:
-    filled = min(10, round(row.bits))
+    filled = min(BLOCKS, round(row.bits))
     style = "dim" if row.bits < 1 else "red" if row.rung else "yellow"
-    return Text(f"{row.bits:5.1f} ", style=style).append("▪" * filled + " " * (10 - filled))
+    return Text(f"{row.bits:5.1f} ", style=style).append("▪" * filled + " " * (BLOCKS - filled))
 
 
 def render(snapshot: Snapshot) -> RenderableType:
@@ -77,10 +80,10 @@ def render(snapshot: Snapshot) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=False)
     table.add_column("caller", no_wrap=True)
     table.add_column("requests", justify="right")
-    table.add_column("tokens taken", justify="right")
-    table.add_column("bits of evidence", no_wrap=True, min_width=16)
+    table.add_column("tokens", justify="right")
+    table.add_column("bits", no_wrap=True, min_width=14)
     table.add_column("rung")
-    table.add_column("doses")
+    table.add_column("doses", no_wrap=True)
     ranked = order(snapshot.rows)
     for row in ranked[:ROWS]:
         caller = Text(row.subject[:SHORT])
@@ -98,7 +101,7 @@ def render(snapshot: Snapshot) -> RenderableType:
     if rest:
         worst = max(row.bits for row in rest)
         table.add_row(
-            Text(f"{len(rest)} others", style="dim"),
+            Text(_count(len(rest), "other"), style="dim"),
             Text(f"{sum(row.requests for row in rest):,}", style="dim"),
             Text(f"{sum(row.exposure for row in rest):,}", style="dim"),
             Text(f"{worst:5.1f} at most", style="dim"),
@@ -113,15 +116,19 @@ def summary(snapshot: Snapshot) -> str:
     dosed = sum(1 for row in snapshot.rows if row.doses and not row.shadow)
     parts = [
         f"{snapshot.clock}" if snapshot.clock else "",
-        f"{snapshot.callers} callers",
-        f"{snapshot.requests:,} requests",
-        f"{snapshot.refused:,} refused or slowed to a 429" if snapshot.refused else "",
+        _count(snapshot.callers, "caller"),
+        _count(snapshot.requests, "request"),
+        f"{snapshot.refused:,} refused" if snapshot.refused else "",
         f"{dosed} under a dose",
-        f"{snapshot.campaigns} campaigns" if snapshot.campaigns else "",
+        _count(snapshot.campaigns, "campaign") if snapshot.campaigns else "",
         f"log {snapshot.log_size:,} entries" if snapshot.log_size else "",
-        f"head {snapshot.head[:12]}" if snapshot.head else "",
+        f"head {snapshot.head[:8]}" if snapshot.head else "",
     ]
     return " · ".join(part for part in parts if part)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 class View:

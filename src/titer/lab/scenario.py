@@ -83,8 +83,7 @@ def _mixed(rng: random.Random, prompts: Prompts, span: crowd.Span, accounts: int
 def _small(rng: random.Random, prompts: Prompts, span: crowd.Span, accounts: int) -> list[Member]:
     return [
         *crowd.honest(rng, prompts, span, accounts=accounts),
-        attackers.distiller(rng, prompts, span, name="d0000", per_day=800),
-        attackers.logits(rng, span, name="l0000", per_day=300),
+        attackers.logits(rng, span, name="l0000", per_day=600),
     ]
 
 
@@ -94,7 +93,9 @@ RECIPES = {
     "logits": Recipe("an honest crowd and one key that extracts logits", 1000, 1.0, _logits),
     "hydra": Recipe("an honest crowd and 30 light accounts on one list", 1000, 7.0, _hydra),
     "mixed": Recipe("the demo: a small crowd and all three attackers", 70, 1.0, _mixed),
-    "small": Recipe("as much of `mixed` as a small real model can answer", 16, 0.1, _small),
+    "small": Recipe(
+        "what a small real model can answer: an honest few, and logits", 30, 0.1, _small
+    ),
 }
 
 

@@ -30,7 +30,6 @@ def test_the_cast_is_told_in_words():
 def test_groups_without_members_are_left_out():
     assert [label for label, _ in cast.roles(make("small", seed=1).accounts)] == [
         "honest crowd",
-        "distiller",
         "logit extractor",
     ]
 

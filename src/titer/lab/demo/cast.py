@@ -21,6 +21,12 @@ def roles(accounts: Iterable[Account]) -> list[tuple[str, list[Account]]]:
     return [(label, group) for label, group in groups if group]
 
 
+def worst_of(accounts: Iterable[Account]) -> Account:
+    """The attacker that is explained and proved: the distiller, else the logit extractor."""
+    every = list(accounts)
+    return next(a for role in ("distiller", "logits") for a in every if a.role == role)
+
+
 def cast_of(accounts: Iterable[Account]) -> str:
     """Who takes part, in words."""
     counts = Counter(account.role if account.campaign else "honest" for account in accounts)

@@ -9,7 +9,7 @@ from titer.access.secret import load_or_create
 from titer.console.standings import read_view
 from titer.console.story import Story
 from titer.core.ids import Pseudonyms
-from titer.lab.demo.cast import roles
+from titer.lab.demo.cast import roles, worst_of
 from titer.lab.demo.outcome import Facts, Outcome
 from titer.lab.events import Account
 from titer.lab.player import Played, Seen
@@ -42,7 +42,7 @@ class Judge:
         outcome.attackers_dosed = sum(subject[a.name] in facts.dosed for a in attackers)
         story.act("Who stands where, and what they got")
         self._show_roles(accounts, played, subject, facts)
-        self._explain(accounts, "distiller")
+        self._explain(worst_of(accounts).org)
         self._enforcement(played)
         self._campaigns(facts, attackers, subject)
         story.check(
@@ -79,8 +79,7 @@ class Judge:
             rows,
         )
 
-    def _explain(self, accounts: Sequence[Account], role: str) -> None:
-        org = next(a.org for a in accounts if a.role == role)
+    def _explain(self, org: str) -> None:
         outcome = self._outcome
         told = self._stage.verb("explain", org, "--data", str(self._stage.data))
         outcome.must(told.returncode in {0, 1}, f"titer explain failed: {told.stderr.strip()}")
@@ -90,16 +89,8 @@ class Judge:
         """What the two loud attackers noticed, from their own side of the wire."""
         story, outcome = self._story, self._outcome
         story.say("")
-        thief = played.role("distiller")[0]
-        before, after = halves(thief)
-        slowed = after > before + SLOWED or sum(thief.refused.values()) > 0
-        turned = f", {sum(thief.refused.values())} refused" if thief.refused else ""
-        story.check(
-            f"the distiller was slowed: a reply took {before:.2f} s at first and {after:.1f} s at "
-            f"the end; {thief.answered} of {thief.planned} prompts were answered{turned} (its day "
-            "is squeezed, the delay is not: read the seconds, not the share)",
-            good=outcome.must(slowed, "the distiller was not slowed"),
-        )
+        for thief in played.role("distiller"):
+            self._slowed(thief)
         reader = played.role("logits")[0]
         refused = sum(reader.refused.values())
         story.check(
@@ -121,6 +112,18 @@ class Judge:
         )
         outcome.must(outcome.attackers_dosed > 0, "no attacker was given a dose")
 
+    def _slowed(self, thief: Seen) -> None:
+        story, outcome = self._story, self._outcome
+        before, after = halves(thief)
+        slowed = after > before + SLOWED or sum(thief.refused.values()) > 0
+        turned = f", {sum(thief.refused.values())} refused" if thief.refused else ""
+        story.check(
+            f"the distiller was slowed: a reply took {before:.2f} s at first and {after:.1f} s at "
+            f"the end; {thief.answered} of {thief.planned} prompts were answered{turned} (its day "
+            "is squeezed, the delay is not: read the seconds, not the share)",
+            good=outcome.must(slowed, "the distiller was not slowed"),
+        )
+
     def _campaigns(
         self, facts: Facts, attackers: Sequence[Account], subject: dict[str, str]
     ) -> None:
@@ -132,8 +135,8 @@ class Judge:
         outcome.members_wrong = len(found - {subject[a.name] for a in attackers})
         if not hydra:
             story.say(
-                "(The thirty light accounts are too much for this little model: run the "
-                "demo without --model to see them.)",
+                "(A distiller and thirty light accounts want long replies, which are too much for "
+                "this little model: run the demo without --model to see them.)",
                 dim=True,
             )
             return
@@ -144,7 +147,7 @@ class Judge:
                 f"the hunt tied {outcome.members_found} of the {len(hydra)} light accounts "
                 f"together, and {outcome.members_wrong} honest ones: formed by "
                 f"{', '.join(best.formed)}, tested on {', '.join(best.tested)}, "
-                f"{best.bits:.1f} bits; a group of this size {held}",
+                f"{best.bits:.1f} bits; a group like this {held}",
                 good=outcome.must(outcome.members_wrong == 0, "the hunt accused honest callers"),
             )
         else:

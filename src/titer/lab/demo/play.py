@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from rich.console import Console
+from rich.padding import Padding
 
-from titer.console.live import View, summary
+from titer.console.live import View, render
 from titer.console.standings import read_view
 from titer.console.story import WIDTH, Story
 from titer.core.errors import InputError
 from titer.lab import scenario, small_model
-from titer.lab.demo.cast import cast_of
+from titer.lab.demo.cast import cast_of, worst_of
 from titer.lab.demo.judge import Judge
 from titer.lab.demo.outcome import Outcome, read_facts
 from titer.lab.demo.proof import prove
@@ -36,11 +37,10 @@ GRACE = 2.0
 CATCH_UP = 10.0
 
 #: With a small real model: how long its requests are spread, how much longer it may take on a busy
-#: machine, after how many replies under a dose the point is made, and the longest reply (tokens).
+#: machine, and the longest reply (tokens).
 MODEL_SECONDS = 60.0
-MODEL_GRACE = 540.0
-MODEL_ENOUGH = 3
-MODEL_TOKENS = 72
+MODEL_GRACE = 240.0
+MODEL_TOKENS = 64
 
 
 class Demo:
@@ -61,10 +61,11 @@ class Demo:
         """Tell the whole story. Raises `TiterError` when it cannot even be set up."""
         began = time.monotonic()
         story = self._story
+        attackers = "an attacker" if self._model else "three attackers"
         story.title(
             "titer, end to end",
-            "A model server, an honest crowd, three attackers. Everything runs on this machine; "
-            "every request goes through the real gateway; every figure is of this run.",
+            f"A model server, an honest crowd, {attackers}. Everything runs on this machine; every "
+            "request goes through the real gateway; every figure is of this run.",
         )
         with self._stage:
             teach(story, self._stage.data, seed=self._seed)
@@ -73,8 +74,7 @@ class Demo:
             facts = read_facts(self._stage.data)
             judge = Judge(story, self._stage, self._outcome, model=self._model)
             judge.judge(world.accounts, played, facts)
-            thief = next(a.org for a in world.accounts if a.role == "distiller")
-            prove(story, self._stage, self._outcome, org=thief)
+            prove(story, self._stage, self._outcome, org=worst_of(world.accounts).org)
         self._next_steps()
         self._outcome.seconds = time.monotonic() - began
         self._end()
@@ -111,11 +111,9 @@ class Demo:
                 while not task.done():
                     await asyncio.sleep(0.1)
                     view.tick()
-                    if self._model and watch.made_its_point("distiller", enough=MODEL_ENOUGH):
-                        player.stop()
                 played = await task
                 await self._catch_up(played, view)
-            self._console.print(f"   {summary(watch.snapshot())}", highlight=False)
+            self._console.print(Padding(render(watch.snapshot()), (0, 0, 0, 3), expand=False))
             status = await asyncio.to_thread(stage.stop)
         if status != 0:
             self._outcome.failed.append(f"the gateway stopped with status {status}")

@@ -18,15 +18,6 @@ class Watch:
         self._data = data
         self._player = player
         self._names = Names(data)
-        self._dosed_at: dict[str, int] = {}
-
-    def made_its_point(self, role: str, *, enough: int) -> bool:
-        """Whether an account of `role` is throttled and has had `enough` replies since."""
-        for seen in self._player.seen.values():
-            name = seen.account.org
-            if seen.account.role == role and name in self._dosed_at:
-                return seen.answered >= self._dosed_at[name] + enough
-        return False
 
     def snapshot(self) -> Snapshot:
         seen = self._player.seen.values()
@@ -37,16 +28,19 @@ class Watch:
         except InputError:
             return Snapshot(requests=requests, refused=refused, callers=len(self._player.seen))
         rows = []
+        campaigns = {
+            finding.calibration
+            for row in view.rows
+            for finding in row.standing.findings
+            if finding.detector.startswith("hunt@")
+        }
         for row in view.rows:
             standing, decision = row.standing, row.decision
-            name = self._names.of(standing.subject)
             doses = tuple(dose.mitigation for dose in decision.doses) if decision else ()
-            if "throttle" in doses:
-                self._dosed_at.setdefault(name, standing.exchanges)
             rows.append(
                 Row(
                     subject=standing.subject,
-                    name=name,
+                    name=self._names.of(standing.subject),
                     requests=standing.exchanges,
                     exposure=standing.exposure,
                     bits=standing.bits,
@@ -60,5 +54,14 @@ class Watch:
             callers=view.subjects,
             requests=requests,
             refused=refused,
+            campaigns=len(campaigns),
             log_size=view.status.get("log_size", 0),
+            head=self._head(),
         )
+
+    def _head(self) -> str:
+        """The root hash of the last signed head (base64), or "" before there is one."""
+        try:
+            return (self._data / "log" / "checkpoint").read_text("utf-8").split("\n")[2]
+        except (OSError, IndexError):
+            return ""
