@@ -62,7 +62,10 @@ class Verdict(msgspec.Struct):
 
 
 class Flight(msgspec.Struct):
-    """One exchange that has ended, with the request body that the weigher will sketch."""
+    """One exchange that has ended, with the text that the weigher will sketch (`core.gather`).
+
+    `raw` is the request body as received; it goes no further than this process.
+    """
 
     id: str
     at: int
@@ -72,6 +75,8 @@ class Flight(msgspec.Struct):
     endpoint: str
     model: str
     raw: bytes
+    text: bytes
+    chars: int
     facts: RequestFacts
     reply: ReplyFacts
     usage: Usage | None

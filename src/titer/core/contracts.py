@@ -33,7 +33,10 @@ class Detector(Protocol):
         ...
 
     def step(self, state: Any, exchange: Exchange) -> tuple[Any, Iterable[Finding]]:
-        """The next state, and a finding when the subject's score has risen noticeably."""
+        """The next state, and a finding when the subject's score has risen noticeably.
+
+        `state` is what `step` or `start` returned, or what msgpack made of that.
+        """
         ...
 
 

@@ -24,11 +24,12 @@ text's sketch does not depend on what else is in the batch.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
 
+from titer.core.gather import Texts, gather
 from titer.core.masking import (
     CLASSES,
     FOLD,
@@ -41,11 +42,6 @@ from titer.core.masking import (
 from titer.core.nouns import Sketch
 from titer.core.scripts import script
 
-#: Characters of one request that are read; beyond it, head and tail. Bounds the work per
-#: exchange: 0.2 ms for 16 kB of prose, under 5 ms for the worst text found (all quotes).
-CAP = 16_384
-#: Of `CAP`, those taken from the end: the question usually stands there.
-TAIL = 4_096
 #: Band tokens per sketch; the hunt's tables have that many columns.
 BANDS = 8
 #: Tokens per shingle, chosen by measurement (docs/adr/0005-sketch.md).
@@ -54,8 +50,6 @@ SHINGLE = 3
 CELLS = 4
 #: Bytes of a word that count as its stem in `cells`.
 STEM_BYTES = 6
-#: Characters of a role's name that are read; also what a turn counts against `CAP`.
-ROLE = 16
 #: Bytes worked on at once: keeps the arrays of a batch in the processor's cache.
 BATCH_BYTES = 1 << 17
 #: Bytes of key below which a sketch could be undone by trying keys.
@@ -63,7 +57,6 @@ KEY_BYTES = 16
 
 Words = npt.NDArray[np.uint64]
 Index = npt.NDArray[np.intp]
-Texts = Sequence[tuple[str, str]]
 
 _LANES = np.uint64(0x0001_0001_0001_0001)
 _SHIFT = np.uint64(32)
@@ -90,14 +83,17 @@ class Sketcher:
         """The sketch of one request: its (role, text) pairs in order."""
         return self.sketch_many([texts])[0]
 
-    def sketch_many(self, batch: Sequence[Texts]) -> list[Sketch]:
+    def sketch_many(self, batch: Iterable[Texts]) -> list[Sketch]:
         """The sketches of many requests, equal one by one to those of `sketch`."""
+        return self.sketch_gathered(map(gather, batch))
+
+    def sketch_gathered(self, batch: Iterable[tuple[bytes, int]]) -> list[Sketch]:
+        """The same for requests whose text was gathered before (`titer.core.gather`)."""
         done: list[Sketch] = []
         parts: list[bytes] = []
         chars: list[int] = []
         size = 0
-        for texts in batch:
-            part, count = _joined(texts)
+        for part, count in batch:
             parts.append(part)
             chars.append(count)
             size += len(part)
@@ -202,29 +198,6 @@ class Sketcher:
         bits = np.packbits(2 * votes.astype(np.intp) > counts[:, None], axis=1)
         keyed = (bits.astype(np.uint64) ^ self._cell_keys) * odd[3]
         return self._mix(keyed, 4).view(np.int64)
-
-
-def _joined(texts: Texts) -> tuple[bytes, int]:
-    """One request's bytes, each turn opened by a role token, and its characters in all."""
-    count = sum([len(text) for _, text in texts])
-    if count + ROLE * len(texts) <= CAP:
-        body = "".join([f"\n\x01{role[:ROLE]}\x02 {text}\n" for role, text in texts])
-    else:
-        head = _taken(texts, CAP - TAIL, backwards=False)
-        body = "".join((*head, "\n\x01cut\n", *reversed(_taken(texts, TAIL, backwards=True))))
-    return (body or "\n\x01\n").encode("utf-8", "replace"), count
-
-
-def _taken(texts: Texts, room: int, *, backwards: bool) -> list[str]:
-    """Turns from one end, the last of them cut, until `room` characters are spent."""
-    taken: list[str] = []
-    for role, text in reversed(texts) if backwards else texts:
-        if room <= 0:
-            break
-        part = text[-room:] if backwards else text[:room]
-        taken.append(f"\n\x01{role[:ROLE]}\x02 {part}\n")
-        room -= len(part) + ROLE
-    return taken
 
 
 def _tokens(classes: npt.NDArray[np.uint8]) -> tuple[Index, Index]:

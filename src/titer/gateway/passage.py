@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from titer.core.errors import Refused
+from titer.core.gather import gather
 from titer.core.nouns import ReplyFacts, RequestFacts
 from titer.core.wire import Problem, ProblemKind, Request, Transform
 from titer.gateway.dialects.contract import Dialect, Tap
@@ -468,9 +469,11 @@ class Passage:
             reply = ReplyFacts(complete=complete)
         if self.denied:
             facts = msgspec.structs.replace(facts, denied=self.denied)
+        dialect = self.plan.dialect
+        text, chars = gather(tuple(dialect.texts(request.body)) if dialect is not None else ())
         flight = Flight(
             self.id, self.at, self.caller, self.plan.origin, request.dialect, request.endpoint,
-            request.model, request.raw, facts, reply, usage, status,
+            request.model, request.raw, text, chars, facts, reply, usage, status,
         )  # fmt: skip
         try:
             plane.gate.record(flight)

@@ -64,9 +64,9 @@ class Snapshots:
         if saved.made_by != maker(weigher) or saved.size > size:
             return 0
         for detector in weigher.bench.detectors:
-            kind, rows = type(detector.start()), weigher.bench.states[detector.card.name]
+            rows = weigher.bench.states[detector.card.name]
             for subject, raw in saved.states.get(detector.card.name, {}).items():
-                rows[subject] = msgspec.msgpack.decode(raw, type=kind)
+                rows[subject] = msgspec.msgpack.decode(raw)  # `step` takes what msgpack made
         weigher.standings.update(saved.standings)
         weigher.decisions.update(saved.decisions)
         weigher.bench.faults.update(saved.faults)

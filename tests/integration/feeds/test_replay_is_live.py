@@ -4,6 +4,7 @@ import json
 
 import msgspec
 
+from titer.core.gather import gather
 from titer.core.ids import Pseudonyms
 from titer.core.nouns import Origin, Principal, ReplyFacts, Usage
 from titer.core.sketch import Sketcher
@@ -36,13 +37,10 @@ def live(endpoint, body):
     request = dialect.parse(endpoint, raw)
     principal = Principal(PSEUDONYMS.of("principal", "acct-1"), PSEUDONYMS.of("org", "org-1"))
     record = Record(
-        "id-1", 1_777_629_600_000_000, principal, Origin(), dialect.name, endpoint, request.model,
-        raw, (), dialect.facts(request), ReplyFacts(finish="stop", chars=5), Usage(7, 2), 200,
+        "id-1", 1_777_629_600_000_000, principal, Origin(), endpoint, request.model,
+        *gather(tuple(dialect.texts(request.body))), dialect.facts(request),
+        ReplyFacts(finish="stop", chars=5), Usage(7, 2), 200,
     )  # fmt: skip
-    if len(raw) > 128 << 10:
-        from titer.gateway.records import read_texts, shorten
-
-        record.texts, record.raw = shorten(read_texts(dialect.name, raw)), b""
     return Reader(SKETCHER).exchanges([msgspec.msgpack.encode(record)])[0]
 
 

@@ -165,7 +165,7 @@ def test_a_transform_that_raises_lets_the_reply_pass_and_is_not_used_again():
 def flight(usage=None, reply=ReplyFacts(chars=400)) -> Flight:
     return Flight(
         "id", NOW, CALLER, Origin(), "openai.chat", "/v1/chat/completions", "m", b"x" * 40,
-        RequestFacts(), reply, usage, 200,
+        b"", 0, RequestFacts(), reply, usage, 200,
     )  # fmt: skip
 
 

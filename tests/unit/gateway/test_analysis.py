@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from titer.access.limits import Caller
+from titer.core.gather import gather
 from titer.core.nouns import (
     Campaign,
     Card,
@@ -115,7 +116,7 @@ class Hunt:
 @pytest.fixture
 def world(tmp_path):
     class World:
-        ring, log, publisher, hunt = Ring(1 << 16), Log(), Publisher(), Hunt()
+        ring, log, publisher, hunt = Ring(1 << 14), Log(), Publisher(), Hunt()
         ladder = Ladder((Rung(name="r", at=3.0, give=(Dose("throttle", 0.5),), shadow=False),))
         weigher = Weigher((Always(),), Calibrated(), ladder)
 
@@ -128,12 +129,12 @@ def world(tmp_path):
 
         def send(self, n: int, start: int = 0) -> int:
             emit = Recorder(self.ring).emit
-            body = msgspec.json.encode({"messages": [{"role": "user", "content": "hi"}]})
+            text = gather([("user", "hi")])
             return sum(
                 emit(
                     Flight(
                         f"x{i}", 10 + i, Caller("k", Principal(f"p{i}"), 1, 0), Origin(),
-                        "openai.chat", "/v1/chat/completions", "m", body, RequestFacts(),
+                        "openai.chat", "/v1/chat/completions", "m", b"", *text, RequestFacts(),
                         ReplyFacts("stop"), Usage(1, 2), 200,
                     )
                 )

@@ -25,7 +25,7 @@ def test_a_span_has_numbers_and_no_text():
     tracer = Tracer()
     flight = Flight(
         "id1", 1, "caller-words", Origin(ip="token"), "openai.chat", "/v1/chat/completions", "m",
-        b"private", RequestFacts(), ReplyFacts(finish="stop"), Usage(3, 4), 200,
+        b"private", b"private", 7, RequestFacts(), ReplyFacts(finish="stop"), Usage(3, 4), 200,
     )  # fmt: skip
     Telemetry(tracer).finished(flight, 2.0)
     ((name, start, attributes),) = tracer.spans

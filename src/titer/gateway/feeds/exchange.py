@@ -20,7 +20,6 @@ from titer.gateway import dialects
 from titer.gateway.dialects.contract import Dialect
 from titer.gateway.feeds.exchange_log import ExchangeLog
 from titer.gateway.feeds.parts import Bad, Parts, word
-from titer.gateway.records import MAX_RAW, shorten
 
 #: Characters a token when the log does not say: as the engine estimates.
 CHARS_PER_TOKEN = 4
@@ -127,7 +126,7 @@ class Maker:
         except Exception:  # noqa: BLE001 - a body that its dialect would have refused
             self.shape.missing["request"] += 1
             return _NO_FACTS, ()
-        return facts, shorten(texts) if parts.bytes_in > MAX_RAW else texts
+        return facts, texts
 
     def _name(self, line: bytes) -> str:
         """An id of a line that has none: keyed, so that it tests no guess of the text."""
