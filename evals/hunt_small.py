@@ -6,9 +6,10 @@ Honest: the lab's crowd, and beside it four communities made to be mistaken for 
 large class on one campus, parties that run one public benchmark, users of one framework, and an
 undeclared company on one network with one payment. Attackers: the lab's hydra of 30, 100 or
 300 accounts at 100, 50 and 25 % of own traffic, and three disguises of the one of 100.
-Prompts are the lab's own, or published ones with sources split in two halves. Thresholds were
-looked at on seed 0 of the lab's own prompts; all other seeds and prompts are other worlds,
-but of the same makers: not a field error rate.
+Prompts are the lab's own, or published ones with sources split in two halves. Rules and
+thresholds were changed after looking at seeds 0 and 1 of the lab's own prompts and seed 10 of
+published ones; seed 2 and seed 11 were not looked at. All are worlds of the same makers: not a
+field error rate.
 """
 
 from __future__ import annotations
@@ -282,7 +283,7 @@ def main() -> None:
             few = [(0, 0.0, ""), (30, 0.5, ""), (100, 0.5, ""), (300, 0.75, ""),
                    (100, 0.5, "scattered")]  # fmt: skip
             published = Published(given.data, split=split)
-            for row in world(10, published, few):
+            for row in world(11, published, few):
                 rows.append({**row, "prompts": f"{published.name} ({split} sources)"})
     result = {
         "what": "titer hunt on small worlds",
@@ -290,6 +291,7 @@ def main() -> None:
         "per_day": PER_DAY,
         "honest_accounts": HONEST + 350,
         "seeds": given.seeds,
+        "looked_at": "built-in seeds 0 and 1",
         "summary": summary(rows),
         "rows": rows,
     }

@@ -46,7 +46,7 @@ TEAM = 60
 FEW = 20
 MANY_TIES = 3
 #: Chance that members ask the same thing, from which a group is explained by shared questions.
-SAME_QUESTIONS = 0.3
+SAME_QUESTIONS = 0.2
 #: e-value of one test from which that modality counts as a tie of its own.
 TIE = 20.0
 #: Ties besides text and software that a group needs before it may be acted upon unseen.
@@ -191,7 +191,14 @@ def _settle(
     """One campaign per group that passed; overlapping candidates are one group."""
     order = sorted(
         range(len(judged)),
-        key=lambda i: (-judged[i].e_value, -len(judged[i].candidate.units), i),
+        # Networks and cards tell groups apart better than weeks and programs do.
+        key=lambda i: (
+            not passed[i],
+            FORMING.index(judged[i].candidate.formed_by),
+            -judged[i].e_value,
+            -len(judged[i].candidate.units),
+            i,
+        ),
     )
     taken: list[set[int]] = []
     campaigns: list[Campaign] = []

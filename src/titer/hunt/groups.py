@@ -30,7 +30,9 @@ MIN_ROWS = 2
 #: Share of a unit's rows on the values that bind the group, for the unit to be in it.
 MIN_ON_VALUES = 0.3
 #: Cosine of two values' token profiles from which their units are one group.
-ALIKE = 0.5
+ALIKE = 0.7
+#: Cosine with the group, as a share of the median member's, below which a member is let go.
+NEAR = 0.5
 #: Columns of a token profile; tokens share columns by chance, which blurs it a little.
 PROFILE = 2_048
 #: Sets from which profiles are an eighth as wide: 25,000 accounts then cost 50 MB.
@@ -116,7 +118,7 @@ def _same_texts(units: Units, shared: Shared, bound: Bools, members: Places) -> 
         own = _profiles(units, shared, bound, of_unit, len(members))
         whole = own.sum(axis=0)
         cosine = own @ (whole / max(float(np.linalg.norm(whole)), 1e-12))
-        near = cosine >= ALIKE * float(np.median(cosine))
+        near = cosine >= NEAR * float(np.median(cosine))
         if near.all() or int(near.sum()) < MIN_UNITS:
             break
         members = members[near]

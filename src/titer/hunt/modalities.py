@@ -25,6 +25,9 @@ Bools = npt.NDArray[np.bool_]
 
 #: Units that must share a value before it binds them: two are a coincidence or a household.
 MIN_SHARERS = 3
+#: Share of the group that a creation week must hold before it binds: a sign-up wave lasts weeks,
+#: and a year of ordinary sign-ups puts some in every week.
+WAVE = 0.1
 #: Values kept per unit, the most used ones; a rotating proxy shows more than that.
 MAX_VALUES = 12
 #: Share of units that must have a modality before it is used at all.
@@ -65,6 +68,11 @@ class Modality(msgspec.Struct, frozen=True):
     share: Floats
     mass: Floats
     known: Bools
+
+    @property
+    def wave(self) -> float:
+        """The share of a group that one value must hold before it binds."""
+        return WAVE if self.name == "cohort" else 0.0
 
     @property
     def available(self) -> bool:
@@ -153,7 +161,8 @@ def excess_values(modality: Modality, members: npt.NDArray[np.intp]) -> Ints:
     )
     mass = np.bincount(inverse, weights=modality.share[at], minlength=len(value)) / n
     outside = _outside(modality, value, mass, np.full(len(value), n))
-    bound: Ints = value[(sharers >= MIN_SHARERS) & (mass > 2 * outside)]
+    enough = max(MIN_SHARERS, modality.wave * n)
+    bound: Ints = value[(sharers >= enough) & (mass > 2 * outside)]
     return bound
 
 
@@ -195,7 +204,8 @@ def _excess(
     size = np.maximum(n[run_group], 1)
     mass = sums / size
     outside = _outside(modality, run_value, mass, size)
-    more = (sharers >= MIN_SHARERS) & (mass > outside)
+    enough = np.maximum(MIN_SHARERS, modality.wave * size)
+    more = (sharers >= enough) & (mass > outside)
     over = np.where(more, mass - outside, 0.0)
     floor = np.maximum(outside, 1.0 / (1 + len(modality.known)))
     nats = np.where(more, size * mass * np.log(np.maximum(mass, 1e-12) / floor), 0.0)
