@@ -64,8 +64,8 @@ class Demo:
         attackers = "an attacker" if self._model else "three attackers"
         story.title(
             "titer, end to end",
-            f"A model server, an honest crowd, {attackers}. Everything runs on this machine; every "
-            "request goes through the real gateway; every figure is of this run.",
+            f"A model server, an honest crowd, {attackers}. Everything runs on this machine; "
+            "every request goes through the real gateway; every figure is of this run.",
         )
         with self._stage:
             teach(story, self._stage.data, seed=self._seed)
@@ -177,8 +177,11 @@ class Demo:
 def play_demo(
     *, seed: int, seconds: float, model: bool, accepted: bool, keep: str | None, as_json: bool
 ) -> int:
-    """`titer demo`: 0 when every statement held, else 1. With `as_json` the story goes to
-    standard error and the last line of standard output is the outcome."""
+    """`titer demo`: 0 when every statement held, else 1.
+
+    With `as_json` the story goes to standard error, and the last line of standard output is the
+    outcome.
+    """
     if model:
         small_model.require(accepted=accepted)
     console = Console(stderr=as_json, highlight=False)
