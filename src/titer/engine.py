@@ -181,7 +181,7 @@ class Engine:
         return request, tuple(transforms)
 
 
-class Weighed(msgspec.Struct):
+class Weighed(msgspec.Struct, gc=False):
     """What one exchange changed: findings, and a decision when the subject's dose changed."""
 
     exchange: Exchange

@@ -117,6 +117,7 @@ def service(arguments: Any) -> Service:
         workers=config.gateway.workers,
         required=config.evidence.required,
         hunt_every=config.detect.hunt_every,
+        telemetry=config.telemetry.endpoint,
     )
 
 

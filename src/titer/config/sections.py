@@ -240,6 +240,16 @@ class DetectTable(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("hunt_every must not be negative; 0 turns the hunt off")
 
 
+class TelemetryTable(msgspec.Struct, frozen=True, kw_only=True):
+    """Spans for an operator's own collector; nothing is sent anywhere unless this is set.
+
+    endpoint: an OTLP/HTTP traces endpoint, such as `http://127.0.0.1:4318/v1/traces`. Needs the
+        extra `titer[otel]`. Spans carry names and counts, never text, keys or addresses.
+    """
+
+    endpoint: str = ""
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """All of `titer.toml`.
 
@@ -251,6 +261,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     respond: how the ladder behaves.
     ladder: what is given at how many bits.
     evidence: the log.
+    telemetry: spans.
     """
 
     upstream: UpstreamTable = UpstreamTable()
@@ -261,3 +272,4 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     respond: RespondTable = RespondTable()
     ladder: tuple[RungTable, ...] = ()
     evidence: EvidenceTable = EvidenceTable()
+    telemetry: TelemetryTable = TelemetryTable()

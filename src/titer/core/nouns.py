@@ -3,7 +3,8 @@
     Exchange -> Finding -> Campaign -> Decision -> Entry
 
 A fact is encoded as msgpack or JSON by msgspec exactly as declared; field names are part of
-the stored format, so add, never rename. Text never enters an `Exchange`. Times are integers:
+the stored format, so add, never rename. Facts are not tracked by the garbage collector: they
+hold values only, no cycles. Text never enters an `Exchange`. Times are integers:
 microseconds since 1970-01-01 UTC. Every id of a caller is a keyed pseudonym (`titer.core.ids`).
 """
 
@@ -14,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 
-class Principal(msgspec.Struct, frozen=True, omit_defaults=True):
+class Principal(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Who called: one key or account, and the organisation that it belongs to."""
 
     id: str
@@ -29,7 +30,7 @@ class Principal(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.org or self.id
 
 
-class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
+class Origin(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Where a call came from. Addresses are keyed tokens, never the address itself.
 
     `ip` is the token of the whole address, `net` of its /24 (IPv4) or /48 (IPv6); `headers`
@@ -47,7 +48,7 @@ class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
     attestation: str = ""
 
 
-class Sketch(msgspec.Struct, frozen=True, omit_defaults=True):
+class Sketch(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What was asked, without the words: useless without the operator's key.
 
     `frames` are keyed signed 64-bit MinHash bands of the text with its literals masked (equal
@@ -62,7 +63,7 @@ class Sketch(msgspec.Struct, frozen=True, omit_defaults=True):
     lang: str = ""
 
 
-class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Tokens in and out; `estimated` when the upstream did not say (4 characters a token)."""
 
     tokens_in: int = 0
@@ -70,7 +71,7 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     estimated: bool = False
 
 
-class RequestFacts(msgspec.Struct, frozen=True, omit_defaults=True):
+class RequestFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What a request was like, apart from its text.
 
     `params` holds the caller's scalar parameters as sent (numbers, booleans, short enums);
@@ -88,7 +89,7 @@ class RequestFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     biased: tuple[int, ...] = ()
 
 
-class ReplyFacts(msgspec.Struct, frozen=True, omit_defaults=True):
+class ReplyFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What a reply was like, apart from its text. `sha256` is of the bytes sent (hex)."""
 
     finish: str = ""
@@ -100,7 +101,7 @@ class ReplyFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     sha256: str = ""
 
 
-class Exchange(msgspec.Struct, frozen=True, omit_defaults=True):
+class Exchange(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One request and its reply, as facts. `at` is when the request was read (microseconds)."""
 
     id: str
@@ -116,7 +117,7 @@ class Exchange(msgspec.Struct, frozen=True, omit_defaults=True):
     status: int = 200
 
 
-class Transfer(msgspec.Struct, frozen=True, omit_defaults=True):
+class Transfer(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One movement of a repository's content."""
 
     id: str
@@ -129,7 +130,7 @@ class Transfer(msgspec.Struct, frozen=True, omit_defaults=True):
     bytes: int = 0
 
 
-class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
+class Finding(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What one detector concludes about one subject after one exchange.
 
     `bits` is log2 of this detector's calibrated e-value for the subject as of now (a level,
@@ -150,7 +151,7 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     cites: tuple[str, ...] = ()
 
 
-class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
+class Standing(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Where a subject stands: derived from findings and exchanges, never stored as truth.
 
     `bits` is how sure (log2 of the average of the detectors' e-values, silent ones counted
@@ -169,7 +170,7 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
     findings: tuple[Finding, ...] = ()
 
 
-class Campaign(msgspec.Struct, frozen=True, omit_defaults=True):
+class Campaign(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Many callers acting as one. Tested on a modality that did not form it."""
 
     id: str
@@ -187,14 +188,14 @@ class Campaign(msgspec.Struct, frozen=True, omit_defaults=True):
     cites: tuple[str, ...] = ()
 
 
-class Dose(msgspec.Struct, frozen=True):
+class Dose(msgspec.Struct, frozen=True, gc=False):
     """A mitigation by name and how much of it (0..1; 0 is identity)."""
 
     mitigation: str
     strength: float
 
 
-class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
+class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What the ladder gives a subject, why, and until when (microseconds; 0 = until bits fall).
 
     `shadow` decisions change nothing that the caller sees; what they would have done is counted.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # the sketch brings numpy, which a worker never needs
     from titer.core.sketch import Sketcher
 
 
-class Record(msgspec.Struct, array_like=True):
+class Record(msgspec.Struct, array_like=True, gc=False):
     """One exchange on its way to the analysis process. Positions are the format."""
 
     id: str

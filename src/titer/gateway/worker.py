@@ -23,6 +23,7 @@ from titer.gateway.pages import Pages
 from titer.gateway.proxy import Proxy
 from titer.gateway.records import Recorder
 from titer.gateway.standings_feed import Subscriber
+from titer.gateway.telemetry import Telemetry
 from titer.gateway.workers import Shared, listen
 from titer.respond import builtin
 
@@ -35,6 +36,16 @@ _NOT_RECORDING = Problem(
     code="evidence_unavailable",
     retry_after=5.0,
 )
+
+
+def _telemetry(endpoint: str) -> Telemetry | None:
+    """Spans to `endpoint`, or none. Raises `ConfigError` when the extra is not installed."""
+    if not endpoint:
+        return None
+    try:
+        return Telemetry.open(endpoint)
+    except RuntimeError as error:
+        raise ConfigError(f"telemetry: {error}") from None
 
 
 class StrictEngine(Engine):
@@ -85,6 +96,7 @@ class Worker:
                 trusted=service.settings.trusted_proxies,
                 ja4_header=service.settings.ja4_header,
             ),
+            telemetry=_telemetry(service.telemetry),
             snapshot=self._totals,
         )
 
