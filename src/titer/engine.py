@@ -31,6 +31,7 @@ from titer.core.errors import Refused
 from titer.core.nouns import (
     Campaign,
     Decision,
+    Dosed,
     Exchange,
     Finding,
     Origin,
@@ -38,6 +39,7 @@ from titer.core.nouns import (
     RequestFacts,
     Standing,
     Usage,
+    Weighed,
 )
 from titer.core.wire import Request, Transform
 from titer.detect.bench import Bench
@@ -83,18 +85,10 @@ class Flight(msgspec.Struct):
     status: int
 
 
-class Dosed(msgspec.Struct, frozen=True):
-    """A row of the standings table as workers hold it: who is under which decision."""
-
-    standing: Standing
-    decision: Decision
-
-
 class Engine:
     """The hot half: admits, decides and records; one per worker, never blocking.
 
-    `emit` queues a flight for the weigher and returns False when it had to be dropped.
-    `table` is the standings table, filled from the cold half; only this engine reads it.
+    `emit` queues a flight, False when it had to be dropped; `table` is the standings table.
     """
 
     def __init__(
@@ -139,6 +133,11 @@ class Engine:
             transforms += doses
         return Verdict(request, transforms, applied.denied)
 
+    def visit(self, caller: Caller, now: int) -> None:
+        """Count a request that is no exchange. Raises `Refused` when a budget is spent."""
+        self._budgets.take(caller, now, 0)
+        self._budgets.settle(caller, now, tokens_in=0, tokens_out=0)
+
     def headers(self, caller: Caller, now: int, family: str) -> tuple[tuple[str, str], ...]:
         """The dialect family's own rate-limit headers for a reply to this caller."""
         style: Literal["openai", "anthropic"] = "anthropic" if family == "anthropic" else "openai"
@@ -179,14 +178,6 @@ class Engine:
             if transform is not None:
                 transforms.append(Guarded(transform, name, self.faults))
         return request, tuple(transforms)
-
-
-class Weighed(msgspec.Struct, gc=False):
-    """What one exchange changed: findings, and a decision when the subject's dose changed."""
-
-    exchange: Exchange
-    findings: tuple[Finding, ...] = ()
-    decision: Decision | None = None
 
 
 class Weigher:

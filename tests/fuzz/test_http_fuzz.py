@@ -76,6 +76,9 @@ class Gate:
     def decide(self, caller, request, facts: RequestFacts, now):
         return Verdict(request)
 
+    def visit(self, caller, now):
+        pass
+
     def headers(self, caller, now, family):
         return ()
 

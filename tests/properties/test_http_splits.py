@@ -94,6 +94,9 @@ class Gate:
     def decide(self, caller, request, facts, now):
         return Verdict(request, self.transforms())
 
+    def visit(self, caller, now):
+        pass
+
     def headers(self, caller, now, family):
         return ()
 

@@ -214,6 +214,21 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     cites: tuple[str, ...] = ()
 
 
+class Dosed(msgspec.Struct, frozen=True, gc=False):
+    """A row of the standings table as workers hold it: who is under which decision."""
+
+    standing: Standing
+    decision: Decision
+
+
+class Weighed(msgspec.Struct, frozen=True, gc=False):
+    """What one exchange changed: findings, and a decision when the subject's dose changed."""
+
+    exchange: Exchange
+    findings: tuple[Finding, ...] = ()
+    decision: Decision | None = None
+
+
 class Card(msgspec.Struct, frozen=True, kw_only=True):
     """What a detector or mitigation is, for people and for the conformance checks.
 

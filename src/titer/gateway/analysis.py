@@ -20,8 +20,8 @@ from typing import Protocol
 import msgspec
 
 from titer.core.errors import EvidenceError
-from titer.core.nouns import Campaign, Decision, Exchange
-from titer.engine import Dosed, Weighed, Weigher
+from titer.core.nouns import Campaign, Decision, Dosed, Exchange, Weighed
+from titer.engine import Weigher
 from titer.gateway.records import Reader
 from titer.gateway.ring import Ring
 from titer.gateway.snapshots import Snapshots

@@ -13,12 +13,12 @@ import titer
 from titer.access.secret import load_or_create
 from titer.core.errors import ConfigError, InputError
 from titer.core.ids import Pseudonyms
-from titer.core.nouns import Campaign, Exchange
+from titer.core.nouns import Campaign, Exchange, Weighed
 from titer.core.sketch import Sketcher
 from titer.detect import BUILTIN
 from titer.detect.calibration import Calibration
 from titer.detect.calibration import load as read_calibration
-from titer.engine import Weighed, Weigher
+from titer.engine import Weigher
 from titer.evidence.log import Log
 from titer.gateway.analysis import Analysis
 from titer.gateway.records import Reader

@@ -26,6 +26,12 @@ class Gate(Protocol):
         """What becomes of the request; raises `Refused`."""
         ...
 
+    def visit(self, caller: Any, now: int) -> None:
+        """Count a request that is no exchange (a list of models, an open route); raises
+        `Refused` when a budget is spent.
+        """
+        ...
+
     def headers(self, caller: Any, now: int, family: str) -> tuple[tuple[str, str], ...]:
         """Rate-limit headers of the dialect family for the reply."""
         ...

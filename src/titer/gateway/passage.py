@@ -160,6 +160,8 @@ class Passage:
                     self.transforms = verdict.transforms
                 if request.edited:
                     self.body = request.encode()
+            else:
+                plane.gate.visit(self.caller, self.at)
         except Refused as refused:
             problem = refused.problem
             if self.facts is not None and problem.kind in ("invalid_request", "permission"):

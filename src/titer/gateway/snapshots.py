@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from titer.core.nouns import Decision, Standing
-from titer.engine import Dosed, Weigher
+from titer.core.nouns import Decision, Dosed, Standing
+from titer.engine import Weigher
 
 #: Rows of the view for people: the most suspicious first. The snapshot holds all.
 MAX_VIEW = 2000

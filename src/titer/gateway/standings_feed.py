@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from titer.engine import Dosed
+from titer.core.nouns import Dosed
 
 _LENGTH = struct.Struct(">I")
 

@@ -55,6 +55,9 @@ class FakeGate:
     def decide(self, caller, request, facts, now):
         return Verdict(self.change(request), self.transforms())
 
+    def visit(self, caller, now):
+        pass
+
     def headers(self, caller, now, family):
         return self.limits
 

@@ -39,6 +39,9 @@ class Gate:
             raise Refused(self.problem)
         return Verdict(request, self.transforms())
 
+    def visit(self, caller, now):
+        pass
+
     def headers(self, caller, now, family):
         return ()
 

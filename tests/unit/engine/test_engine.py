@@ -9,6 +9,7 @@ from titer.core.nouns import (
     Card,
     Decision,
     Dose,
+    Dosed,
     Exchange,
     Finding,
     Origin,
@@ -22,7 +23,7 @@ from titer.core.nouns import (
 from titer.core.wire import Problem, Reply, Request
 from titer.detect.bias_ledger import BiasLedger
 from titer.detect.parameter_policy import ParameterPolicy
-from titer.engine import Dosed, Engine, Flight, Weigher
+from titer.engine import Engine, Flight, Weigher
 from titer.respond import builtin
 from titer.respond.ladder import Ladder, Rung
 

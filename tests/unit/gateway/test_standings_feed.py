@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
-from titer.core.nouns import Decision, Dose, Standing
-from titer.engine import Dosed
+from titer.core.nouns import Decision, Dose, Dosed, Standing
 from titer.gateway.standings_feed import Publisher, Subscriber
 
 
