@@ -8,8 +8,8 @@ undeclared company on one network with one payment. Attackers: the lab's hydra o
 300 accounts at 100, 50 and 25 % of own traffic, and three disguises of the one of 100.
 Prompts are the lab's own, or published ones with sources split in two halves. Rules and
 thresholds were changed after looking at seeds 0 and 1 of the lab's own prompts and seed 10 of
-published ones; seed 2 and seed 11 were not looked at. All are worlds of the same makers: not a
-field error rate.
+published ones (both halves); seed 2 and seed 11 were not looked at. All are worlds of the same
+makers, and accounts of one world are not independent: not a field error rate.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ from titer.lab.writers import line
 DAYS = 4.0
 HONEST = 700
 PER_DAY = 26.0
+#: Seeds after which rules or thresholds were changed.
+LOOKED_AT = (0, 1, 10)
 SECRET = b"titer evaluation, not a secret.."
 
 
@@ -283,15 +285,15 @@ def main() -> None:
             few = [(0, 0.0, ""), (30, 0.5, ""), (100, 0.5, ""), (300, 0.75, ""),
                    (100, 0.5, "scattered")]  # fmt: skip
             published = Published(given.data, split=split)
-            for row in world(11, published, few):
-                rows.append({**row, "prompts": f"{published.name} ({split} sources)"})
+            rows += world(11, published, few)
+    fresh = [row for row in rows if row["seed"] not in LOOKED_AT]
     result = {
         "what": "titer hunt on small worlds",
         "days": DAYS,
         "per_day": PER_DAY,
         "honest_accounts": HONEST + 350,
-        "seeds": given.seeds,
-        "looked_at": "built-in seeds 0 and 1",
+        "looked_at_seeds": LOOKED_AT,
+        "summary_not_looked_at": summary(fresh),
         "summary": summary(rows),
         "rows": rows,
     }
