@@ -17,7 +17,7 @@ from titer.engine import Verdict
 from titer.gateway import worker, workers
 from titer.gateway.settings import GatewaySettings
 from titer.gateway.standings_feed import Publisher
-from titer.respond.ladder import Ladder
+from titer.respond.ladder import default_ladder
 
 WINDOW = 8
 
@@ -53,7 +53,11 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = GatewaySettings(upstream=arguments.upstream, port=arguments.port)
     service = workers.Service(
-        data=arguments.data, settings=settings, policy=PolicyConfig(), ladder=Ladder(), tiers={}
+        data=arguments.data,
+        settings=settings,
+        policy=PolicyConfig(),
+        ladder=default_ladder(),
+        tiers={},
     )
     private = arguments.data / "enforce"
     private.mkdir(exist_ok=True)

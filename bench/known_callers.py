@@ -36,8 +36,8 @@ def fill(data: Path, n: int, tier: str) -> list[str]:
     draw = random.Random(SEED)
     keys = []
     with KeyBook(data) as book:
-        issuer = book._issuer  # noqa: SLF001
-        with book._store.write() as (db, seq):  # noqa: SLF001
+        issuer = book._issuer
+        with book._store.write() as (db, seq):
             db.execute("PRAGMA cache_size = -200000")
             org = 0
             for i in range(n):
@@ -45,10 +45,10 @@ def fill(data: Path, n: int, tier: str) -> list[str]:
                 body = f"titer_{key_id}_" + "".join(draw.choices(token.ALPHABET, k=41))
                 key = body + token.check(body)
                 if i % 4 == 0:
-                    org = issuer._org(db, f"org-{i // 4}", seq)  # noqa: SLF001
-                name = bytes.fromhex(issuer._names.of("principal", key_id))  # noqa: SLF001
-                slot = book._store.next("slot")  # noqa: SLF001
-                row = (key_id, issuer._tag(key.encode()), key_id, name, slot, org)  # noqa: SLF001
+                    org = issuer._org(db, f"org-{i // 4}", seq)
+                name = bytes.fromhex(issuer._names.of("principal", key_id))
+                slot = book._store.next("slot")
+                row = (key_id, issuer._tag(key.encode()), key_id, name, slot, org)
                 db.execute(
                     "INSERT INTO keys VALUES (?,?,?,?,?,?,?,'[]','',?,0,0,?)",
                     (*row, tier, int(time.time()), seq),

@@ -1,0 +1,227 @@
+"""`python -m bench [NAME...]`: every figure of the speed table, as ratios inside one run.
+
+    gateway     CPU per request and per chunk beside nginx and whichever peers are there
+    enforce     the same with a held-back window and one event in ten rewritten
+    streams     1,500 concurrent streams on one core: errors, chunks/s, memory
+    disconnect  from the caller's leaving to the upstream's connection closing
+    workers     requests/s with two workers over one (on two cores a lower bound: see below)
+    growth      resident memory over a long run, after warm-up
+    log         durable appends to the evidence log
+    feed        exchanges/s of `titer feed`
+    keys        a million known callers against a thousand
+    sketch      microseconds a sketch
+
+Peers are looked for on PATH and in ENVOY, LITELLM, UNMIMIC, VLLM_ROUTER (paths of their binaries;
+`bench/kit/kit.py` says how to install them); one that is missing is skipped, with a line that says
+so. The figure to trust is CPU time over the whole process tree; absolute times mean little. The C
+programs of `bench/kit` need a compiler. Two cores are needed, and nothing else should run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "kit"))
+
+import kit  # noqa: E402
+
+TITER = [sys.executable, "-m", "titer"]
+
+
+def data_directory(tmp: Path) -> tuple[Path, str]:
+    """A fresh data directory and a key in it."""
+    data = Path(tempfile.mkdtemp(prefix="data-", dir=tmp))
+    made = subprocess.run(
+        [*TITER, "keys", "create", "--data", str(data), "--org", "bench", "--json"],
+        capture_output=True, check=True,
+    )  # fmt: skip
+    return data, json.loads(made.stdout)["key"]
+
+
+def serve(data: Path, *more: str) -> str:
+    return " ".join(
+        [*TITER, "serve", "--port", "{port}", "--upstream", "http://127.0.0.1:{upstream}",
+         "--data", str(data), *more]
+    )  # fmt: skip
+
+
+def peers() -> list[str]:
+    found = ["nginx"]
+    for name, variable in (
+        ("envoy", "ENVOY"),
+        ("litellm-fast", "LITELLM"),
+        ("unmimic", "UNMIMIC"),
+    ):
+        if os.environ.get(variable):
+            found.append(name)
+    router = os.environ.get("VLLM_ROUTER")
+    if router:
+        found.append(
+            f"cmd:vllm-router={router} --host 127.0.0.1 --port {{port}} "
+            "--worker-urls http://127.0.0.1:{upstream} --policy round_robin"
+        )
+    return found
+
+
+def run_kit(script: str, key: str, *words: str) -> int:
+    command = [sys.executable, str(HERE / "kit" / script), *words]
+    return subprocess.run(command, env={**os.environ, "KEY": key}, check=False).returncode
+
+
+def gateway(tmp: Path, reps: int) -> int:
+    data, key = data_directory(tmp)
+    return run_kit(
+        "bench.py", key, "-r", str(reps), "-m", "json,big,lat,sse_lo,sse_hi", *peers(),
+        f"cmd:titer={serve(data)}",
+    )  # fmt: skip
+
+
+def enforce(tmp: Path, reps: int) -> int:
+    data, key = data_directory(tmp)
+    command = (
+        f"{sys.executable} -m bench.enforce_gateway --port {{port}} "
+        f"--upstream http://127.0.0.1:{{upstream}} --data {data}"
+    )
+    return run_kit(
+        "bench.py", key, "-r", str(reps), "-m", "sse_hi", "nginx", f"cmd:enforce={command}"
+    )
+
+
+def streams(tmp: Path, reps: int) -> int:
+    data, key = data_directory(tmp)
+    return run_kit(
+        "bench.py", key, "-r", str(reps), "-m", "many", "nginx", f"cmd:titer={serve(data)}"
+    )
+
+
+def disconnect(tmp: Path, reps: int) -> int:
+    data, key = data_directory(tmp)
+    return run_kit("disconnect.py", key, "-r", str(reps), "nginx", f"cmd:titer={serve(data)}")
+
+
+class Running:
+    """titer under load from the kit's client, not pinned to one core unless asked."""
+
+    def __init__(self, tmp: Path, *flags: str, core: int | None = None) -> None:
+        self.tmp = tmp
+        kit.raise_open_files()
+        if not (tmp / "load").exists():
+            kit.build(tmp)
+        self.data, self.key = data_directory(tmp)
+        self.port, self.upstream = kit.free_port(), kit.free_port()
+        self.model = kit.start([tmp / "upstream", "-p", self.upstream, "-n", 100])
+        kit.wait_for_port(self.upstream)
+        words = serve(self.data, *flags).replace("{port}", str(self.port))
+        words = words.replace("{upstream}", str(self.upstream))
+        self.server = kit.start(words.split(), core=core)
+        kit.wait_for_port(self.port, 30)
+
+    def load(self, *options: object) -> dict:
+        common = ["-p", self.port, "-u", "/v1/chat/completions", "-k", self.key, "-f", "chat"]
+        return kit.load(self.tmp, [*common, *options])
+
+    def stop(self) -> None:
+        kit.stop(self.server)
+        kit.stop(self.model)
+
+
+def workers(tmp: Path, reps: int) -> int:
+    """Client and mock share the cores with the workers, so this is a lower bound."""
+    rates: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(reps):
+        for count, found in rates.items():
+            one = Running(tmp, "--workers", str(count))
+            one.load("-c", 16, "-d", 1)
+            found.append(one.load("-c", 64, "-d", 3)["rps"])
+            one.stop()
+    best = {count: max(found) for count, found in rates.items()}
+    ratio = best[2] / best[1]
+    print(f"workers: 1 -> {best[1]:.0f} requests/s, 2 -> {best[2]:.0f}, ratio {ratio:.2f}")
+    print(json.dumps({"bench": "workers", "one": best[1], "two": best[2], "ratio": ratio}))
+    return 0
+
+
+def growth(tmp: Path, reps: int) -> int:
+    """RSS of each process after a warm-up and at the end of `reps` x 330,000 requests."""
+    one = Running(tmp)
+    try:
+        done = 0
+        while done < 50_000:
+            done += one.load("-c", 32, "-d", 5)["ok"]
+        tree = kit.descendants(one.server.pid)
+        before = {pid: rss(pid) for pid in tree}
+        asked = 0
+        while asked < reps * 330_000:
+            asked += one.load("-c", 32, "-d", 20)["ok"]
+        after = {pid: rss(pid) for pid in tree}
+    finally:
+        one.stop()
+    rows = [
+        {"pid": pid, "before_mb": round(before[pid], 1), "after_mb": round(after[pid], 1)}
+        for pid in tree
+    ]
+    total = sum(after.values()) / sum(before.values()) - 1
+    print(f"growth: {asked:,} requests, resident memory {total:+.1%} in all")
+    print(json.dumps({"bench": "growth", "requests": asked, "growth": total, "rows": rows}))
+    return 0
+
+
+def rss(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def script(name: str, *words: str) -> Callable[[Path, int], int]:
+    def run(tmp: Path, reps: int) -> int:
+        del tmp, reps
+        command = [sys.executable, str(HERE / f"{name}.py"), *words]
+        return subprocess.run(command, check=False).returncode
+
+    return run
+
+
+BENCHES: dict[str, Callable[[Path, int], int]] = {
+    "gateway": gateway,
+    "enforce": enforce,
+    "streams": streams,
+    "disconnect": disconnect,
+    "workers": workers,
+    "growth": growth,
+    "log": script("log_append"),
+    "feed": script("feed"),
+    "keys": script("known_callers"),
+    "sketch": script("sketch"),
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHES))
+    parser.add_argument("-r", "--reps", type=int, default=3, help="repetitions (medians)")
+    options = parser.parse_args()
+    unknown = set(options.names) - set(BENCHES)
+    if unknown:
+        parser.error(f"no bench {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
+    if shutil.which("gcc") is None and shutil.which(os.environ.get("CC", "gcc")) is None:
+        parser.error("a C compiler is needed for the mock and the load client: install gcc")
+    worst = 0
+    with tempfile.TemporaryDirectory(prefix="titer-bench-") as name:
+        for bench in options.names or BENCHES:
+            print(f"\n== {bench}", flush=True)
+            worst = max(worst, BENCHES[bench](Path(name), options.reps))
+    return worst
+
+
+if __name__ == "__main__":
+    sys.exit(main())

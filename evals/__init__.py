@@ -1,0 +1,1 @@
+"""Quality, with seeds and intervals: `python -m evals`. Results are committed beside."""
