@@ -27,7 +27,7 @@ demo: $(VENV)/.run
 	$(BIN)/titer demo
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -28,8 +28,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-from evals.accounts import DATA, Prompts, attacker, honest
 
+from evals.accounts import DATA, Prompts, attacker, honest
 from titer.core.contracts import Detector
 from titer.core.nouns import Exchange
 from titer.core.sketch import Sketcher

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 
 from titer.access.budgets import Budgets
@@ -87,6 +88,7 @@ class Worker:
         self._pages = Pages(shared.pages, number)
         self._ring = shared.rings[number]
         self._stopping = asyncio.Event()
+        self._parent = os.getppid()
         self._proxy = Proxy(
             self._settings,
             self._engine,
@@ -121,6 +123,8 @@ class Worker:
     async def _keep_house(self) -> None:
         while True:
             await asyncio.sleep(HOUSEKEEPING)
+            if os.getppid() != self._parent:  # the supervisor was killed: nobody would stop us
+                self._stopping.set()
             with contextlib.suppress(ConfigError):  # the key book has closed itself: 401 for all
                 self._keys.refresh()
             self._pages.write(self._counters())

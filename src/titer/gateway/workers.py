@@ -193,7 +193,7 @@ def _child(main: Callable[[], None]) -> NoReturn:
         code = GIVE_UP
     except OSError as error:
         say(f"{error.strerror or error} ({type(error).__name__})")
-        code = GIVE_UP if isinstance(error, PermissionError) else 1
+        code = GIVE_UP if isinstance(error, (PermissionError, BlockingIOError)) else 1
     except BaseException as error:  # noqa: BLE001 - a child must not fall into the parent's code
         say(f"internal error: {type(error).__name__}; set TITER_DEBUG=1 to see where")
         if os.environ.get("TITER_DEBUG"):

@@ -55,7 +55,8 @@ class Service:
         self.server = subprocess.Popen(
             [
                 sys.executable, "-m", "titer", "serve", "--port", str(self.port),
-                "--upstream", f"http://127.0.0.1:{self.upstream}", "--data", str(self.data), *flags,
+                "--upstream", f"http://127.0.0.1:{self.upstream}", "--data", str(self.data),
+                *flags,
             ],
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -72,8 +73,8 @@ class Service:
 
     def close(self) -> None:
         if self.server is not None:
-            self.server.kill()
-            self.server.communicate()
+            self.server.terminate()
+            self.server.communicate(timeout=60)
         self.model.kill()
         self.model.wait()
 

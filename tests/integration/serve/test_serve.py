@@ -110,6 +110,18 @@ def test_a_killed_analysis_process_is_replaced_and_nothing_acknowledged_is_lost(
     assert service.verb("replay", "--data", str(service.data)).returncode == 0
 
 
+def test_children_follow_a_supervisor_that_was_killed(service):
+    key = service.key("acme")
+    service.start()
+    assert service.ask(key)[0] == 200
+    children = _children(service.server.pid)
+    service.server.kill()
+    service.server.communicate(timeout=60)  # ends when nobody holds its standard error any more
+    service.server = None
+    assert not any(_alive(pid) for pid in children)
+    assert len(entries(service, "exchange")) == 1
+
+
 def test_workers_share_port_keys_and_log(service):
     key = service.key("acme")
     service.start("--workers", "2")
@@ -137,6 +149,15 @@ def test_two_services_cannot_write_one_log(service):
     )
     assert second.returncode == 2
     assert "another process writes this log" in second.stderr
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rsplit(")", 1)[1].split()[0] != "Z"
 
 
 def _children(pid: int) -> list[int]:

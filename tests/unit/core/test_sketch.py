@@ -2,8 +2,8 @@
 
 import pytest
 
-from titer.core.nouns import Sketch
 from titer.core.gather import CAP
+from titer.core.nouns import Sketch
 from titer.core.sketch import BANDS, CELLS, Sketcher
 
 SKETCHER = Sketcher(b"k" * 32)

@@ -245,7 +245,8 @@ def test_lines_that_cannot_be_used_have_a_reason(line, why):
 
 
 @pytest.mark.parametrize("at", [1777629600.123, 1777629600123, 1777629600123000,
-                                "2026-05-01T12:00:00.123+02:00", "2026-05-01 10:00:00.123"])  # fmt: skip
+                                "2026-05-01T12:00:00.123+02:00",
+                                "2026-05-01 10:00:00.123"])  # fmt: skip
 def test_times_are_read_in_every_usual_way(at):
     assert made(ExchangeLog(PSEUDONYMS), {**LINE, "at": at}).at == 1_777_629_600_123_000
 
