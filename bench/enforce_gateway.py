@@ -62,7 +62,7 @@ def main() -> None:
     private = arguments.data / "enforce"
     private.mkdir(exist_ok=True)
     ring = workers.Ring()
-    shared = workers.Shared(service, (ring,), private / "standings", private)
+    shared = workers.Shared(service, (ring,), private / "standings", private, os.getppid())
     if os.fork() == 0:
         publisher = Publisher(shared.standings)
         while True:  # the analysis process's part, without the analysis: empty the ring

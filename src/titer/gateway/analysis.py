@@ -78,6 +78,7 @@ class Analysis:
         snapshots: Snapshots,
         hunt: Hunt | None = None,
         hunt_every: float = 60.0,
+        parent: int = 0,
     ) -> None:
         self._rings = rings
         self._reader = reader
@@ -87,6 +88,7 @@ class Analysis:
         self._snapshots = snapshots
         self._hunt = hunt
         self._hunt_every = hunt_every
+        self._parent = parent or os.getppid()
         self._stop = False
         self._encode = msgspec.json.Encoder().encode
         self._spool: list[Entry] = []
@@ -108,7 +110,6 @@ class Analysis:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
         now = time.monotonic()
         checkpoint, hunt = now + CHECKPOINT_EVERY, now + self._hunt_every
-        parent = os.getppid()
         while True:
             busy = self._turn()
             now = time.monotonic()
@@ -121,7 +122,7 @@ class Analysis:
                 hunt = time.monotonic() + self._hunt_every
             self._publisher.poll()
             if not busy:
-                if self._stop or os.getppid() != parent:
+                if self._stop or os.getppid() != self._parent:
                     break
                 time.sleep(POLL)
         self._sign()

@@ -142,6 +142,7 @@ def make_analysis(shared: Shared) -> Analysis:
         snapshots=snapshots,
         hunt=hunt,
         hunt_every=service.hunt_every,
+        parent=shared.parent,
     )
 
 

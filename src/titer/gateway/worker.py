@@ -88,7 +88,7 @@ class Worker:
         self._pages = Pages(shared.pages, number)
         self._ring = shared.rings[number]
         self._stopping = asyncio.Event()
-        self._parent = os.getppid()
+        self._parent = shared.parent
         self._proxy = Proxy(
             self._settings,
             self._engine,

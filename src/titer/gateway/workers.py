@@ -72,12 +72,13 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Shared(msgspec.Struct, frozen=True):
-    """What all processes of one service inherit."""
+    """What all processes of one service inherit; `parent` is the supervisor's process id."""
 
     service: Service
     rings: tuple[Ring, ...]
     standings: Path
     pages: Path
+    parent: int
 
 
 def serve(service: Service, *, ready: Callable[[], None] = lambda: None) -> int:
@@ -85,7 +86,7 @@ def serve(service: Service, *, ready: Callable[[], None] = lambda: None) -> int:
     private = Path(tempfile.mkdtemp(prefix="titer-"))  # mode 0700; unix socket paths are short
     try:
         rings = tuple(Ring() for _ in range(service.workers))
-        shared = Shared(service, rings, private / "standings", private)
+        shared = Shared(service, rings, private / "standings", private, os.getpid())
         return Supervisor(shared).run(ready)
     finally:
         shutil.rmtree(private, ignore_errors=True)
