@@ -118,6 +118,9 @@ def test_children_follow_a_supervisor_that_was_killed(service):
     service.server.kill()
     service.server.communicate(timeout=60)  # ends when nobody holds its standard error any more
     service.server = None
+    deadline = time.monotonic() + 30
+    while any(_alive(pid) for pid in children) and time.monotonic() < deadline:
+        time.sleep(0.05)  # they have closed everything; the kernel may not have reaped them yet
     assert not any(_alive(pid) for pid in children)
     assert len(entries(service, "exchange")) == 1
 
