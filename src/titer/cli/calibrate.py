@@ -36,8 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     from titer.access.secret import load_or_create
     from titer.cli.progress import watching
     from titer.core.ids import Pseudonyms
-    from titer.detect import BUILTIN
     from titer.detect.calibration import fit
+    from titer.detect.plugins import detectors
     from titer.gateway.assembly import make_sketcher
     from titer.gateway.feeds import Feed
 
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         attackers = _attackers(arguments.labels) if arguments.labels else frozenset()
         excluded = _subjects(attackers, again, pseudonyms) if attackers else frozenset()
-        made = fit(BUILTIN, again, seed=arguments.seed, exclude=excluded)
+        made = fit(detectors(), again, seed=arguments.seed, exclude=excluded)
     path = data / "calibration.json"
     _write(path, made.dump())
     figures = [

@@ -15,8 +15,8 @@ from titer.core.errors import ConfigError
 from titer.core.nouns import Dose
 from titer.gateway.settings import GatewaySettings, OpenRoute, Secret
 from titer.gateway.workers import Service
-from titer.respond import builtin
 from titer.respond.ladder import Ladder, Rung, default_ladder
+from titer.respond.plugins import mitigations
 
 #: Where state is kept when `--data` is not given.
 DEFAULT_DATA = Path("titer-data")
@@ -62,7 +62,7 @@ def _check(config: Config, source: Source) -> None:
         ClientAddress(config.gateway.trusted_proxies)
     except ConfigError as error:
         source.fail(("gateway", "trusted_proxies"), str(error))
-    known = sorted(builtin())
+    known = sorted(mitigations())
     for i, rung in enumerate(config.ladder):
         for j, dose in enumerate(rung.give):
             if dose.mitigation not in known:

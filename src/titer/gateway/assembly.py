@@ -15,9 +15,9 @@ from titer.core.errors import ConfigError, InputError
 from titer.core.ids import Pseudonyms
 from titer.core.nouns import Campaign, Exchange, Weighed
 from titer.core.sketch import Sketcher
-from titer.detect import BUILTIN
 from titer.detect.calibration import Calibration
 from titer.detect.calibration import load as read_calibration
+from titer.detect.plugins import detectors
 from titer.engine import Weigher
 from titer.evidence.log import Log
 from titer.gateway.analysis import Analysis
@@ -76,8 +76,9 @@ def load_calibration(data: Path) -> Calibration | None:
 
 def make_weigher(calibration: Calibration | None, ladder: Ladder) -> Weigher:
     """A weigher at the start of its fold."""
-    detectors = BUILTIN if calibration is None else calibration.fit_detectors(BUILTIN)
-    return Weigher(detectors, calibration, ladder)
+    every = detectors()
+    fitted = every if calibration is None else calibration.fit_detectors(every)
+    return Weigher(fitted, calibration, ladder)
 
 
 def announce(log: Log, weigher: Weigher) -> None:

@@ -26,7 +26,7 @@ from titer.gateway.records import Recorder
 from titer.gateway.standings_feed import Subscriber
 from titer.gateway.telemetry import Telemetry
 from titer.gateway.workers import Shared, listen
-from titer.respond import builtin
+from titer.respond.plugins import mitigations
 
 #: Seconds between looks for changed keys, and between publications of the counters.
 HOUSEKEEPING = 1.0
@@ -79,7 +79,7 @@ class Worker:
             budgets=budgets,
             policy=ParameterPolicy(service.policy),
             ledger=ledger,
-            mitigations=builtin(),
+            mitigations=mitigations(),
             emit=Recorder(shared.rings[number]).emit,
         )
         self._subscriber = Subscriber(shared.standings, self._engine.table)
