@@ -96,8 +96,7 @@ class Parameters:
         measures="how many different biases a subject tries in requests shaped like probes, over "
         "how many vocabulary ids, and how many different leaking parameters",
         blind_to="reading out by sampling alone; comparisons through JSON schemas or tool names "
-        "with two choices; the same ids in every request with only the values changing; a "
-        "read-out spread over unlinked subjects",
+        "with two choices; a read-out spread over unlinked subjects",
         benign_causes="an application that builds a new label set for every question, a search "
         "over ban lists, research on calibration",
         cost="0.3 us for requests without bias or denial, else about 10 us; 6 kB a subject",
