@@ -23,7 +23,7 @@ TARGET = Path(__file__).parent / "images" / "demo.svg"
 #: second, which is left out.
 PARTS = ((r"^3  ", r"^4  "), (r"^   ✓ the distiller", r"^6  "), (r"seconds, all on", r"$^"))
 #: Lines left out within the parts: the many lines of progress, and what only fills the screen.
-SKIP = re.compile(r"callers · .* head|^ +claims |^ +entries |more lines")
+SKIP = re.compile(r"callers · |^ +claims |^ +entries |more lines")
 #: Fonts would be fetched from elsewhere; the reader's own will do.
 FONTS = re.compile(r"@font-face\s*\{.*?\}\s*", re.DOTALL)
 
