@@ -9,6 +9,8 @@ import msgspec
 from titer.core.contracts import Detector
 from titer.core.nouns import Card, Exchange, Finding
 from titer.detect.calibration import Calibration
+from titer.detect.fold import Wagering
+from titer.detect.strata import Glance, glance
 
 #: Who speaks when titer reports about itself.
 SELF = "titer.engine"
@@ -27,20 +29,35 @@ class Bench:
         self.calibration = calibration
         self.states: dict[str, dict[str, Any]] = {d.card.name: {} for d in detectors}
         self.faults: dict[str, int] = {}
+        #: Detectors that share one look at an exchange; a subclass with its own `step` does not.
+        self._folds = {
+            d.card.name: d.fold
+            for d in detectors
+            if isinstance(d, Wagering) and type(d).step is Wagering.step
+        }
 
     def weigh(self, exchange: Exchange) -> list[Finding]:
         """What all detectors say to one exchange; never raises."""
         found: list[Finding] = []
+        seen: Glance | None = None
         for detector in self.detectors:
             card = detector.card
+            name = card.name
             try:
                 subject = detector.subject(exchange)
                 if subject is None:
                     continue
-                states = self.states[card.name]
+                states = self.states[name]
                 state = states[subject] if subject in states else detector.start()
-                states[subject], findings = detector.step(state, exchange)
-                found += [self._earn(finding, card, exchange) for finding in findings]
+                fold = self._folds.get(name)
+                if fold is None:
+                    states[subject], findings = detector.step(state, exchange)
+                else:
+                    if seen is None:
+                        seen = glance(exchange)
+                    states[subject], findings = fold(state, exchange, seen)
+                if findings:
+                    found += [self._earn(finding, card, exchange) for finding in findings]
             except Exception as error:  # noqa: BLE001 - the failure table: traffic flows
                 found += self._fault(card, exchange, error)
         return found

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import xxhash
 
 from titer.core.nouns import Card, Exchange
 from titer.detect import memory
-from titer.detect.fold import State, Wagering
-from titer.detect.strata import lesson, single_turn
+from titer.detect.fold import DRAFT_HORIZON, State, Wagering
+from titer.detect.strata import Glance
 
 #: Cells that must be familiar for a question to belong to the caller's family: half of them.
 FAMILIAR = 2
-#: A cell is familiar when it was seen in this share of requests; chance gives 1 in 256.
-FAMILIAR_SHARE = 1 / 32
-#: Settings are usual when they were seen in this share of requests.
-USUAL_SHARE = 1 / 8
+#: A cell is familiar when 1 in so many requests had it (chance gives 1 in 256), and two did.
+FAMILIAR_ONE_IN = 32
+#: Settings are usual when 1 in so many requests had them, and two did.
+USUAL_ONE_IN = 8
+#: Both in whole numbers: comparing counts with fractions was a quarter of this detector's time.
+TWICE = 2
 #: Requests before a family can be told.
 ESTABLISHED = 8
 #: Parameters that a pipeline fixes once and a person's tools leave out or vary.
 SETTINGS = ("max_tokens", "max_completion_tokens", "temperature", "top_p", "n", "seed")
+
+#: Combinations of model and settings whose token is remembered; when full, the memory starts anew.
+MEMORY = 4096
 
 #: Settings above this are as good as absent: no model takes them.
 LARGEST = 1e9
@@ -48,19 +54,47 @@ class Coverage(Wagering):
     )
     drafts = (0.2, 0.3, 0.1, 0.1)
 
-    def judge(self, state: State, exchange: Exchange, *, new: bool) -> float | None:
-        tokens, seen = state.tokens, state.seen
-        settings = _settings(exchange)
-        usual = tokens.get(settings, 0) >= max(2.0, seen * USUAL_SHARE)
-        least = max(2.0, seen * FAMILIAR_SHARE)
+    def __init__(
+        self,
+        nulls: Sequence[float] | None = None,
+        *,
+        origin: int = 0,
+        horizon: int = DRAFT_HORIZON,
+    ) -> None:
+        super().__init__(nulls, origin=origin, horizon=horizon)
+        self._tokens: dict[tuple[str, tuple[Any, ...]], int] = {}
+
+    def judge(self, state: State, exchange: Exchange, seen: Glance, *, new: bool) -> float | None:
+        tokens, before = state.tokens, state.seen
+        settings = self._settings(exchange)
         cells = exchange.sketch.cells
+        least = -(-before // FAMILIAR_ONE_IN)
+        if least < TWICE:  # noqa: PLR1730 - max() would double the cost
+            least = TWICE
         familiar = 0
         for cell in cells:
-            familiar += tokens.get(cell, 0) >= least
+            if tokens.get(cell, 0) >= least:
+                familiar += 1
+        known = tokens.get(settings, 0)
+        usual = known >= TWICE and known * USUAL_ONE_IN >= before
         memory.count(tokens, (*cells, settings))
-        if seen < ESTABLISHED or not usual or familiar < FAMILIAR or not single_turn(exchange):
+        if before < ESTABLISHED or not usual or familiar < FAMILIAR or not seen.single:
             return None
-        return lesson(exchange) if new else 0.0
+        return seen.lesson if new else 0.0
+
+    def _settings(self, exchange: Exchange) -> int:
+        """The token of the model and the settings, remembered: callers seldom vary them."""
+        values = tuple(map(exchange.request.params.get, SETTINGS))
+        try:
+            token = self._tokens.get((exchange.model, values))
+        except TypeError:  # a value that is no scalar
+            return _token(exchange.model, values)
+        if token is None:
+            token = _token(exchange.model, values)
+            if len(self._tokens) >= MEMORY:
+                self._tokens.clear()
+            self._tokens[exchange.model, values] = token
+        return token
 
     def note(self, state: State) -> str:
         share = round(100 * state.fresh / state.seen) if state.seen else 0
@@ -70,13 +104,10 @@ class Coverage(Wagering):
         )
 
 
-def _settings(exchange: Exchange) -> int:
-    """A token of the model and the settings; the same in every process."""
-    params: dict[str, Any] = exchange.request.params
-    token = xxhash.xxh3_64_intdigest(exchange.model.encode("utf-8", "replace")) & _MASK
-    if params:
-        for place, name in enumerate(SETTINGS):
-            value = params.get(name)
-            if isinstance(value, (int, float)) and 0 <= value <= LARGEST:
-                token = (token * 1_000_003 + round(value * 1000) * 8 + place) & _MASK
+def _token(model: str, values: tuple[Any, ...]) -> int:
+    """A token of the model and the values of `SETTINGS`; the same in every process."""
+    token = xxhash.xxh3_64_intdigest(model.encode("utf-8", "replace")) & _MASK
+    for place, value in enumerate(values):
+        if isinstance(value, (int, float)) and 0 <= value <= LARGEST:
+            token = (token * 1_000_003 + round(value * 1000) * 8 + place) & _MASK
     return token

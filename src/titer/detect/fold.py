@@ -21,6 +21,7 @@ import msgspec
 
 from titer.core.nouns import Card, Exchange, Finding
 from titer.detect import memory, strata, wager
+from titer.detect.strata import Glance
 
 #: Microseconds; used until a calibration says how long its log was (30 days).
 DRAFT_HORIZON = 30 * 86_400_000_000
@@ -48,7 +49,7 @@ class State(msgspec.Struct, array_like=True):
     gains: list[float]
     trials: list[int]
     tokens: dict[int, int]
-    contents: list[int]
+    contents: bytearray
     cites: list[str]
 
 
@@ -76,7 +77,7 @@ class Wagering:
         self.origin = origin
         self.horizon = horizon
 
-    def judge(self, state: State, exchange: Exchange, *, new: bool) -> float | None:
+    def judge(self, state: State, exchange: Exchange, seen: Glance, *, new: bool) -> float | None:
         """The yield of this exchange, 0 to 1, or None for no bet; updates `state.tokens`.
 
         Whether there is a bet must not depend on the reply.
@@ -103,18 +104,24 @@ class Wagering:
 
         `state` may also be what msgpack made of one.
         """
-        if not isinstance(state, State):
+        return self.fold(state, exchange, strata.glance(exchange))
+
+    def fold(
+        self, state: State | Any, exchange: Exchange, seen: Glance
+    ) -> tuple[State, Iterable[Finding]]:
+        """`step` for an exchange that was looked at before (for another detector)."""
+        if type(state) is not State:
             state = msgspec.convert(state, State)
         epoch = (exchange.at - self.origin) // self.horizon
         if epoch > state.epoch:
             _begin(state, epoch)
-        new = memory.is_new(state.contents, strata.content(exchange.sketch))
-        gain = self.judge(state, exchange, new=new)
+        new = memory.is_new(state.contents, seen.place)
+        gain = self.judge(state, exchange, seen, new=new)
         state.seen += 1
         state.fresh += new
         if gain is None:
             return state, ()
-        kind = strata.stratum(exchange)
+        kind = seen.kind
         state.trials[kind] += 1
         state.gains[kind] += gain
         if gain > 0.0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from titer.core.nouns import Card, Exchange
 from titer.detect import memory
 from titer.detect.fold import State, Wagering
-from titer.detect.strata import lesson
+from titer.detect.strata import Glance
 
 #: How often a frame must have been seen before it counts as repeated.
 ESTABLISHED = 3
@@ -31,10 +31,10 @@ class Frames(Wagering):
     )
     drafts = (0.2, 0.2, 0.2, 0.2)
 
-    def judge(self, state: State, exchange: Exchange, *, new: bool) -> float | None:
+    def judge(self, state: State, exchange: Exchange, seen: Glance, *, new: bool) -> float | None:
         if memory.count(state.tokens, exchange.sketch.frames) < ESTABLISHED:
             return None
-        return lesson(exchange) if new else 0.0
+        return seen.lesson if new else 0.0
 
     def note(self, state: State) -> str:
         return (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 #: Tokens whose counts are kept. A token in more than 1 in 12 exchanges (8 tokens each) stays.
 FREQUENT = 96
-#: 64-bit words of the set of contents: 8,192 bits, about 1.1 kB encoded. After 5,000 contents
-#: about half of the new ones look old: evidence then comes slower, never faster.
-CONTENT_WORDS = 128
+#: Bytes of the set of contents: 8,192 bits. After 5,000 contents about half of the new ones look
+#: old: evidence then comes slower, never faster.
+CONTENT_BYTES = 1024
 
 _MASK = (1 << 64) - 1
 
@@ -24,26 +24,32 @@ def count(counts: dict[int, int], tokens: tuple[int, ...]) -> int:
         if seen > best:  # noqa: PLR1730 - max() would double the cost
             best = seen
     if len(counts) > FREQUENT:
-        for token in [token for token, seen in counts.items() if seen == 1]:
-            del counts[token]
-        for token in counts:
-            counts[token] -= 1
+        kept = {token: seen - 1 for token, seen in counts.items() if seen > 1}
+        counts.clear()
+        counts.update(kept)
     return best
 
 
-def blank() -> list[int]:
+def blank() -> bytearray:
     """No content seen yet."""
-    return [0] * CONTENT_WORDS
+    return bytearray(CONTENT_BYTES)
 
 
-def is_new(contents: list[int], content: int) -> bool:
-    """Whether a keyed hash was not seen before; remembers it.
+def place(content: int) -> tuple[int, int]:
+    """Where a keyed hash of a content is remembered: a byte of the set, and its bit."""
+    mixed = ((content ^ (content >> 29)) * 0x9E37_79B9_7F4A_7C15) & _MASK
+    word, bit = (mixed >> 50) % (CONTENT_BYTES // 8), mixed >> 40 & 63
+    return word * 8 + (bit >> 3), 1 << (bit & 7)
+
+
+def is_new(contents: bytearray, where: tuple[int, int]) -> bool:
+    """Whether the content of a place was not seen before; remembers it.
 
     A Bloom filter of one hash: it may say old for new, never new for old.
     """
-    mixed = ((content ^ (content >> 29)) * 0x9E37_79B9_7F4A_7C15) & _MASK
-    word, bit = (mixed >> 50) % CONTENT_WORDS, 1 << (mixed >> 40 & 63)
-    if contents[word] & bit:
+    at, bit = where
+    held = contents[at]
+    if held & bit:
         return False
-    contents[word] |= bit
+    contents[at] = held | bit
     return True

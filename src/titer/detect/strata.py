@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from titer.core.nouns import Exchange, Sketch
+from titer.detect import memory
 
 #: Tokens out from which a reply teaches as much as one exchange can.
 FULL = 2048
@@ -17,18 +20,30 @@ NAMES = (
 )
 
 
-def stratum(exchange: Exchange) -> int:
-    """The index in `NAMES` of one exchange."""
-    known = exchange.usage.tokens_out > 0 or exchange.reply.finish != ""
-    return known + (0 if single_turn(exchange) else 2)
+class Glance(msgspec.Struct, frozen=True, gc=False):
+    """What detectors that bet need of one exchange: read once, for all of them.
+
+    `place` is where its content is remembered (`memory.place`), `kind` its index in `NAMES`,
+    `single` whether it is a single question, `lesson` how much of a lesson the reply is: 0 to 1,
+    by its length, reasoning included.
+    """
+
+    place: tuple[int, int]
+    kind: int
+    single: bool
+    lesson: float
 
 
-def lesson(exchange: Exchange) -> float:
-    """How much of a lesson the reply is, 0 to 1: by its length, reasoning included."""
-    out = exchange.usage.tokens_out
-    if out > 0:
-        return out / FULL if out < FULL else 1.0
-    return 0.0 if exchange.reply.finish else UNKNOWN
+def glance(exchange: Exchange) -> Glance:
+    """One look at an exchange."""
+    out, finish = exchange.usage.tokens_out, exchange.reply.finish
+    single = single_turn(exchange)
+    lesson = min(out / FULL, 1.0)
+    if out <= 0:
+        lesson = 0.0 if finish else UNKNOWN
+    known = out > 0 or finish != ""
+    place = memory.place(content(exchange.sketch))
+    return Glance(place, known + (0 if single else 2), single, lesson)
 
 
 def single_turn(exchange: Exchange) -> bool:

@@ -117,6 +117,8 @@ class Analysis:
                 checkpoint = now + CHECKPOINT_EVERY
                 self._sign()
                 self._snapshots.standings(self._weigher, self._status())
+                if not self._spool:  # else the weigher knows more than the log
+                    self._snapshots.keep(self._weigher, self._log.size)
             if self._hunt is not None and now >= hunt:
                 self._seek()
                 hunt = time.monotonic() + self._hunt_every
@@ -126,8 +128,9 @@ class Analysis:
                     break
                 time.sleep(POLL)
         self._sign()
-        self._snapshots.standings(self._weigher, self._status())
-        self._snapshots.save(self._weigher, self._log.size)
+        self._snapshots.standings(self._weigher, self._status(), last=True)
+        if not self._spool:
+            self._snapshots.save(self._weigher, self._log.size)
         self._publisher.close()
         self._log.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from titer.gateway.analysis import Analysis
 from titer.gateway.records import Reader
 from titer.gateway.snapshots import Snapshots, rows_to_publish
 from titer.gateway.standings_feed import Publisher
-from titer.gateway.workers import Shared
+from titer.gateway.workers import COLLECT, Shared
 from titer.hunt.live import LiveHunt
 from titer.respond.ladder import Ladder, Rung
 
@@ -181,6 +182,8 @@ def feed_sink(data: Path, ladder: Ladder) -> Iterator[FeedSink]:
     """A sink over a data directory; on leaving, the head is signed and the state is kept."""
     data.mkdir(parents=True, exist_ok=True)
     log = open_log(data)
+    usual = gc.get_threshold()
+    gc.set_threshold(*COLLECT)
     try:
         weigher = make_weigher(load_calibration(data), ladder)
         snapshots = Snapshots(data / "state")
@@ -192,6 +195,8 @@ def feed_sink(data: Path, ladder: Ladder) -> Iterator[FeedSink]:
         finally:
             log.checkpoint()
             snapshots.save(weigher, log.size)
-            snapshots.standings(weigher, {"exchanges": sink.weighed, "log_size": log.size})
+            status = {"exchanges": sink.weighed, "log_size": log.size}
+            snapshots.standings(weigher, status, last=True)
     finally:
         log.close()
+        gc.set_threshold(*usual)

@@ -8,8 +8,10 @@ or made with another calibration or set of detectors).
 from __future__ import annotations
 
 import contextlib
+import heapq
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -19,6 +21,20 @@ from titer.engine import Weigher
 
 #: Rows of the view for people: the most suspicious first. The snapshot holds all.
 MAX_VIEW = 2000
+
+#: Share of the time that may go into the view and into snapshots between two stops, each: with
+#: a million subjects a view takes most of a second, and is then made twice a minute.
+SHARE = 0.02
+
+#: Seconds between two snapshots, at least: what a crash costs is folding the entries since.
+SAVE_EVERY = 120.0
+
+#: Subjects beyond which a snapshot waits for the stop: the records that come while it is written
+#: must fit into the rings, and all of it is in memory once more.
+MAX_RUNNING = 20_000
+
+#: Raised when the state of a built-in detector takes another shape; older snapshots are dropped.
+FORMAT = 2
 
 
 class Saved(msgspec.Struct):
@@ -30,15 +46,29 @@ class Saved(msgspec.Struct):
     standings: dict[str, Standing]
     decisions: dict[str, Decision]
     faults: dict[str, int]
+    format: int = 1
 
 
 class Snapshots:
     """Reads and writes both files in one directory, by rename."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
+        self._clock = clock
         self._last: tuple[object, ...] = ()
+        self._view_due = 0.0
+        self._save_due = clock() + SAVE_EVERY
+        self._saved = -1
+
+    def keep(self, weigher: Weigher, size: int) -> None:
+        """Save now and then, so that a crash does not mean folding the whole log."""
+        began = self._clock()
+        if began < self._save_due or size == self._saved or len(weigher.standings) > MAX_RUNNING:
+            return
+        self.save(weigher, size)
+        ended = self._clock()
+        self._save_due = ended + max(SAVE_EVERY, (ended - began) / SHARE)
 
     def save(self, weigher: Weigher, size: int) -> None:
         """Write the snapshot; a disk that is full costs only the next start some time."""
@@ -49,10 +79,12 @@ class Snapshots:
         }
         bench = weigher.bench
         saved = Saved(
-            size, maker(weigher), states, weigher.standings, weigher.decisions, bench.faults
-        )
+            size, maker(weigher), states, weigher.standings, weigher.decisions, bench.faults,
+            FORMAT,
+        )  # fmt: skip
         with contextlib.suppress(OSError):
             self._write("weigher.msgpack", encode(saved))
+            self._saved = size
 
     def load(self, weigher: Weigher, size: int) -> int:
         """Restore the weigher; returns how many entries of the log it has seen (0: none)."""
@@ -61,7 +93,7 @@ class Snapshots:
             saved = msgspec.msgpack.decode(data, type=Saved)
         except (OSError, msgspec.MsgspecError):
             return 0
-        if saved.made_by != maker(weigher) or saved.size > size:
+        if saved.format != FORMAT or saved.made_by != maker(weigher) or saved.size > size:
             return 0
         for detector in weigher.bench.detectors:
             rows = weigher.bench.states[detector.card.name]
@@ -72,19 +104,28 @@ class Snapshots:
         weigher.bench.faults.update(saved.faults)
         return saved.size
 
-    def standings(self, weigher: Weigher, status: Mapping[str, object]) -> None:
-        """Write the view: who stands where, for `titer standings` and the console."""
+    def standings(
+        self, weigher: Weigher, status: Mapping[str, object], *, last: bool = False
+    ) -> None:
+        """Write the view: who stands where, for `titer standings` and the console.
+
+        Nothing is written while nothing changed, or too soon after a view that took long,
+        unless it is the `last` one.
+        """
+        began = self._clock()
         key = (*status.values(), len(weigher.standings))
-        if key == self._last:
+        if key == self._last or (began < self._view_due and not last):
             return
         self._last = key
-        ranked = sorted(
-            weigher.standings.values(), key=lambda s: (s.bits, s.exposure), reverse=True
-        )[:MAX_VIEW]
+        ranked = heapq.nlargest(
+            MAX_VIEW, weigher.standings.values(), key=lambda s: (s.bits, s.exposure)
+        )
         rows = [{"standing": s, "decision": weigher.decisions.get(s.subject)} for s in ranked]
         view = {"status": status, "subjects": len(weigher.standings), "rows": rows}
         with contextlib.suppress(OSError):
             self._write("standings.json", msgspec.json.encode(view))
+        ended = self._clock()
+        self._view_due = ended + (ended - began) / SHARE
 
     def _write(self, name: str, data: bytes) -> None:
         temporary = self._directory / f".{name}.{os.getpid()}"

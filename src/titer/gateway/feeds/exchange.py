@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
 
+from titer.core.gather import gather
 from titer.core.ids import Pseudonyms
 from titer.core.nouns import Exchange, ReplyFacts, RequestFacts, Sketch, Usage
 from titer.core.wire import Request
@@ -30,7 +31,7 @@ Texts = tuple[tuple[str, str], ...]
 class Sketches(Protocol):
     """The part of `titer.core.sketch.Sketcher` that is needed here."""
 
-    def sketch_many(self, batch: Sequence[Sequence[tuple[str, str]]]) -> list[Sketch]: ...
+    def sketch_gathered(self, batch: Iterable[tuple[bytes, int]]) -> list[Sketch]: ...
 
 
 class Format(Protocol):
@@ -60,33 +61,8 @@ class Maker:
         Blank lines are neither.
         """
         read: list[tuple[Parts, str, RequestFacts, str]] = []
-        texts: list[Texts] = []
         bad: list[tuple[int, str]] = []
-        for place, line in enumerate(lines):
-            if not line or line.isspace():
-                continue
-            try:
-                parts = self._parts(line)
-            except Bad as error:
-                bad.append((place, error.reason))
-                continue
-            except msgspec.ValidationError:
-                bad.append((place, "not an object"))
-                continue
-            except UnicodeDecodeError:
-                bad.append((place, "not UTF-8"))
-                continue
-            except msgspec.DecodeError as error:
-                bad.append((place, _why(error)))
-                continue
-            except RecursionError:
-                bad.append((place, "nested too deeply"))
-                continue
-            facts, said = self._request(parts)
-            model = word(parts.body.get("model")) if parts.body is not None else ""
-            read.append((parts, parts.id or self._name(line), facts, model))
-            texts.append(said)
-        sketches = self._sketcher.sketch_many(texts)
+        sketches = self._sketcher.sketch_gathered(self._read(lines, read, bad))
         return [
             Exchange(
                 name, p.at, p.principal, p.endpoint, model, p.origin, facts, sketch,
@@ -94,6 +70,31 @@ class Maker:
             )
             for (p, name, facts, model), sketch in zip(read, sketches, strict=True)
         ], bad  # fmt: skip
+
+    def _read(
+        self,
+        lines: Sequence[bytes],
+        read: list[tuple[Parts, str, RequestFacts, str]],
+        bad: list[tuple[int, str]],
+    ) -> Iterator[tuple[bytes, int]]:
+        """The gathered text of each line that can be used; all else of it goes into `read`.
+
+        The sketcher pulls, so that no more bodies are held than one of its batches takes.
+        """
+        for place, line in enumerate(lines):
+            if not line or line.isspace():
+                continue
+            try:
+                parts = self._parts(line)
+            except (Bad, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                bad.append((place, _why(error)))
+                continue
+            body = parts.body
+            model = word(body.get("model")) if body is not None else ""
+            facts, said = self._request(parts)
+            parts.body = None
+            read.append((parts, parts.id or self._name(line), facts, model))
+            yield gather(said)
 
     def _request(self, parts: Parts) -> tuple[RequestFacts, Texts]:
         """Facts and texts of a body, or nothing of either, counted."""
@@ -147,8 +148,16 @@ def _estimate(parts: Parts) -> Usage:
     return Usage(parts.bytes_in // CHARS_PER_TOKEN, chars // CHARS_PER_TOKEN, estimated=True)
 
 
-def _why(error: msgspec.DecodeError) -> str:
-    """Msgspec's reason without its position; none of its messages repeats input."""
+def _why(error: Exception) -> str:
+    """Why a line is bad. Nothing of it is repeated: msgspec's own words may hold a key."""
+    if isinstance(error, Bad):
+        return error.reason
+    if isinstance(error, msgspec.ValidationError):
+        return "not an object"
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8"
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
     return "cut short" if "truncated" in str(error) else "not JSON"
 
 

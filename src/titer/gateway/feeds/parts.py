@@ -17,6 +17,9 @@ MAX_AT = 4_102_444_800_000_000
 #: Most tokens in one exchange that are believed.
 MAX_TOKENS = 1 << 31
 
+#: What a JSON text opens with: a time that is a number need not be tried as a text first.
+QUOTE = ord('"')
+
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
 _moment = msgspec.json.Decoder(dt.datetime)
@@ -73,17 +76,18 @@ def moment(value: Any) -> int:
 
 def moment_json(raw: bytes | msgspec.Raw) -> int:
     """The same for a value that is still JSON."""
-    try:
-        when = _moment.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass
-    else:
-        if when.tzinfo is None:
-            when = when.replace(tzinfo=dt.UTC)
-        micros = (when - _EPOCH) // _MICROSECOND
-        if not 0 <= micros < MAX_AT:
-            raise Bad("out of range: at")
-        return micros
+    if memoryview(raw)[0] == QUOTE:
+        try:
+            when = _moment.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            pass
+        else:
+            if when.tzinfo is None:
+                when = when.replace(tzinfo=dt.UTC)
+            micros = (when - _EPOCH) // _MICROSECOND
+            if not 0 <= micros < MAX_AT:
+                raise Bad("out of range: at")
+            return micros
     value = _any.decode(raw)
     if isinstance(value, str):
         raise Bad("not a time: at")
