@@ -9,19 +9,18 @@ Sources: vLLM, "OpenAI-compatible server"; SGLang, "Native APIs" and "Sampling p
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from titer.core.nouns import RequestFacts, Usage
-from titer.core.wire import Problem, Reply, Request
+from titer.core.wire import Request
 from titer.gateway.dialects import fields
-from titer.gateway.dialects.contract import Rendered, Route
-from titer.gateway.dialects.errors import openai_error, openai_stream_error
+from titer.gateway.dialects.contract import Route
 from titer.gateway.dialects.json_guard import read_object
-from titer.gateway.dialects.openai_common import error_only
+from titer.gateway.dialects.openai_family import OpenAIFamily
 from titer.gateway.dialects.tally import UNREADABLE, Tally
-from titer.gateway.dialects.units import Slot, read_unit, write_unit
+from titer.gateway.dialects.units import Slot
 
 #: Parameters that return more than the reply: probabilities, ids, hidden states, the prompt.
 LEAKS = frozenset(
@@ -121,11 +120,10 @@ _PROSE = (
 )  # fmt: skip
 
 
-class EngineExtras:
+class EngineExtras(OpenAIFamily):
     """One codec for the engines' own routes. Bodies differ widely, so only text is read."""
 
     name = "engine.extras"
-    family: Literal["openai", "anthropic"] = "openai"
     routes: tuple[Route, ...] = OPENABLE
 
     def parse(self, endpoint: str, raw: bytes) -> Request:
@@ -164,24 +162,11 @@ class EngineExtras:
                 for text in fields.prompt_texts(content):
                     yield fields.role(message.get("role")), text
 
-    def error(self, problem: Problem) -> Rendered:
-        return openai_error(problem)
-
-    def stream_error(self, problem: Problem) -> bytes:
-        return openai_stream_error(problem)
-
     def tap(self) -> EngineTap:
         return EngineTap()
 
-    def unit(self, raw: bytes, event: str, data: bytes | None) -> Reply:
-        return read_unit(raw, event, data, slots=slots, final=error_only)
-
-    def render(self, unit: Reply) -> bytes:
-        return write_unit(unit, slots=slots)
-
-    def codec(self) -> EngineExtras:
-        """Stateless. SGLang's stream repeats all text in each event: see docs for the limit."""
-        return self
+    def slots(self, value: Any) -> Iterator[Slot]:
+        return slots(value)
 
 
 class Meta(msgspec.Struct, gc=False):

@@ -7,16 +7,16 @@ or `reasoning`. Source: OpenAI API reference, "Chat completions".
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from titer.core.nouns import RequestFacts
-from titer.core.wire import Problem, Reply, Request
+from titer.core.wire import Request
 from titer.gateway.dialects import fields
-from titer.gateway.dialects.contract import Rendered, Route
-from titer.gateway.dialects.errors import openai_error, openai_stream_error
+from titer.gateway.dialects.contract import Route
 from titer.gateway.dialects.json_guard import read_object
-from titer.gateway.dialects.openai_common import ChoicesTap, error_only
-from titer.gateway.dialects.units import Slot, read_unit, write_unit
+from titer.gateway.dialects.openai_common import ChoicesTap
+from titer.gateway.dialects.openai_family import OpenAIFamily
+from titer.gateway.dialects.units import Slot
 
 RULES = fields.SAMPLING | {
     "max_completion_tokens": fields.COUNT,
@@ -36,11 +36,10 @@ _REASONING = ("reasoning_content", "reasoning")
 _REFUSAL = ("refusal",)
 
 
-class OpenAIChat:
+class OpenAIChat(OpenAIFamily):
     """The codec; it keeps no state."""
 
     name = "openai.chat"
-    family: Literal["openai", "anthropic"] = "openai"
     routes: tuple[Route, ...] = (Route("POST", "/v1/chat/completions"),)
 
     def parse(self, endpoint: str, raw: bytes) -> Request:
@@ -98,24 +97,11 @@ class OpenAIChat:
             for text in fields.tool_texts(body.get(offered)):
                 yield "tools", text
 
-    def error(self, problem: Problem) -> Rendered:
-        return openai_error(problem)
-
-    def stream_error(self, problem: Problem) -> bytes:
-        return openai_stream_error(problem)
-
     def tap(self) -> ChoicesTap:
         return ChoicesTap()
 
-    def unit(self, raw: bytes, event: str, data: bytes | None) -> Reply:
-        return read_unit(raw, event, data, slots=slots, final=error_only)
-
-    def render(self, unit: Reply) -> bytes:
-        return write_unit(unit, slots=slots)
-
-    def codec(self) -> OpenAIChat:
-        """Nothing is said twice in this dialect, so one codec serves every reply."""
-        return self
+    def slots(self, value: Any) -> Iterator[Slot]:
+        return slots(value)
 
 
 def _asides(message: Mapping[str, Any]) -> Iterator[str]:

@@ -159,9 +159,3 @@ class SpentTap(Tally):
             self._usage = Usage(tokens_in=chunk.usage.prompt_tokens or 0)
         self._failed = chunk.error is not None
         self.done = True
-
-
-def error_only(event: str, value: Any) -> bool:
-    """OpenAI's streams end with `[DONE]` and with nothing else."""
-    del event, value
-    return False

@@ -7,16 +7,16 @@ text can read; the facts then carry `prompt: "<tokens>"`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from titer.core.nouns import RequestFacts
-from titer.core.wire import Problem, Reply, Request
+from titer.core.wire import Request
 from titer.gateway.dialects import fields
-from titer.gateway.dialects.contract import Rendered, Route
-from titer.gateway.dialects.errors import openai_error, openai_stream_error
+from titer.gateway.dialects.contract import Route
 from titer.gateway.dialects.json_guard import read_object
-from titer.gateway.dialects.openai_common import ChoicesTap, error_only
-from titer.gateway.dialects.units import Slot, read_unit, write_unit
+from titer.gateway.dialects.openai_common import ChoicesTap
+from titer.gateway.dialects.openai_family import OpenAIFamily
+from titer.gateway.dialects.units import Slot
 
 RULES = fields.SAMPLING | {
     "prompt": fields.STRING_OR_LIST,
@@ -29,11 +29,10 @@ RULES = fields.SAMPLING | {
 _TEXT = ("text",)
 
 
-class OpenAICompletions:
+class OpenAICompletions(OpenAIFamily):
     """The codec; it keeps no state."""
 
     name = "openai.completions"
-    family: Literal["openai", "anthropic"] = "openai"
     routes: tuple[Route, ...] = (Route("POST", "/v1/completions"),)
 
     def parse(self, endpoint: str, raw: bytes) -> Request:
@@ -72,24 +71,11 @@ class OpenAICompletions:
         if type(body.get("suffix")) is str:
             yield "user", body["suffix"]
 
-    def error(self, problem: Problem) -> Rendered:
-        return openai_error(problem)
-
-    def stream_error(self, problem: Problem) -> bytes:
-        return openai_stream_error(problem)
-
     def tap(self) -> ChoicesTap:
         return ChoicesTap()
 
-    def unit(self, raw: bytes, event: str, data: bytes | None) -> Reply:
-        return read_unit(raw, event, data, slots=slots, final=error_only)
-
-    def render(self, unit: Reply) -> bytes:
-        return write_unit(unit, slots=slots)
-
-    def codec(self) -> OpenAICompletions:
-        """Nothing is said twice in this dialect, so one codec serves every reply."""
-        return self
+    def slots(self, value: Any) -> Iterator[Slot]:
+        return slots(value)
 
 
 def slots(value: Any) -> Iterator[Slot]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from titer.core.nouns import RequestFacts
-from titer.core.wire import Problem, Reply, Request
+from titer.core.wire import Request
 from titer.gateway.dialects import fields
-from titer.gateway.dialects.contract import Rendered, Route
-from titer.gateway.dialects.errors import openai_error, openai_stream_error
+from titer.gateway.dialects.contract import Route
 from titer.gateway.dialects.json_guard import read_object
-from titer.gateway.dialects.openai_common import SpentTap, error_only
-from titer.gateway.dialects.units import Slot, read_unit, write_unit
+from titer.gateway.dialects.openai_common import SpentTap
+from titer.gateway.dialects.openai_family import OpenAIFamily
 
 RULES = {
     "model": fields.STRING,
@@ -24,11 +23,10 @@ RULES = {
 }
 
 
-class OpenAIEmbeddings:
+class OpenAIEmbeddings(OpenAIFamily):
     """The codec; it keeps no state. Replies have vectors and no text."""
 
     name = "openai.embeddings"
-    family: Literal["openai", "anthropic"] = "openai"
     routes: tuple[Route, ...] = (Route("POST", "/v1/embeddings"),)
 
     def parse(self, endpoint: str, raw: bytes) -> Request:
@@ -61,27 +59,5 @@ class OpenAIEmbeddings:
         for text in fields.prompt_texts(body.get("input")):
             yield "user", text
 
-    def error(self, problem: Problem) -> Rendered:
-        return openai_error(problem)
-
-    def stream_error(self, problem: Problem) -> bytes:
-        return openai_stream_error(problem)
-
     def tap(self) -> SpentTap:
         return SpentTap()
-
-    def unit(self, raw: bytes, event: str, data: bytes | None) -> Reply:
-        return read_unit(raw, event, data, slots=slots, final=error_only)
-
-    def render(self, unit: Reply) -> bytes:
-        return write_unit(unit, slots=slots)
-
-    def codec(self) -> OpenAIEmbeddings:
-        """Nothing is said twice in this dialect, so one codec serves every reply."""
-        return self
-
-
-def slots(value: Any) -> Iterator[Slot]:
-    """A reply of vectors says nothing."""
-    del value
-    return iter(())

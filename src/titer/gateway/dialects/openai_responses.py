@@ -10,17 +10,18 @@ Source: OpenAI API reference, "Responses" and "Streaming events".
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from titer.core.nouns import RequestFacts
-from titer.core.wire import Problem, Reply, Request
+from titer.core.wire import Problem, Request
 from titer.gateway.dialects import fields
-from titer.gateway.dialects.contract import Rendered, Route
-from titer.gateway.dialects.errors import openai_error, responses_stream_error
+from titer.gateway.dialects.contract import Route
+from titer.gateway.dialects.errors import responses_stream_error
 from titer.gateway.dialects.json_guard import read_object
+from titer.gateway.dialects.openai_family import OpenAIFamily
 from titer.gateway.dialects.responses_echo import EchoCodec
 from titer.gateway.dialects.responses_events import ENDINGS, ResponsesTap, slots
-from titer.gateway.dialects.units import read_unit, write_unit
+from titer.gateway.dialects.units import Slot
 
 RULES = {
     "model": fields.STRING,
@@ -47,11 +48,10 @@ RULES = {
 _PROSE = ("text", "refusal", "output", "arguments", "input")
 
 
-class OpenAIResponses:
+class OpenAIResponses(OpenAIFamily):
     """The codec; state lives in what `codec()` returns."""
 
     name = "openai.responses"
-    family: Literal["openai", "anthropic"] = "openai"
     routes: tuple[Route, ...] = (Route("POST", "/v1/responses"),)
 
     def parse(self, endpoint: str, raw: bytes) -> Request:
@@ -115,30 +115,24 @@ class OpenAIResponses:
         for text in fields.tool_texts(body.get("tools")):
             yield "tools", text
 
-    def error(self, problem: Problem) -> Rendered:
-        return openai_error(problem)
-
     def stream_error(self, problem: Problem) -> bytes:
         return responses_stream_error(problem)
 
     def tap(self) -> ResponsesTap:
         return ResponsesTap()
 
-    def unit(self, raw: bytes, event: str, data: bytes | None) -> Reply:
-        """Stateless: echoes say nothing new and pass as they came. Use `codec()` to enforce."""
-        return read_unit(raw, event, data, slots=slots, final=_final)
+    def slots(self, value: Any) -> Iterator[Slot]:
+        return slots(value)
 
-    def render(self, unit: Reply) -> bytes:
-        return write_unit(unit, slots=slots)
+    def final(self, event: str, value: Any) -> bool:
+        kind = value.get("type", event) if type(value) is dict else event
+        return kind in ENDINGS
 
     def codec(self) -> EchoCodec:
-        """A codec for one reply, which keeps echoes true to what left."""
+        """A codec for one reply, which keeps echoes true to what left: `unit` alone is stateless
+        and passes them as they came.
+        """
         return EchoCodec()
-
-
-def _final(event: str, value: Any) -> bool:
-    kind = value.get("type", event) if type(value) is dict else event
-    return kind in ENDINGS
 
 
 def _role(item: Mapping[str, Any]) -> str:
