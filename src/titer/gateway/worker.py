@@ -73,6 +73,8 @@ class Worker:
         run.mkdir(exist_ok=True)
         budgets = Budgets(run / "budgets", workers=service.workers, worker=number)
         kind = StrictEngine if service.required else Engine
+        ring = shared.rings[number]
+        ring.resume()  # a worker that replaces a dead one goes on where that one had written
         ledger = BiasLedger(run / "bias.db")
         self._engine = kind(
             keys=self._keys,
@@ -80,13 +82,13 @@ class Worker:
             policy=ParameterPolicy(service.policy),
             ledger=ledger,
             mitigations=mitigations(),
-            emit=Recorder(shared.rings[number]).emit,
+            emit=Recorder(ring).emit,
         )
         self._subscriber = Subscriber(shared.standings, self._engine.table)
         if isinstance(self._engine, StrictEngine):
             self._engine.subscriber = self._subscriber
         self._pages = Pages(shared.pages, number)
-        self._ring = shared.rings[number]
+        self._ring = ring
         self._stopping = asyncio.Event()
         self._parent = shared.parent
         self._proxy = Proxy(
