@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 
 import titer
+from titer.cli.common import tell
 from titer.core.errors import TiterError
 
 #: In the order in which `titer --help` lists them; each is a module of this package with
@@ -51,10 +52,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(module.run(arguments))
     except TiterError as error:
-        print(f"titer: {error}", file=sys.stderr)
-        return 2
+        return _fail(str(error))
     except BrokenPipeError:  # the reader of our output has left: not an error of ours
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         return 130
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{error.strerror or type(error).__name__}; nothing more was done")
+    except Exception as error:
+        if os.environ.get("TITER_DEBUG"):
+            raise
+        return _fail(f"internal error: {type(error).__name__}; set TITER_DEBUG=1 to see where")
+
+
+def _fail(text: str) -> int:
+    """Say in one line why a verb could not do its work; returns the exit status."""
+    tell([f"titer: {text}"], error=True)
+    return 2

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from titer.cli.common import data_flag, json_flag, show
+from titer.cli.common import data_flag, json_flag, keep_private, read_file, show, tell
 
 if TYPE_CHECKING:
     from titer.core.nouns import Exchange
+
+#: Largest file of labels: some hundred thousand accounts.
+MAX_LABELS = 64 << 20
 
 
 def register(verbs: Any) -> None:
@@ -41,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     from titer.gateway.assembly import make_sketcher
     from titer.gateway.feeds import Feed
 
+    keep_private()
     data: Path = arguments.data
     pseudonyms = Pseudonyms(load_or_create(data))
     sketcher = make_sketcher(data)
@@ -86,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         show(out)
     else:
-        print("\n".join(_lines(out)))
+        tell(_lines(out))
     return 0
 
 
@@ -100,18 +104,14 @@ def _attackers(path: Path) -> frozenset[str]:
 
     names = set()
     decoder = msgspec.json.Decoder(Label)
-    try:
-        with path.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    try:
-                        label = decoder.decode(line)
-                    except (msgspec.DecodeError, UnicodeDecodeError):
-                        raise InputError(f"{path}:{number}: not a label line") from None
-                    if label.campaign:
-                        names.add(label.principal)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    for number, line in enumerate(read_file(path, limit=MAX_LABELS).split(b"\n"), 1):
+        if line.strip():
+            try:
+                label = decoder.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                raise InputError(f"{path}:{number}: not a label line") from None
+            if label.campaign:
+                names.add(label.principal)
     return frozenset(names)
 
 

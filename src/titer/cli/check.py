@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from titer.cli.common import data_flag, json_flag, show
+from titer.cli.common import data_flag, json_flag, show, tell
 from titer.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         show({"ok": not problems, **where, "remarks": remarks})
     else:
         for remark in remarks:
-            print(f"{remark.level}: {remark.about}: {remark.text}")
+            tell([f"{remark.level}: {remark.about}: {remark.text}"])
         print("There is something to mend." if problems else "Nothing is wrong.")
     return 1 if problems else 0
 

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from titer.core.errors import InputError
+
+#: What steers a terminal or hides in text: C0, DEL, C1, marks that break lines or reorder text,
+#: lone surrogates. Models are named by callers, dossiers are written by strangers.
+_CONTROLS = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+#: Other users have no business in a data directory, whatever the umask of the shell was.
+_PRIVATE = 0o077
 
 
 def data_flag(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
@@ -25,8 +37,28 @@ def json_flag(parser: argparse.ArgumentParser) -> None:
 
 
 def show(value: Any) -> None:
-    """Print a value as one line of JSON."""
-    print(msgspec.json.encode(value).decode())
+    """Print a value as one line of JSON, itself harmless on a terminal."""
+    print(_CONTROLS.sub(_escape, msgspec.json.encode(value).decode()))
+
+
+def plain(text: str) -> str:
+    """One line of text with every character spelt out that would steer a terminal."""
+    return _CONTROLS.sub(_escape, text)
+
+
+def tell(lines: Iterable[str], *, error: bool = False) -> None:
+    """Print lines for people, on standard output or standard error."""
+    for line in lines:
+        print(plain(line), file=sys.stderr if error else sys.stdout)
+
+
+def keep_private() -> None:
+    """Make what this process creates from now on readable by its user alone."""
+    os.umask(_PRIVATE)
+
+
+def _escape(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 def read_file(path: Path, *, limit: int) -> bytes:

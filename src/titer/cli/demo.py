@@ -6,6 +6,10 @@ import argparse
 from typing import Any
 
 from titer.cli.common import json_flag
+from titer.core.errors import InputError
+
+#: An hour of play: longer is a load test, for which `titer lab write` and `bench/` are there.
+MAX_SECONDS = 3600
 
 
 def register(verbs: Any) -> None:
@@ -31,6 +35,9 @@ def register(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from titer.lab.demo.play import play_demo
+
+    if not 0 <= arguments.seconds <= MAX_SECONDS:
+        raise InputError(f"--seconds must lie between 0 (the usual length) and {MAX_SECONDS}")
 
     return play_demo(
         seed=arguments.seed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from titer.cli.common import data_flag, json_flag, show
+from titer.cli.common import data_flag, json_flag, show, tell
 
 
 def register(verbs: Any) -> None:
@@ -25,5 +25,5 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         show(found)
     else:
-        print("\n".join(found.lines()))
+        tell(found.lines())
     return 1 if found.bits > 0 else 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from titer.cli.common import data_flag, json_flag, show
+from titer.cli.common import data_flag, json_flag, keep_private, show, tell
 
 if TYPE_CHECKING:
     from titer.core.nouns import Exchange
@@ -58,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     from titer.gateway.assembly import feed_sink, make_sketcher
     from titer.gateway.feeds import Feed, Options
 
+    keep_private()
     data: Path = arguments.data
     rungs = ladder(load(find(data, arguments.config)))
     found = Found()
@@ -78,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         show({**msgspec.to_builtins(report), **msgspec.to_builtins(found)})
     else:
-        print("\n".join(_lines(report, found)))
+        tell(_lines(report, found))
     return 1 if found.with_bits or found.decisions else 0
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from titer.cli.common import data_flag, json_flag, read_file, show
+from titer.cli.common import data_flag, json_flag, read_file, show, tell
 
 if TYPE_CHECKING:
     from titer.core.nouns import Campaign, Exchange
@@ -99,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         show(out)
     else:
-        print("\n".join(_lines(report, out)))
+        tell(_lines(report, out))
     return 1 if report.campaigns else 0
 
 

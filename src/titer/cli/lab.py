@@ -9,7 +9,11 @@ from pathlib import Path
 
 import msgspec
 
+from titer.cli.common import read_file
 from titer.core.errors import InputError
+
+#: Largest report of `titer hunt --json` that is judged: about a million accounts.
+MAX_REPORT = 256 << 20
 
 
 def register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -134,7 +138,7 @@ def _score(arguments: argparse.Namespace) -> int:
         raw = sys.stdin.buffer.read() if arguments.report == "-" else _read(arguments.report)
         labels = score.read_labels(arguments.labels)
         report = msgspec.json.decode(raw, type=dict)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the labels or the report: {error}") from None
     result = score.score(
         labels, score.accused(report, bits=arguments.bits, review=arguments.review)
@@ -147,4 +151,4 @@ def _score(arguments: argparse.Namespace) -> int:
 
 
 def _read(name: str) -> bytes:
-    return Path(name).read_bytes()
+    return read_file(Path(name), limit=MAX_REPORT)

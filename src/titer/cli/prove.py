@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from titer.cli.common import data_flag, json_flag, show
+from titer.cli.common import data_flag, json_flag, show, tell
 
 
 def register(verbs: Any) -> None:
@@ -35,6 +35,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         show({"subject": found.subject, "bits": found.bits, "bytes": len(dossier)})
     else:
-        print(f"{arguments.output}: {len(found.evidence)} entries about {found.subject}; check it "
-              f"with: titer verify {arguments.output}")  # fmt: skip
+        entries = f"{len(found.evidence)} entries about {found.subject}"
+        tell([f"{arguments.output}: {entries}; check it with: titer verify {arguments.output}"])
     return 0

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
-from titer.cli.common import data_flag, json_flag, show
+from titer.cli.common import data_flag, json_flag, show, tell
 
 
 def register(verbs: Any) -> None:
@@ -28,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     except EvidenceError as error:
         if arguments.json:
             show({"follows": False, "why": str(error)})
-        print(f"titer: REFUSED: {error}", file=sys.stderr)
+        tell([f"titer: REFUSED: {error}"], error=True)
         return 2
     if arguments.json:
         show({"follows": True, "replayed": done})

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from titer.cli.common import data_flag, json_flag, show
+from titer.cli.common import data_flag, json_flag, keep_private, show
 
 
 def register(verbs: Any) -> None:
@@ -27,6 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     from titer.config import service
     from titer.gateway.workers import serve
 
+    keep_private()
     given = service(arguments)
     where = given.settings
 

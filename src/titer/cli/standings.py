@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from titer.cli.common import data_flag, json_flag, show
+from titer.cli.common import data_flag, json_flag, plain, show
 
 
 def register(verbs: Any) -> None:
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
         for line in lines:
             rung = f"{line.rung}{' (shadow)' if line.shadow else ''}" if line.rung else "-"
             print(
-                f"{line.name or line.subject:32.32} {line.exchanges:8} {line.exposure:10} "
+                f"{plain(line.name or line.subject):32.32} {line.exchanges:8} {line.exposure:10} "
                 f"{line.bits:5.1f}  {rung}"
             )
         print(f"{view.subjects} callers in all")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
-from titer.cli.common import json_flag, read_file, show
+from titer.cli.common import json_flag, read_file, show, tell
 
 
 def register(verbs: Any) -> None:
@@ -32,10 +31,10 @@ def run(arguments: argparse.Namespace) -> int:
     except EvidenceError as error:
         if arguments.json:
             show({"verified": False, "why": str(error)})
-        print(f"titer: REFUSED: {error}", file=sys.stderr)
+        tell([f"titer: REFUSED: {error}"], error=True)
         return 2
     if arguments.json:
         show({"verified": True, "dossier": verified})
     else:
-        print("\n".join(verified.lines()))
+        tell(verified.lines())
     return 0

@@ -36,8 +36,13 @@ class Names:
         return self._known.get(pseudonym, "")
 
     def candidates(self, name: str) -> list[str]:
-        """The pseudonyms that `name` may mean: itself, a key id, an organisation, an account."""
+        """The pseudonyms that `name` may mean: itself, a key id, an organisation, an account.
+
+        Raises `InputError` for what can be none of them.
+        """
         if _PSEUDONYM.fullmatch(name):
             return [name]
+        if not name.isprintable():
+            raise InputError("that is no name of a caller: it has characters that do not print")
         found = [self._by_key[name]] if name in self._by_key else []
         return [*found, self._pseudonyms.of("org", name), self._pseudonyms.of("principal", name)]

@@ -117,7 +117,11 @@ class Upstream(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, url: str) -> Upstream:
         """Read `http(s)://host[:port][/base]`; raises ValueError saying what is wrong."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            raise ValueError("upstream: give a URL such as http://127.0.0.1:8000") from None
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("upstream: give a URL such as http://127.0.0.1:8000")
         if parts.username or parts.password or parts.query or parts.fragment:
@@ -125,6 +129,6 @@ class Upstream(msgspec.Struct, frozen=True):
         if not url.isascii() or not url.isprintable() or " " in url:
             raise ValueError("upstream: the URL has characters that do not belong in one")
         tls = parts.scheme == "https"
-        port = parts.port or (443 if tls else 80)
+        port = port or (443 if tls else 80)
         base = parts.path.rstrip("/")
         return cls(tls, parts.hostname, port, parts.netloc, base)

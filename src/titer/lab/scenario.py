@@ -15,6 +15,8 @@ from titer.lab.events import Account, Event, Member, merge
 from titer.lab.prompts import BuiltIn, Prompts
 from titer.lab.published import Published, Split, arrival_windows
 
+#: Longest scenario: ten years, well within the range of dates.
+MAX_DAYS = 3650
 #: Scenarios begin here; nothing depends on the real clock.
 START = int(datetime(2026, 5, 1, tzinfo=UTC).timestamp()) * 1_000_000
 
@@ -116,8 +118,10 @@ def make(
     recipe = RECIPES.get(name)
     if recipe is None:
         raise ValueError(f"no scenario {name!r}: choose one of {', '.join(RECIPES)}")
-    if accounts < 0 or days < 0 or pace <= 0:
-        raise ValueError("accounts and days must not be negative, and pace must be above 0")
+    if accounts < 0 or not 0 <= days <= MAX_DAYS or pace <= 0:
+        raise ValueError(
+            f"accounts must not be negative, days lie in 0 to {MAX_DAYS}, and pace be above 0"
+        )
     prompts: Prompts = Published(data, split=split) if data else BuiltIn()
     length = days or recipe.days
     windows = arrival_windows(data) if data else ()

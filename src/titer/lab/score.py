@@ -56,19 +56,26 @@ class Score(msgspec.Struct, frozen=True):
     unknown: int
 
 
+#: Largest file of labels: some hundred thousand accounts.
+MAX_LABELS = 64 << 20
+
+
 def read_labels(path: Path) -> dict[str, Label]:
     """The labels by principal. Raises `InputError` naming the first bad line."""
     labels: dict[str, Label] = {}
     decoder = msgspec.json.Decoder(Label)
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                found = decoder.decode(line)
-            except msgspec.DecodeError as error:
-                raise InputError(f"{path}:{number}: not a label line: {error}") from None
-            labels[found.principal] = found
+    with path.open("rb") as file:
+        data = file.read(MAX_LABELS + 1)
+    if len(data) > MAX_LABELS:
+        raise InputError(f"{path}: more than {MAX_LABELS} bytes; these are no labels")
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            found = decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}:{number}: not a label line: {error}") from None
+        labels[found.principal] = found
     if not labels:
         raise InputError(f"{path}: no labels; a score needs at least one account")
     return labels
