@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -31,6 +31,9 @@ from titer.respond.ladder import Ladder, Rung
 
 #: Exchanges weighed between two durable appends of `feed`.
 FEED_BATCH = 4096
+
+#: Entries between two signed heads of `feed`: until then an entry costs some 250 bytes of memory.
+FEED_HEAD = 65_536
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -155,6 +158,7 @@ class FeedSink:
         self._weigher = weigher
         self._log = log
         self._encode = msgspec.json.Encoder().encode
+        self._head = log.size + FEED_HEAD
         self.weighed = 0
         self.findings = 0
 
@@ -173,6 +177,10 @@ class FeedSink:
                 entries.append(("decision", encode(weighed.decision)))
             self.findings += len(weighed.findings)
         self._log.append(entries)
+        if self._log.size >= self._head:
+            self._head = self._log.size + FEED_HEAD
+            with suppress(OSError):  # the entries are kept; a later head covers them as well
+                self._log.checkpoint()
         self.weighed += len(out)
         return out
 

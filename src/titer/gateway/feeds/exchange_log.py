@@ -40,6 +40,9 @@ MEMORY = 200_000
 #: Different unknown keys counted by name; the rest together, so that a hostile log stays small.
 MAX_UNKNOWN = 64
 
+#: What stands for a value that a line does not have.
+_NONE = msgspec.Raw()
+
 _top = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _any = msgspec.json.Decoder()
 _grants = msgspec.json.Decoder(tuple[str, ...])
@@ -67,7 +70,7 @@ class ExchangeLog:
 
     def __init__(self, pseudonyms: Pseudonyms) -> None:
         self._pseudonyms = pseudonyms
-        self._callers: dict[tuple[bytes | None, ...], Principal] = {}
+        self._callers: dict[bytes, Principal] = {}
         self._origins: dict[bytes, Origin | None] = {}
         self._endpoints: dict[bytes, str] = {}
         self.names: dict[str, str] = {}
@@ -104,22 +107,23 @@ class ExchangeLog:
 
     def _caller(self, top: Mapping[str, msgspec.Raw]) -> Principal:
         get = top.get
-        keys = (get("principal"), get("org"), get("tier"), get("created"), get("grants"))
-        place = tuple([None if raw is None else bytes(raw) for raw in keys])
+        who, org, tier = get("principal", _NONE), get("org", _NONE), get("tier", _NONE)
+        created, grants = get("created", _NONE), get("grants", _NONE)
+        # No JSON text holds a zero byte: joined by it, different parts stay different.
+        place = b"\x00".join((who, org, tier, created, grants))
         known = self._callers.get(place)
         if known is not None:
             return known
-        who, org, tier, created, grants = place
-        if who is None:
+        if who is _NONE:
             raise Bad("missing: principal")
         called = name(_any.decode(who), "principal")
-        declared = word(_any.decode(org)) if org is not None else ""
+        declared = word(_any.decode(org)) if org is not _NONE else ""
         caller = Principal(
             id=self._pseudonyms.of("principal", called),
             org=self._pseudonyms.of("org", declared),
-            tier=word(_any.decode(tier)) if tier is not None else "",
-            created=day_json(created) if created is not None else 0,
-            grants=_read_grants(grants),
+            tier=word(_any.decode(tier)) if tier is not _NONE else "",
+            created=day_json(created) if created is not _NONE else 0,
+            grants=_read_grants(grants) if grants is not _NONE else (),
         )
         if len(self._callers) >= MEMORY:
             self._callers.clear()
@@ -207,9 +211,7 @@ class ExchangeLog:
             self.unknown[place] += 1
 
 
-def _read_grants(raw: bytes | None) -> tuple[str, ...]:
-    if raw is None:
-        return ()
+def _read_grants(raw: msgspec.Raw) -> tuple[str, ...]:
     try:
         return tuple(g for g in _grants.decode(raw)[:32] if len(g) <= 64)
     except msgspec.ValidationError:
