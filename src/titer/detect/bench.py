@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -11,6 +12,8 @@ from titer.core.nouns import Card, Exchange, Finding
 from titer.detect.calibration import Calibration
 from titer.detect.fold import Wagering
 from titer.detect.strata import Glance, glance
+
+Fold = Callable[[Any, Exchange, Glance], tuple[Any, Iterable[Finding]]]
 
 #: Who speaks when titer reports about itself.
 SELF = "titer.engine"
@@ -29,27 +32,18 @@ class Bench:
         self.calibration = calibration
         self.states: dict[str, dict[str, Any]] = {d.card.name: {} for d in detectors}
         self.faults: dict[str, int] = {}
-        #: Detectors that share one look at an exchange; a subclass with its own `step` does not.
-        self._folds = {
-            d.card.name: d.fold
-            for d in detectors
-            if isinstance(d, Wagering) and type(d).step is Wagering.step
-        }
+        self._rows = tuple((d, d.card, self.states[d.card.name], _fold(d)) for d in detectors)
 
     def weigh(self, exchange: Exchange) -> list[Finding]:
         """What all detectors say to one exchange; never raises."""
         found: list[Finding] = []
         seen: Glance | None = None
-        for detector in self.detectors:
-            card = detector.card
-            name = card.name
+        for detector, card, states, fold in self._rows:
             try:
                 subject = detector.subject(exchange)
                 if subject is None:
                     continue
-                states = self.states[name]
                 state = states[subject] if subject in states else detector.start()
-                fold = self._folds.get(name)
                 if fold is None:
                     states[subject], findings = detector.step(state, exchange)
                 else:
@@ -80,3 +74,13 @@ class Bench:
         note = f"detector {card.name} raised {type(error).__name__} ({count} so far)"
         name = f"f-{exchange.id}-{card.name}-fault"
         return [Finding(name, exchange.at, SELF, "titer", "", 0.0, note, cites=(exchange.id,))]
+
+
+def _fold(detector: Detector) -> Fold | None:
+    """How a detector steps on a look that was taken before, if it shares one.
+
+    A subclass with a `step` of its own does not.
+    """
+    if isinstance(detector, Wagering) and type(detector).step is Wagering.step:
+        return detector.fold
+    return None
