@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import msgspec
@@ -17,6 +18,8 @@ _POSITIVE = (
     "body_rate", "write_stall", "header_bytes", "header_count", "body_bytes",
     "transformed_bytes", "max_connections", "max_in_flight", "hold_tokens", "hold_ms", "workers",
 )  # fmt: skip
+#: A header's name (RFC 9110, 5.6.2).
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 #: Beyond this many workers the budget counters have no column.
 MAX_WORKERS = 256
 
@@ -47,7 +50,7 @@ class UpstreamTable(msgspec.Struct, frozen=True, kw_only=True):
                 Upstream.of(self.url)
             except ValueError as error:
                 raise ValueError(f"url{str(error).removeprefix('upstream')}") from None
-        if not self.credential_header.isascii():
+        if self.credential_header and not _TOKEN.fullmatch(self.credential_header):
             raise ValueError("credential_header must be the name of an HTTP header")
 
 
@@ -144,6 +147,10 @@ class GatewayTable(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError(f"{name} must not be negative")
         if self.total_timeout is not None and self.total_timeout <= 0:
             raise ValueError("total_timeout must be more than 0; leave it out for none")
+        if not self.host:
+            raise ValueError("host must be an address; 0.0.0.0 is every one of this machine's")
+        if self.ja4_header and not _TOKEN.fullmatch(self.ja4_header):
+            raise ValueError("ja4_header must be the name of an HTTP header")
         if not 0 <= self.port <= 65_535:
             raise ValueError("port must lie between 0 (any free one) and 65535")
         if self.workers > MAX_WORKERS:

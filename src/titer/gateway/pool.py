@@ -12,6 +12,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Protocol
 
+from titer.core.errors import ConfigError
 from titer.gateway.limits import IDLE_UPSTREAM_SECONDS, IDLE_UPSTREAMS, READ_BUFFER
 from titer.gateway.settings import GatewaySettings, Upstream
 from titer.gateway.timers import Sweep
@@ -131,6 +132,11 @@ class Pool:
 def _client_context(settings: GatewaySettings) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if settings.upstream_ca is not None:
-        context.load_verify_locations(settings.upstream_ca)
+        try:
+            context.load_verify_locations(settings.upstream_ca)
+        except OSError as error:
+            raise ConfigError(
+                f"upstream.ca {settings.upstream_ca} cannot be used ({error.strerror or error})"
+            ) from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
