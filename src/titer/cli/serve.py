@@ -31,9 +31,10 @@ def run(arguments: argparse.Namespace) -> int:
     given = service(arguments)
     where = given.settings
 
-    def ready() -> None:
+    def ready(port: int) -> None:
+        host = f"[{where.host}]" if ":" in where.host else where.host
         scheme = "https" if where.certificate else "http"
-        url = f"{scheme}://{where.host}:{where.port}"
+        url = f"{scheme}://{host}:{port}"
         if arguments.json:
             show({"url": url, "data": str(given.data), "workers": given.workers})
             sys.stdout.flush()

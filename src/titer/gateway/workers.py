@@ -1,8 +1,8 @@
 """`titer serve`: one supervisor, N gateway workers on one port, one analysis process.
 
-The supervisor forks and waits; it holds no socket and no event loop, so that a process that dies
-can be forked again from a clean state. Workers share the port by SO_REUSEPORT. Rings are made
-before the first fork; databases, sockets and loops after it.
+The supervisor forks and waits; it holds the port without listening and has no event loop, so
+that a process that dies can be forked again from a clean state. Workers share the port by
+SO_REUSEPORT. Rings are made before the first fork; databases, other sockets and loops after it.
 
     SIGTERM, SIGINT   workers drain, then the analysis process empties the rings and signs
     a worker dies     it is replaced; the others carry on
@@ -81,14 +81,22 @@ class Shared(msgspec.Struct, frozen=True):
     parent: int
 
 
-def serve(service: Service, *, ready: Callable[[], None] = lambda: None) -> int:
-    """Run until SIGTERM or SIGINT. Returns the exit status: 0 after a clean stop, else 2."""
+def serve(service: Service, *, ready: Callable[[int], None] = lambda _: None) -> int:
+    """Run until SIGTERM or SIGINT. Returns the exit status: 0 after a clean stop, else 2.
+
+    `ready` is told the port, which is ours by then. Raises `TiterError` when it cannot be had.
+    """
+    held = claim(service.settings)
+    port = held.getsockname()[1]
+    settings = msgspec.structs.replace(service.settings, port=port)
+    service = msgspec.structs.replace(service, settings=settings)
     private = Path(tempfile.mkdtemp(prefix="titer-"))  # mode 0700; unix socket paths are short
     try:
         rings = tuple(Ring() for _ in range(service.workers))
         shared = Shared(service, rings, private / "standings", private, os.getpid())
-        return Supervisor(shared).run(ready)
+        return Supervisor(shared).run(lambda: ready(port))
     finally:
+        held.close()
         shutil.rmtree(private, ignore_errors=True)
 
 
@@ -224,12 +232,26 @@ def run_worker(shared: Shared, number: int) -> None:
     asyncio.run(Worker(shared, number).run())
 
 
+def claim(settings: GatewaySettings) -> socket.socket:
+    """Hold the port for our workers, and find a free one for port 0. Raises `TiterError`.
+
+    SO_REUSEPORT alone would let a second service of the same user take half of the callers of
+    the first without a word: so the port is tried without it before it is held.
+    """
+    _bound(settings, shared=False).close()
+    return listen(settings)
+
+
 def listen(settings: GatewaySettings) -> socket.socket:
-    """A listening socket that the other workers can open beside ours."""
+    """A socket to listen on that the other workers can open beside ours."""
+    return _bound(settings, shared=True)
+
+
+def _bound(settings: GatewaySettings, *, shared: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
     try:
         listener.bind((settings.host, settings.port))
     except OSError as error:

@@ -11,6 +11,8 @@ import random
 import resource
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -237,3 +239,37 @@ def test_nothing_secret_is_found_anywhere(service, monkeypatch):
     named = [path.name for path, content in files.items() if b"acme-incorporated" in content]
     assert set(named) <= {"access.db", "access.db-wal"}  # the operator's own book
     assert [path for path in service.data.rglob("*") if path.stat().st_mode & 0o077] == [config]
+
+
+def test_a_second_service_cannot_share_the_port_unnoticed(service, tmp_path):
+    service.start()
+    second = service.verb(
+        "serve", "--port", str(service.port), "--upstream", "http://127.0.0.1:9",
+        "--data", str(tmp_path / "other"),
+    )  # fmt: skip
+    assert second.returncode == 2
+    assert second.stderr.startswith("titer: cannot listen on 127.0.0.1 port ")
+    assert len(second.stderr.splitlines()) == 1
+
+
+def test_port_0_is_one_port_for_all_workers_and_is_told(tmp_path):
+    words = ["serve", "--port", "0", "--upstream", "http://127.0.0.1:9", "--data", str(tmp_path)]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "titer", *words, "--workers", "2", "--json"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        url = json.loads(server.stdout.readline())["url"]
+        eventually(lambda: _open(f"{url}/healthz") == b"ok\n")
+    finally:
+        server.terminate()
+        _, err = server.communicate(timeout=60)
+    assert (server.returncode, err) == (0, b"")
+
+
+def _open(url):
+    try:
+        with urllib.request.urlopen(url, timeout=5) as reply:
+            return reply.read()
+    except OSError:
+        return b""
