@@ -22,7 +22,11 @@ MAX_LABELS = 64 << 20
 def register(verbs: Any) -> None:
     parser = verbs.add_parser("calibrate", help="learn from logs what honest callers are like")
     parser.add_argument(
-        "logs", metavar="LOG", nargs="+", help="log files, plain or .zst, read as honest traffic"
+        "logs",
+        metavar="LOG",
+        nargs="*",
+        help="log files, plain or .zst, read as honest traffic; without any, what `serve` and "
+        "`feed` have recorded in DIR, less who is under a dose or in a campaign",
     )
     data_flag(parser)
     parser.add_argument(
@@ -43,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     from titer.detect.plugins import detectors
     from titer.gateway.assembly import make_sketcher
     from titer.gateway.feeds import Feed
+    from titer.gateway.recorded import recorded, suspects
 
     keep_private()
     data: Path = arguments.data
@@ -52,6 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
     with watching("calibrating") as watch:
 
         def again() -> Iterator[Exchange]:
+            if not arguments.logs:
+                yield from recorded(data)
+                return
             feed = Feed(sketcher=sketcher, pseudonyms=pseudonyms, watch=watch)
             reports.append(feed.report)
             for batch in feed.batches(arguments.logs):
@@ -59,6 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
 
         attackers = _attackers(arguments.labels) if arguments.labels else frozenset()
         excluded = _subjects(attackers, again, pseudonyms) if attackers else frozenset()
+        if not arguments.logs:
+            excluded |= suspects(data)
         made = fit(detectors(), again, seed=arguments.seed, exclude=excluded)
     path = data / "calibration.json"
     _write(path, made.dump())
@@ -83,8 +93,8 @@ def run(arguments: argparse.Namespace) -> int:
         "smallest_alpha": 1 / (subjects + 1),
         "seed": made.seed,
         "excluded": len(excluded),
-        "bad_lines": reports[-1].bad,
-        "notes": reports[-1].notes,
+        "bad_lines": reports[-1].bad if reports else 0,
+        "notes": reports[-1].notes if reports else [],
         "detectors": figures,
     }
     if arguments.json:

@@ -110,7 +110,9 @@ def open_view(data: Path) -> View:
 
 
 def _gather(log: View, wanted: set[str]) -> dict[str, Any]:
-    """One pass over the log for a subject."""
+    """One pass over the log for a subject; another when an account turns out to be one of a
+    declared organisation, which is what is weighed.
+    """
     needles = [name.encode() for name in wanted if name]
     exchange = msgspec.json.Decoder(Exchange)
     finding = msgspec.json.Decoder(Finding)
@@ -135,7 +137,8 @@ def _gather(log: View, wanted: set[str]) -> dict[str, Any]:
             if fact.principal.subject not in wanted and fact.principal.id not in wanted:
                 continue
             subject = fact.principal.subject
-            wanted.add(subject)
+            if subject not in wanted:
+                return _gather(log, {subject})
             count += 1
             refused += fact.status >= 400
             exposure += fact.usage.tokens_out if fact.status < 400 else 0

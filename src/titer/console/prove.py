@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from titer.console.explain import Explanation, explain, open_view
 from titer.core.errors import InputError
 from titer.evidence.dossier import build
@@ -20,7 +22,10 @@ def prove(data: Path, name: str, *, disclose: bool = False) -> tuple[Explanation
     names = {found.subject: found.name} if disclose and found.name else {}
     try:
         dossier = build(
-            open_view(data), subject=found.subject, summary=_summary(found), names=names
+            open_view(data),
+            subject=found.subject,
+            summary=_summary(found if names else msgspec.structs.replace(found, name="")),
+            names=names,
         )
     except (LookupError, ValueError) as error:
         raise InputError(f"no dossier was made: {error}") from None

@@ -143,7 +143,7 @@ class Log(View):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise BlockingIOError(
-                    error.errno, "another process writes this log: stop it, or open a View"
+                    error.errno, "another process writes this log (titer serve?): stop it first"
                 ) from None
             return cls(directory, _key(directory, origin), lock)
         except BaseException:

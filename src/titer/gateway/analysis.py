@@ -116,6 +116,7 @@ class Analysis:
             if now >= checkpoint:
                 checkpoint = now + CHECKPOINT_EVERY
                 self._sign()
+                self._publisher.beat()
                 self._snapshots.standings(self._weigher, self._status())
                 if not self._spool:  # else the weigher knows more than the log
                     self._snapshots.keep(self._weigher, self._log.size)

@@ -26,7 +26,7 @@ from titer.gateway.records import Reader
 from titer.gateway.snapshots import Snapshots, rows_to_publish
 from titer.gateway.standings_feed import Publisher
 from titer.gateway.workers import COLLECT, Shared
-from titer.hunt.live import LiveHunt
+from titer.hunt.live import ROWS, LiveHunt
 from titer.respond.ladder import Ladder, Rung
 
 #: Exchanges weighed between two durable appends of `feed`.
@@ -117,12 +117,19 @@ def catch_up(weigher: Weigher, entries: Iterable[tuple[str, bytes]]) -> Iterator
 
 
 def restore(weigher: Weigher, log: Log, snapshots: Snapshots, hunt: LiveHunt | None) -> None:
-    """Bring a weigher to the log's end: from the snapshot if it fits, else from the beginning."""
+    """Bring a weigher to the log's end: from the snapshot if it fits, else from the beginning.
+
+    The hunt remembers the log's last entries, as many as it would have kept.
+    """
     seen = snapshots.load(weigher, log.size)
     rest = ((s.kind, s.body) for s in log.scan(seen) if s.body is not None)
-    for fact in catch_up(weigher, rest):
-        if hunt is not None:
-            hunt.add((fact,))
+    for _ in catch_up(weigher, rest):
+        pass
+    if hunt is not None:
+        decode = msgspec.json.Decoder(Exchange).decode
+        for stored in log.scan(max(0, log.size - ROWS)):
+            if stored.kind == "exchange" and stored.body is not None:
+                hunt.add((decode(stored.body),))
 
 
 def make_analysis(shared: Shared) -> Analysis:

@@ -56,6 +56,11 @@ class Ring:
         """Records that did not fit, since the ring was made."""
         return self._counter(16)
 
+    @property
+    def room(self) -> int:
+        """Bytes that the writer could still push."""
+        return self.size - (self._written - self._counter(8))
+
     def push(self, record: bytes) -> bool:
         """Append a record; False when there is no room (counted in `dropped`)."""
         length = len(record)

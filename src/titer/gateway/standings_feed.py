@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -22,6 +23,9 @@ _LENGTH = struct.Struct(">I")
 
 #: Seconds between a worker's attempts to reach the analysis process (it may be restarting).
 RETRY = 0.25
+
+#: Seconds without a word after which the analysis process counts as gone (it speaks every second).
+SILENCE = 5.0
 
 #: Bytes queued for a worker before further rows wait as pending.
 MAX_QUEUED = 1 << 20
@@ -65,8 +69,13 @@ class Publisher:
         """Tell the workers whether evidence can be written at present."""
         if possible != self._recording:
             self._recording = possible
-            for queue, _ in self._workers.values():
-                queue.extend(_message(Update(recording=possible)))
+            self.beat()
+
+    def beat(self) -> None:
+        """Tell the workers that we are alive; to be called about once a second."""
+        for queue, _ in self._workers.values():
+            if len(queue) < MAX_QUEUED:
+                queue.extend(_message(Update(recording=self._recording)))
 
     def poll(self) -> None:
         """Accept workers and send what they have not got yet."""
@@ -114,8 +123,13 @@ class Subscriber:
         self._path = path
         self._table = table
         self._decode = msgspec.msgpack.Decoder(Update).decode
-        #: Whether evidence can be written; not before the analysis process has said so.
-        self.recording = False
+        self._recording = False
+        self._heard = 0.0
+
+    @property
+    def recording(self) -> bool:
+        """Whether evidence can be written, as far as the analysis process has said so lately."""
+        return self._recording and time.monotonic() - self._heard < SILENCE
 
     async def run(self) -> None:
         """Follow the table until cancelled. While the other end is away the table stays."""
@@ -131,7 +145,7 @@ class Subscriber:
             await asyncio.sleep(RETRY)
 
     def _apply(self, update: Update) -> None:
-        self.recording = update.recording
+        self._recording, self._heard = update.recording, time.monotonic()
         if update.whole:
             for subject in self._table.keys() - {row.standing.subject for row in update.rows}:
                 del self._table[subject]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 
@@ -23,6 +24,7 @@ from titer.gateway.origin import Origins
 from titer.gateway.pages import Pages
 from titer.gateway.proxy import Proxy
 from titer.gateway.records import Recorder
+from titer.gateway.ring import Ring
 from titer.gateway.standings_feed import Subscriber
 from titer.gateway.telemetry import Telemetry
 from titer.gateway.workers import Shared, listen
@@ -53,10 +55,11 @@ class StrictEngine(Engine):
     """An engine that refuses traffic while evidence cannot be written (`evidence.required`)."""
 
     subscriber: Subscriber
+    ring: Ring
 
     def admit(self, presented: str, now: int) -> Caller:
         caller = super().admit(presented, now)
-        if not self.subscriber.recording:
+        if not self.subscriber.recording or self.ring.room < self.ring.size // 8:
             raise Refused(_NOT_RECORDING)
         return caller
 
@@ -87,6 +90,7 @@ class Worker:
         self._subscriber = Subscriber(shared.standings, self._engine.table)
         if isinstance(self._engine, StrictEngine):
             self._engine.subscriber = self._subscriber
+            self._engine.ring = shared.rings[number]
         self._pages = Pages(shared.pages, number)
         self._ring = ring
         self._stopping = asyncio.Event()
@@ -127,6 +131,7 @@ class Worker:
             await asyncio.sleep(HOUSEKEEPING)
             if os.getppid() != self._parent:  # the supervisor was killed: nobody would stop us
                 self._stopping.set()
+            gc.collect(0)  # what closed connections left in cycles: too few to trigger a collection
             with contextlib.suppress(ConfigError):  # the key book has closed itself: 401 for all
                 self._keys.refresh()
             self._pages.write(self._counters())

@@ -111,6 +111,7 @@ class Supervisor:
         self._starts: list[float] = []
 
     def run(self, ready: Callable[[], None]) -> int:
+        listen(self._shared.service.settings).close()  # a port in use is told before anything runs
         for number in STOPPING:
             signal.signal(number, self._stop)
         gc.freeze()  # what is here now is shared with the children; do not touch it

@@ -1,0 +1,47 @@
+"""What a data directory has recorded, as exchanges again: traffic to calibrate on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from titer.core.errors import InputError
+from titer.core.nouns import Campaign, Decision, Exchange
+from titer.evidence.log import View
+
+
+def _view(data: Path) -> View:
+    try:
+        return View.open(data / "log")
+    except FileNotFoundError:
+        raise InputError(
+            f"{data} has recorded nothing yet; name log files, or run `titer serve` first"
+        ) from None
+
+
+def recorded(data: Path) -> Iterator[Exchange]:
+    """Every exchange of the published log, in order. Raises `InputError` when there is no log."""
+    decode = msgspec.json.Decoder(Exchange).decode
+    for stored in _view(data).scan():
+        if stored.kind == "exchange" and stored.body is not None:
+            yield decode(stored.body)
+
+
+def suspects(data: Path) -> frozenset[str]:
+    """Subjects that were ever given a dose, in shadow or not, or stand in a campaign: no example
+    of honest conduct, for a baseline must not learn from whom it suspects.
+    """
+    found: set[str] = set()
+    decision, campaign = msgspec.json.Decoder(Decision), msgspec.json.Decoder(Campaign)
+    for stored in _view(data).scan():
+        if stored.body is None:
+            continue
+        if stored.kind == "decision":
+            made = decision.decode(stored.body)
+            if made.doses:
+                found.add(made.subject)
+        elif stored.kind == "campaign":
+            found.update(campaign.decode(stored.body).members)
+    return frozenset(found)
