@@ -131,7 +131,7 @@ class Worker:
             await asyncio.sleep(HOUSEKEEPING)
             if os.getppid() != self._parent:  # the supervisor was killed: nobody would stop us
                 self._stopping.set()
-            gc.collect(0)  # what closed connections left in cycles: too few to trigger a collection
+            gc.collect(0)  # closed connections leave cycles, too few to set off a collection
             with contextlib.suppress(ConfigError):  # the key book has closed itself: 401 for all
                 self._keys.refresh()
             self._pages.write(self._counters())

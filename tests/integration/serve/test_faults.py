@@ -273,3 +273,44 @@ def _open(url):
             return reply.read()
     except OSError:
         return b""
+
+
+def test_required_evidence_refuses_while_the_analysis_process_is_silent(service):
+    service.data.mkdir()
+    (service.data / "titer.toml").write_text("[evidence]\nrequired = true\n")
+    key = service.key("acme")
+    service.start()
+    deadline = time.monotonic() + 30
+    while service.ask(key)[0] != 200 and time.monotonic() < deadline:
+        time.sleep(0.1)  # refused until the analysis process has spoken
+    assert service.ask(key)[0] == 200
+    with open(f"/proc/{service.server.pid}/task/{service.server.pid}/children") as file:
+        analysis = sorted(int(word) for word in file.read().split())[0]
+    os.kill(analysis, signal.SIGSTOP)
+    try:
+        while service.ask(key)[0] == 200 and time.monotonic() < deadline:
+            time.sleep(0.2)
+        status, _, body = service.ask(key)
+        assert status == 503
+        assert json.loads(body)["error"]["code"] == "evidence_unavailable"
+    finally:
+        os.kill(analysis, signal.SIGCONT)
+    deadline = time.monotonic() + 30
+    while service.ask(key)[0] != 200 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert service.ask(key)[0] == 200
+
+
+def test_recorded_traffic_is_enough_to_calibrate_on(service):
+    keys = [service.key(f"org-{i}") for i in range(36)]
+    service.start()
+    for i, key in enumerate(keys):
+        assert service.ask(key, messages=[{"role": "user", "content": f"What is {i}?"}])[0] == 200
+    assert service.stop() == 0
+    made = service.json("calibrate", "--data", str(service.data))
+    assert made["exchanges"] == 36
+    assert made["subjects"] >= 20
+    service.start()
+    assert service.ask(keys[0])[0] == 200
+    assert service.stop() == 0
+    assert service.verb("replay", "--data", str(service.data)).returncode == 0
