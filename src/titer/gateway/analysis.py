@@ -34,7 +34,7 @@ BATCH = 2048
 #: the exchange does a finding exist.
 POLL = 0.05
 
-#: Entries kept in memory while the log cannot be written (about 60 MB), before they are dropped.
+#: Entries kept in memory while the log cannot be written (about 60 MB), before the rings fill.
 MAX_SPOOL = 100_000
 
 #: Seconds between signed checkpoints, and between retries of a log that cannot be written.
@@ -93,7 +93,6 @@ class Analysis:
         self._encode = msgspec.json.Encoder().encode
         self._spool: list[Entry] = []
         self._waiting: list[Dosed] = []
-        self._lost = 0
         self._gaps = [ring.dropped for ring in rings]
         self._hunted: dict[str, tuple[tuple[str, ...], float]] = {}
         self.exchanges = 0
@@ -125,7 +124,8 @@ class Analysis:
                 hunt = time.monotonic() + self._hunt_every
             self._publisher.poll()
             if not busy:
-                if self._stop or os.getppid() != self._parent:
+                orphaned = os.getppid() != self._parent and not self._publisher.workers
+                if self._stop or orphaned:
                     break
                 time.sleep(POLL)
         self._sign()
@@ -136,7 +136,14 @@ class Analysis:
         self._log.close()
 
     def _turn(self) -> bool:
-        """One batch from every ring; False when all were empty."""
+        """One batch from every ring; False when all were empty.
+
+        While the spool is full nothing is drained: the rings fill, and count what they drop. The
+        weigher never folds an exchange that the log will not hold, or replay could not follow.
+        """
+        if len(self._spool) >= MAX_SPOOL:
+            self._flush()
+            return False
         records = [record for ring in self._rings for record in ring.drain(BATCH)]
         self._note_gaps()
         if not records:
@@ -171,10 +178,6 @@ class Analysis:
         except OSError:
             self.faults += 1
             self._publisher.recording(False)
-            over = len(self._spool) - MAX_SPOOL
-            if over > 0:
-                self._lost += over
-                del self._spool[:over]
             time.sleep(POLL)
             return
         self._spool.clear()
@@ -212,15 +215,12 @@ class Analysis:
             self._flush()
 
     def _note_gaps(self) -> None:
-        """Log what the rings and the spool had to drop since last time."""
+        """Log what the rings had to drop since last time."""
         for number, ring in enumerate(self._rings):
             dropped = ring.dropped - self._gaps[number]
             if dropped:
                 self._gaps[number] = ring.dropped
                 self._gap(f"worker {number}", dropped)
-        if self._lost and len(self._spool) < MAX_SPOOL:
-            lost, self._lost = self._lost, 0
-            self._gap("spool", lost)
 
     def _gap(self, where: str, count: int) -> None:
         body = {"at": time.time_ns() // 1000, "where": where, "dropped": count}
@@ -230,7 +230,7 @@ class Analysis:
         return {
             "exchanges": self.exchanges,
             "log_size": self._log.size,
-            "dropped": sum(ring.dropped for ring in self._rings) + self._lost,
+            "dropped": sum(ring.dropped for ring in self._rings),
             "garbled": self._reader.garbled,
             "faults": self.faults + sum(self._weigher.bench.faults.values()),
             "spooled": len(self._spool),

@@ -53,6 +53,11 @@ class Publisher:
         self._recording = True
         self._workers: dict[socket.socket, tuple[bytearray, dict[str, Dosed | None]]] = {}
 
+    @property
+    def workers(self) -> int:
+        """How many workers are connected, as of the last `poll`."""
+        return len(self._workers)
+
     def publish(self, rows: Iterable[Dosed], gone: Iterable[str] = ()) -> None:
         """Set and forget rows of the table, for all workers of now and later."""
         changes: dict[str, Dosed | None] = {row.standing.subject: row for row in rows}
@@ -90,6 +95,15 @@ class Publisher:
             if pending and len(queue) < MAX_QUEUED:
                 queue.extend(_message(_update(pending, self._recording)))
                 pending.clear()
+            try:
+                if worker.recv(1, socket.MSG_DONTWAIT) == b"":  # workers never speak: it has left
+                    raise ConnectionResetError
+            except BlockingIOError:
+                pass
+            except OSError:
+                worker.close()
+                del self._workers[worker]
+                continue
             try:
                 while queue:
                     del queue[: worker.send(queue)]

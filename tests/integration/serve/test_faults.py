@@ -285,7 +285,7 @@ def test_required_evidence_refuses_while_the_analysis_process_is_silent(service)
         time.sleep(0.1)  # refused until the analysis process has spoken
     assert service.ask(key)[0] == 200
     with open(f"/proc/{service.server.pid}/task/{service.server.pid}/children") as file:
-        analysis = sorted(int(word) for word in file.read().split())[0]
+        analysis = min(int(word) for word in file.read().split())
     os.kill(analysis, signal.SIGSTOP)
     try:
         while service.ask(key)[0] == 200 and time.monotonic() < deadline:
