@@ -37,6 +37,9 @@ POLL = 0.05
 #: Entries kept in memory while the log cannot be written (about 60 MB), before the rings fill.
 MAX_SPOOL = 100_000
 
+#: Share of the time that the hunt may take: over many rows it costs seconds; it then runs less.
+HUNT_SHARE = 0.02
+
 #: Seconds between signed checkpoints, and between retries of a log that cannot be written.
 CHECKPOINT_EVERY = 1.0
 
@@ -121,7 +124,8 @@ class Analysis:
                     self._snapshots.keep(self._weigher, self._log.size)
             if self._hunt is not None and now >= hunt:
                 self._seek()
-                hunt = time.monotonic() + self._hunt_every
+                done = time.monotonic()
+                hunt = done + max(self._hunt_every, (done - now) / HUNT_SHARE)
             self._publisher.poll()
             if not busy:
                 orphaned = os.getppid() != self._parent and not self._publisher.workers
