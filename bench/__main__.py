@@ -12,8 +12,9 @@
     sketch      microseconds a sketch
 
 Peers are looked for on PATH and in ENVOY, LITELLM, UNMIMIC, VLLM_ROUTER (paths of their binaries;
-docs/how-to/measure-it-yourself.md says how to install them); one that is missing is left out. The figure to trust is CPU time over the whole process tree; absolute times mean little. The C
-programs of `bench/kit` need a compiler. Two cores are needed, and nothing else should run.
+docs/how-to/measure-it-yourself.md says how to install them); one that is missing is left out. The
+figure to trust is CPU time over the whole process tree; absolute times mean little. The C programs
+of `bench/kit` need a compiler. Two cores are needed, and nothing else should run.
 """
 
 from __future__ import annotations
