@@ -14,6 +14,7 @@ A state that is passed to `step` is used up: it is changed in place.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
@@ -53,7 +54,7 @@ class State(msgspec.Struct, array_like=True):
     cites: list[str]
 
 
-class Wagering:
+class Wagering(ABC):
     """Base of detectors that bet on yields. Subclasses give `card`, `drafts`, `judge`, `note`."""
 
     card: Card
@@ -77,16 +78,16 @@ class Wagering:
         self.origin = origin
         self.horizon = horizon
 
+    @abstractmethod
     def judge(self, state: State, exchange: Exchange, seen: Glance, *, new: bool) -> float | None:
         """The yield of this exchange, 0 to 1, or None for no bet; updates `state.tokens`.
 
         Whether there is a bet must not depend on the reply.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def note(self, state: State) -> str:
         """One sentence for a finding: counts, no text."""
-        raise NotImplementedError
 
     def subject(self, exchange: Exchange) -> str | None:
         """Who is weighed: the organisation or account, unless nothing was served."""

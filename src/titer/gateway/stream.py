@@ -9,6 +9,7 @@ then `end`, or `fail` when the reply breaks off.
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 
 from titer.core.wire import Reply, Transform
@@ -28,7 +29,7 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
 
 
-class Relay:
+class Relay(ABC):
     """What all four share: the head that has not left yet, the framing, the tap, the digest.
 
     `framing`: VERBATIM forwards the received framing, CHUNKED makes our own, PLAIN writes the
@@ -71,9 +72,9 @@ class Relay:
             self.begun = True
             self.write(data)
 
+    @abstractmethod
     def data(self, raw: bytes, pieces: list[bytes]) -> None:
         """One read: the bytes as received and the payload in them."""
-        raise NotImplementedError
 
     def end(self) -> None:
         """The reply is complete."""
@@ -89,7 +90,7 @@ class Relay:
         """Whether an event of our own may follow what has been written."""
         return False
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most relays have no timers
         """No more will come: let go of timers."""
 
 
