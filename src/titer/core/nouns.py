@@ -35,7 +35,8 @@ class Origin(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     `ip` is the token of the whole address, `net` of its /24 (IPv4) or /48 (IPv6); `headers`
     the digest of the header names in order; `agent` the product part of the user agent;
-    `payment` a keyed token. Empty means unknown.
+    `payment` a keyed token; `kind` what sort of network an imported snapshot says it is
+    (`hosting`, `vpn`, `proxy`, `tor`). Empty means unknown.
     """
 
     ip: str = ""
@@ -46,6 +47,7 @@ class Origin(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     agent: str = ""
     payment: str = ""
     attestation: str = ""
+    kind: str = ""
 
 
 class Sketch(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -53,7 +55,8 @@ class Sketch(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     `frames` are keyed signed 64-bit MinHash bands of the text with its literals masked (equal
     band = probably the same template); `exact` is the keyed hash of the whole masked text;
-    `cells` are coarser keyed tokens of meaning; `chars` counts characters of the text sketched.
+    `cells` are coarser keyed tokens of meaning; `chars` counts characters of the text sketched;
+    `families` how strongly the text shows each cue of `titer.core.families` (0 to 255 each).
     """
 
     frames: tuple[int, ...] = ()
@@ -61,6 +64,7 @@ class Sketch(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     exact: int = 0
     chars: int = 0
     lang: str = ""
+    families: tuple[int, ...] = ()
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
