@@ -63,8 +63,8 @@ class Totals(msgspec.Struct, frozen=True):
 class Tokens(msgspec.Struct, frozen=True):
     """Text tokens that several units use. Sorted by value, then by unit.
 
-    `value` (k); the pairs of token i stand at `start[i]:start[i+1]` of `unit`, `rows` (rows of that
-    unit with the token), `first` (whole hours from `Totals.begin` to the unit's first such row).
+    `value` (k); the pairs of token i stand at `start[i]:start[i+1]` of `unit`, `rows` (rows of
+    that unit with the token), `first` (whole hours from `Totals.begin` to its first such row).
     `common` counts tokens of more than `most` units, which are left out; `common_rows` per unit
     the (row, band) cells that lie on them: what the cap hides.
     """
@@ -124,9 +124,9 @@ class Source(Protocol):
         """
         ...
 
-    def users(self, tokens: I64, *, until: int = 0) -> I64:
-        """Of each of the given (sorted) frame tokens, how many units use it; with `until`, in rows
-        before that time (microseconds) only. For histories.
+    def users(self, tokens: I64, *, since: int = 0, until: int = 0) -> I64:
+        """Of each of the given (sorted) frame tokens, how many units use it in text rows; only
+        rows with `at` >= `since`, and, unless `until` is 0, `at` < `until` (microseconds).
         """
         ...
 
