@@ -11,6 +11,7 @@ from titer.core.contracts import Detector
 from titer.core.nouns import Card, Exchange, Finding
 from titer.detect.calibration import Calibration
 from titer.detect.fold import Wagering
+from titer.detect.slim import Slim
 from titer.detect.strata import Glance, glance
 
 Fold = Callable[[Any, Exchange, Glance], tuple[Any, Iterable[Finding]]]
@@ -82,5 +83,7 @@ def _fold(detector: Detector) -> Fold | None:
     A subclass with a `step` of its own does not.
     """
     if isinstance(detector, Wagering) and type(detector).step is Wagering.step:
+        return detector.fold
+    if isinstance(detector, Slim) and type(detector).step is Slim.step:
         return detector.fold
     return None

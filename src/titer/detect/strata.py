@@ -11,6 +11,8 @@ from titer.detect import memory
 FULL = 2048
 #: The yield of an exchange whose reply was not seen.
 UNKNOWN = 0.15
+#: Tokens out from which a reply is a lesson at all, and the sixteenths of an unseen reply.
+LESSON, UNKNOWN_WORTH = 256, 4
 
 NAMES = (
     "single turn, reply unknown",
@@ -25,13 +27,16 @@ class Glance(msgspec.Struct, frozen=True, gc=False):
 
     `place` is where its content is remembered (`memory.place`), `kind` its index in `NAMES`,
     `single` whether it is a single question, `lesson` how much of a lesson the reply is: 0 to 1,
-    by its length, reasoning included.
+    by its length, reasoning included. `worth` says in sixteenths whether it is one at all: labels
+    and short answers are not. `tag` (16 bits) is the same for the same content.
     """
 
     place: tuple[int, int]
     kind: int
     single: bool
     lesson: float
+    worth: int
+    tag: int
 
 
 def glance(exchange: Exchange) -> Glance:
@@ -42,8 +47,15 @@ def glance(exchange: Exchange) -> Glance:
     if out <= 0:
         lesson = 0.0 if finish else UNKNOWN
     known = out > 0 or finish != ""
-    place = memory.place(content(exchange.sketch))
-    return Glance(place, known + (0 if single else 2), single, lesson)
+    asked = content(exchange.sketch)
+    if out >= LESSON:
+        worth = 16
+    elif out > 0 or finish:
+        worth = out * 16 // LESSON if out > 0 else 0
+    else:
+        worth = UNKNOWN_WORTH
+    kind = known + (0 if single else 2)
+    return Glance(memory.place(asked), kind, single, lesson, worth, asked & 0xFFFF)
 
 
 def single_turn(exchange: Exchange) -> bool:

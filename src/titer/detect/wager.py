@@ -72,17 +72,21 @@ def start() -> list[float]:
 
 
 def worst_means(
-    sums: Iterable[tuple[Sequence[float], Sequence[int]]], drafts: Sequence[float]
+    sums: Iterable[tuple[Sequence[float], Sequence[int]]],
+    drafts: Sequence[float],
+    *,
+    enough: int = ENOUGH,
 ) -> tuple[float, ...]:
     """The null of every stratum: the `QUANTILE` of honest subjects' means, `drafts` if unseen.
 
-    `sums` gives for each subject its summed yields and its exchanges by stratum. With fewer
-    than 1 / (1 - QUANTILE) subjects this is the highest mean seen.
+    `sums` gives for each subject its summed yields and its bets by stratum; a mean over fewer
+    than `enough` says nothing. With fewer than 1 / (1 - QUANTILE) subjects this is the highest
+    mean seen.
     """
     means: list[list[float]] = [[] for _ in drafts]
     for gains, trials in sums:
         for stratum, (gain, trial) in enumerate(zip(gains, trials, strict=True)):
-            if trial >= ENOUGH:
+            if trial >= enough:
                 means[stratum].append(gain / trial)
     return tuple(
         sorted(seen)[min(len(seen) - 1, math.ceil(QUANTILE * len(seen)) - 1)] if seen else draft
