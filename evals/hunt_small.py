@@ -30,7 +30,7 @@ from titer.core.nouns import Exchange
 from titer.core.sketch import Sketcher
 from titer.gateway.feeds.exchange import Maker
 from titer.gateway.feeds.exchange_log import ExchangeLog
-from titer.hunt import TableBuilder, find
+from titer.hunt import MemorySource, TableBuilder, find
 from titer.lab import arrivals, attackers, bodies, crowd, origins
 from titer.lab.events import Account, Event, Member, merge, reply_tokens
 from titer.lab.generators import study, work
@@ -184,7 +184,7 @@ def judge(honest: list[Exchange], attack: list[Exchange], roles: dict[str, str])
     builder.add(honest)
     builder.add(attack)
     began = time.process_time()
-    report = find(builder.build(), seed=1)
+    report = find(MemorySource(builder.build()), seed=1)
     heads = {name for name, role in roles.items() if role == "hydra"}
     accused = {m for c in report.campaigns if not c.review for m in c.members}
     reviewed = {m for c in report.campaigns if c.review for m in c.members}

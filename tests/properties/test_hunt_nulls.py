@@ -4,18 +4,19 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from titer.core.bits import e_bh
 from titer.core.nouns import Exchange, Origin, Principal, Sketch
-from titer.hunt import TableBuilder, find
+from titer.hunt import MemorySource, TableBuilder, find
 from titer.hunt.groups import components
 from titer.hunt.modalities import modalities, units_of
-from titer.hunt.nulls import average, e_bh, profiles
+from titer.hunt.nulls import average, profiles
 from titer.hunt.nulls import test_groups as weigh_groups
 
 
 def table(rows):
     builder = TableBuilder()
     builder.add(rows)
-    return builder.build()
+    return MemorySource(builder.build())
 
 
 def people(seed, n, values):
@@ -39,7 +40,7 @@ def test_random_groups_earn_no_more_than_one_on_average(seed):
     rng = np.random.default_rng(seed)
     groups = [(rng.permutation(120)[:12], "cohort") for _ in range(30)]
     tested = weigh_groups(
-        groups, units, modalities(rows, units), profiles(rows, units), draws=999, seed=seed
+        groups, units, modalities(rows, units), profiles(rows.clock()), draws=999, seed=seed
     )
     e_values = np.array([average(t) for t in tested])
     # The mean of 30 values with expectation at most 1; 12 would be beyond 12 standard errors of

@@ -9,7 +9,7 @@ combination and applications", Annals of Statistics 49, 2021, section 4).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def conformal_bits(score: float, calibration_sum: float, n: int) -> float:
@@ -42,3 +42,17 @@ def average_bits(bits: Iterable[float], detectors: int) -> float:
     if not values:
         return 0.0
     return max(0.0, math.log2((sum(values) + detectors - len(values)) / detectors))
+
+
+def e_bh(e_values: Sequence[float], q: float, *, total: int | None = None) -> list[bool]:
+    """Which hypotheses e-BH rejects at false discovery rate `q`, whatever their dependence.
+
+    Wang and Ramdas, "False discovery rate control with e-values", JRSS-B 84, 2022. `total`
+    counts all hypotheses when `e_values` are only the largest of them.
+    """
+    k = len(e_values) if total is None else total
+    if k < len(e_values):
+        raise ValueError("total must not be below the number of e-values")
+    ranked = sorted(e_values, reverse=True)
+    best = max((i for i, e in enumerate(ranked, 1) if e * i * q >= k), default=0)
+    return [best > 0 and e * best * q >= k for e in e_values]

@@ -175,7 +175,12 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Campaign(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """Many callers acting as one. Tested on a modality that did not form it."""
+    """Many callers acting as one. Tested on a modality that did not form it.
+
+    `null` says what it was held against; `frames` are its text tokens with the number of members
+    that use each; `timeline` (start of day, members who began on its texts that day); `doubtful`
+    the members that are least certain, worst first.
+    """
 
     id: str
     members: tuple[str, ...]
@@ -190,6 +195,10 @@ class Campaign(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     review: bool = False
     note: str = ""
     cites: tuple[str, ...] = ()
+    null: str = ""
+    frames: tuple[tuple[int, int], ...] = ()
+    timeline: tuple[tuple[int, int], ...] = ()
+    doubtful: tuple[str, ...] = ()
 
 
 class Dose(msgspec.Struct, frozen=True, gc=False):

@@ -1,6 +1,6 @@
 """Candidate groups: connected components of units over the tokens that bind them.
 
-A unit enters only if a share of its own rows carries such tokens (score first, link second):
+A unit enters only if a share of its own text lies on such tokens (score first, link second):
 without that, one popular question joins everybody. Edges are stars, never pairs.
 """
 
@@ -13,20 +13,23 @@ import numpy.typing as npt
 from titer.hunt.modalities import (
     FORMING,
     Bools,
+    Floats,
+    Ints,
     Modality,
     Units,
     excess_values,
     main_values,
 )
-from titer.hunt.table import Ints, Table
-from titer.hunt.tokens import MIN_UNITS, Shared, bound_tokens, share_of_rows
+from titer.hunt.source import Tokens
+from titer.hunt.tokens import MIN_UNITS, bound_tokens, cells_on, token_of
 
 Places = npt.NDArray[np.intp]
 
-#: Share of a unit's rows that must carry binding tokens.
-MIN_SHARE = 0.05
-#: And how many rows.
-MIN_ROWS = 2
+#: Share of a unit's (row, band) cells that must lie on binding tokens: a tenth of its requests,
+#: half of them reworded, each keeping a third of its bands.
+MIN_SHARE = 0.01
+#: And how many cells: two requests in one template.
+MIN_CELLS = 6
 #: Share of a unit's rows on the values that bind the group, for the unit to be in it.
 MIN_ON_VALUES = 0.3
 #: Cosine of two values' token profiles from which their units are one group.
@@ -37,53 +40,90 @@ NEAR = 0.5
 PROFILE = 2_048
 #: Sets from which profiles are an eighth as wide: 25,000 accounts then cost 50 MB.
 MANY = 2_000
+#: Sets whose profiles are compared at a time: 2,000 by 25,000 cosines are 400 MB.
+STRIP = 2_000
 #: Times that a group's members are compared with those left.
 ROUNDS = 4
-#: Odd multiplier that spreads a text's length over the bits of its hash.
-LENGTH = np.int64(0x9E3779B97F4A7C1)
 #: Candidates tested; the largest go first. A log with more has another problem.
 MAX_CANDIDATES = 500
 
 
 class Candidate(msgspec.Struct):
-    """Units that share text and one modality, `formed_by`; `rows` are those with the tokens."""
+    """Units that share text and one modality, `formed_by`; `tokens` are places in `Tokens`."""
 
     formed_by: str
-    units: npt.NDArray[np.intp]
-    rows: Ints
-    tokens: int
+    units: Places
+    tokens: Ints
 
 
-def candidates(units: Units, shared: Shared, known: dict[str, Modality]) -> list[Candidate]:
-    """Every candidate of every forming modality that the log has; groups may overlap."""
+class Shared(msgspec.Struct, frozen=True):
+    """The log's shared tokens, the token of every pair, and a token's weight by its rarity."""
+
+    tokens: Tokens
+    of_pair: Ints
+    weight: Floats
+
+    @classmethod
+    def of(cls, tokens: Tokens, units: Units) -> Shared:
+        """With what follows from the tokens alone."""
+        users = np.diff(tokens.start)
+        weight = np.log(max(units.count, 2) / np.maximum(users, 1)) ** 2
+        return cls(tokens, token_of(tokens), weight)
+
+
+def candidates(
+    units: Units, shared: Shared, known: dict[str, Modality], among: Bools
+) -> list[Candidate]:
+    """Every candidate of every forming modality that the log has; groups may overlap.
+
+    Only tokens in `among` (not old) form groups.
+    """
     found: list[Candidate] = []
     for name in FORMING:
         modality = known[name]
         if modality.available:
-            found += _formed(units, shared, modality)
+            bound = bound_tokens(shared.tokens, modality, among)
+            found += formed(units, shared, bound, name, modality)
     found.sort(key=lambda c: (-len(c.units), c.formed_by, int(c.units[0])))
     return found[:MAX_CANDIDATES]
 
 
-def _formed(units: Units, shared: Shared, modality: Modality) -> list[Candidate]:
-    bound = bound_tokens(shared, modality)
+def formed(
+    units: Units, shared: Shared, bound: Bools, name: str, modality: Modality | None
+) -> list[Candidate]:
+    """The groups that these tokens form; with a modality, taken apart by its values."""
     if not bound.any():
         return []
-    share, marked, hits = share_of_rows(shared, bound, units)
-    entering = (share >= MIN_SHARE) & (hits >= MIN_ROWS)
-    edge = bound[shared.token] & entering[shared.unit]
-    label = components(shared.token[edge], shared.unit[edge], units.count)
+    tokens, of_pair = shared.tokens, shared.of_pair
+    share, cells = cells_on(tokens, of_pair, bound, units)
+    entering = (share >= MIN_SHARE) & (cells >= MIN_CELLS)
+    edge = bound[of_pair] & entering[tokens.unit]
+    label = components(of_pair[edge], tokens.unit[edge].astype(np.int64), units.count)
     members = np.flatnonzero(entering)
     groups: list[Candidate] = []
     _, which, sizes = np.unique(label[members], return_inverse=True, return_counts=True)
     for group in np.flatnonzero(sizes >= MIN_UNITS):
-        for inside in _split(units, shared, bound, modality, members[which == group]):
-            belongs = np.zeros(units.count, np.bool_)
-            belongs[inside] = True
-            rows = np.flatnonzero(marked & belongs[units.of_row])
-            tokens = len(np.unique(shared.token[bound[shared.token] & belongs[shared.unit]]))
-            groups.append(Candidate(modality.name, inside, rows, tokens))
+        inside = members[which == group]
+        parts = (
+            _split(units, shared, bound, modality, inside)
+            if modality is not None
+            else [_same_texts(units, shared, bound, inside)]
+        )
+        groups += [
+            Candidate(name, part, _tokens_of(shared, bound, part, units))
+            for part in parts
+            if len(part) >= MIN_UNITS
+        ]
     return groups
+
+
+def _tokens_of(shared: Shared, bound: Bools, members: Places, units: Units) -> Ints:
+    """The binding tokens that at least two of the members use."""
+    belongs = np.zeros(units.count, np.bool_)
+    belongs[members] = True
+    there = bound[shared.of_pair] & belongs[shared.tokens.unit]
+    users = np.bincount(shared.of_pair[there], minlength=len(shared.tokens.value))
+    return np.flatnonzero(users >= 2)
 
 
 def _split(
@@ -103,11 +143,21 @@ def _split(
     values, place = np.unique(main, return_inverse=True)
     of_unit = np.full(units.count, -1)
     of_unit[members] = place
-    profile = _profiles(units, shared, bound, of_unit, len(values))
-    first, second = np.nonzero(profile @ profile.T >= ALIKE)
-    label = components(first, second, len(values))[place]
+    profile = _profiles(shared, bound, of_unit, len(values))
+    label = _alike(profile)[place]
     parts = [_same_texts(units, shared, bound, members[label == one]) for one in np.unique(label)]
     return [part for part in parts if len(part) >= MIN_UNITS]
+
+
+def _alike(profile: Floats) -> Ints:
+    """Components of rows whose cosine is at least `ALIKE`; strip by strip."""
+    first: list[Ints] = []
+    second: list[Ints] = []
+    for begin in range(0, len(profile), STRIP):
+        one, other = np.nonzero(profile[begin : begin + STRIP] @ profile.T >= ALIKE)
+        first.append(one + begin)
+        second.append(other)
+    return components(np.concatenate(first), np.concatenate(second), len(profile))
 
 
 def _same_texts(units: Units, shared: Shared, bound: Bools, members: Places) -> Places:
@@ -115,7 +165,7 @@ def _same_texts(units: Units, shared: Shared, bound: Bools, members: Places) -> 
     for _ in range(ROUNDS):
         of_unit = np.full(units.count, -1)
         of_unit[members] = np.arange(len(members))
-        own = _profiles(units, shared, bound, of_unit, len(members))
+        own = _profiles(shared, bound, of_unit, len(members))
         whole = own.sum(axis=0)
         cosine = own @ (whole / max(float(np.linalg.norm(whole)), 1e-12))
         near = cosine >= NEAR * float(np.median(cosine))
@@ -125,25 +175,21 @@ def _same_texts(units: Units, shared: Shared, bound: Bools, members: Places) -> 
     return members
 
 
-def _profiles(
-    units: Units, shared: Shared, bound: Bools, of_unit: Ints, count: int
-) -> npt.NDArray[np.float64]:
+def _profiles(shared: Shared, bound: Bools, of_unit: Ints, count: int) -> Floats:
     """What each of `count` sets of units says in binding tokens: rare ones weigh more; length 1.
 
     `of_unit` gives each unit's set, -1 for none.
     """
-    at = of_unit[units.of_row[shared.row]]
-    told = (at >= 0) & bound[shared.row_token]
-    token = shared.row_token[told]
-    users = np.bincount(shared.token, minlength=shared.count)
-    weight = np.log(units.count / users[token]) ** 2
+    at = of_unit[shared.tokens.unit]
+    told = (at >= 0) & bound[shared.of_pair]
+    token = shared.of_pair[told]
     width = PROFILE if count <= MANY else PROFILE // 8
     profile = np.bincount(
-        at[told] * width + token % width, weights=weight, minlength=count * width
+        at[told] * width + token % width,
+        weights=shared.weight[token] * shared.tokens.rows[told],
+        minlength=count * width,
     ).reshape(count, width)
-    flat: npt.NDArray[np.float64] = profile / np.maximum(
-        np.linalg.norm(profile, axis=1, keepdims=True), 1e-12
-    )
+    flat: Floats = profile / np.maximum(np.linalg.norm(profile, axis=1, keepdims=True), 1e-12)
     return flat
 
 
@@ -163,28 +209,3 @@ def components(token: Ints, unit: Ints, count: int) -> Ints:
         if np.array_equal(after, label):
             return label
         label = after
-
-
-def overlap(table: Table, units: Units, candidate: Candidate) -> float:
-    """How far members ask the same things: the chance that another member asked what one asked.
-
-    A class with one assignment and people who run one public benchmark lie near 1; a campaign
-    that divides its work lies near the reciprocal of its size. Rows are known by the hash of
-    their masked text and their length.
-    """
-    rows = candidate.rows
-    if not len(rows) or len(candidate.units) < 2:
-        return 0.0
-    content = table.exact[rows] ^ (
-        table.chars[rows].astype(np.int64) * np.int64(0x9E3779B97F4A7C1)
-    )
-    _, item = np.unique(content, return_inverse=True)
-    unit = units.of_row[rows].astype(np.int64)
-    pair = np.unique(item * units.count + unit)
-    askers = np.bincount(pair // units.count)
-    other = (askers[item] - 1) / (len(candidate.units) - 1)
-    # Each unit counts once, whatever its volume.
-    per_unit = np.bincount(unit, weights=other, minlength=units.count)
-    volume = np.bincount(unit, minlength=units.count)
-    there = volume > 0
-    return float(np.mean(per_unit[there] / volume[there]))

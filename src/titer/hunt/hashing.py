@@ -1,6 +1,6 @@
 """Strings and parameter shapes as signed 64-bit numbers: the same in memory and in stored facts.
 
-Pseudonyms are keyed already; names of models and endpoints are no secret. So the hash needs no key.
+Pseudonyms are keyed already; names of models and endpoints are no secret: no key is needed.
 """
 
 from __future__ import annotations

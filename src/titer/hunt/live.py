@@ -8,6 +8,7 @@ import msgspec
 
 from titer.core.nouns import Campaign, Exchange
 from titer.hunt.find import SAME_GROUP, HuntReport, find
+from titer.hunt.memory import MemorySource
 from titer.hunt.nulls import MIN_DRAWS
 from titer.hunt.table import TableBuilder
 
@@ -47,7 +48,7 @@ class LiveHunt:
         if self._builder.rows < MIN_ROWS:
             return []
         self.report = find(
-            self._builder.build(),
+            MemorySource(self._builder.build()),
             seed=self._seed,
             permutations=self._permutations,
             subjects=True,

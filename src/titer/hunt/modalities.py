@@ -10,16 +10,15 @@ value (a big carrier's network) counts only by its excess. A few tied pairs insi
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from titer.core.nouns import Origin
-from titer.hunt.table import Ints, Small, Table
+from titer.hunt.source import VALUES, Callers, Source, Totals
 
+Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
@@ -28,32 +27,36 @@ MIN_SHARERS = 3
 #: Share of the group that a creation week must hold before it binds: a sign-up wave lasts weeks,
 #: and a year of ordinary sign-ups puts some in every week.
 WAVE = 0.1
-#: Values kept per unit, the most used ones; a rotating proxy shows more than that.
-MAX_VALUES = 12
 #: Share of units that must have a modality before it is used at all.
 MIN_KNOWN = 0.5
 #: Classes of volume in the finest strata.
 VOLUMES = 3
 #: Microseconds in a week: the grain of the creation cohort.
 WEEK = 7 * 86_400_000_000
+#: The grant that permits distillation.
+GRANT = "distillation"
 #: What forms groups with text, in this order. What a program or a trade explains (a framework
 #: brings its own headers and defaults, and runs on rented machines) forms, but never tests.
 FORMING = ("network", "payment", "cohort", "provider", "software", "parameters")
 #: What tests a group, unless it formed it.
 TESTING = ("network", "payment", "cohort", "timing")
+#: Modalities that a shared program or a shared habit does not explain.
+HARD = frozenset(("network", "payment", "cohort"))
 
 
 class Units(msgspec.Struct, frozen=True):
-    """The units of a table: which accounts are in each, how many rows, in which stratum.
+    """The units of a log: who they are, what they did in all, in which stratum.
 
     `strata` from fine to coarse: main endpoint by third of volume, main endpoint, all one.
+    `active`: those without a grant to distil. `created`: microseconds, 0 if unknown.
     """
 
-    of_account: Small
-    of_row: Small
-    rows: Ints
-    strata: tuple[Small, ...]
+    callers: Callers
+    totals: Totals
+    strata: tuple[npt.NDArray[np.int32], ...]
     declared: Bools
+    active: Bools
+    created: Ints
     count: int
 
 
@@ -80,46 +83,45 @@ class Modality(msgspec.Struct, frozen=True):
         return bool(self.known.mean() >= MIN_KNOWN) if len(self.known) else False
 
 
-def units_of(table: Table) -> Units:
-    """The units of a table: declared organisations collapsed."""
-    names: dict[str, int] = {}
-    of_account = np.fromiter(
-        (names.setdefault(p.subject, len(names)) for p in table.principals),
-        np.int32,
-        len(table.principals),
-    )
-    count = len(names)
-    declared = np.bincount(of_account, minlength=count) > 1  # an organisation of several accounts
-    of_row = of_account[table.account] if len(table) else np.empty(0, np.int32)
-    rows = np.bincount(of_row, minlength=count)
-    width = max(1, len(table.endpoints))
-    pair, counted = np.unique(of_row.astype(np.int64) * width + table.endpoint, return_counts=True)
-    endpoint = np.zeros(count, np.int64)
-    order = np.argsort(counted, kind="stable")
-    endpoint[pair[order] // width] = pair[order] % width
-    bounds = np.quantile(rows, np.arange(1, VOLUMES) / VOLUMES) if count else np.zeros(0)
-    volume = np.searchsorted(bounds, rows, side="right")
+def units_of(source: Source) -> Units:
+    """The units of a log: declared organisations collapsed."""
+    callers, totals = source.callers(), source.totals()
+    count = len(callers.subjects)
+    declared = np.bincount(callers.unit, minlength=count) > 1  # several accounts
+    active = np.ones(count, np.bool_)
+    created = np.zeros(count, np.int64)
+    for place, account in zip(callers.unit, callers.accounts, strict=True):
+        if GRANT in account.grants:
+            active[place] = False
+        # An organisation is as old as its oldest account.
+        if account.created > 0 and (created[place] == 0 or account.created < created[place]):
+            created[place] = account.created
+    bounds = np.quantile(totals.rows, np.arange(1, VOLUMES) / VOLUMES) if count else np.zeros(0)
+    volume = np.searchsorted(bounds, totals.rows, side="right")
+    _, endpoint = np.unique(totals.endpoint, return_inverse=True)
     strata = [endpoint * VOLUMES + volume, endpoint, np.zeros(count, np.int64)]
     strata = [np.unique(s, return_inverse=True)[1].astype(np.int32) for s in strata]
-    return Units(of_account, of_row, rows, tuple(strata), declared, count)
+    return Units(callers, totals, tuple(strata), declared, active, created, count)
 
 
-def modalities(table: Table, units: Units) -> dict[str, Modality]:
-    """Every categorical modality of the table, by name."""
-    made: dict[str, Modality] = {}
-    by_origin: dict[str, Callable[[Origin], str]] = {
-        "network": lambda o: o.net,
-        "payment": lambda o: o.payment,
-        "provider": lambda o: str(o.asn) if o.asn else "",
-        "software": lambda o: f"{o.ja4}|{o.headers}|{o.agent}" if o.headers or o.ja4 else "",
-    }
-    for name, key in by_origin.items():
-        codes = _codes([key(origin) for origin in table.origins])
-        made[name] = _modality(name, units.of_row, codes[table.origin], units)
-    made["parameters"] = _modality("parameters", units.of_row, table.shape.astype(np.int64), units)
-    created = np.fromiter((p.created for p in table.principals), np.int64, len(table.principals))
-    cohort = np.where(created > 0, created // WEEK, -1)
-    made["cohort"] = _modality("cohort", units.of_account, cohort, units)
+def modalities(source: Source, units: Units) -> dict[str, Modality]:
+    """Every categorical modality of the log, by name."""
+    made = {}
+    for name in VALUES:
+        found = source.values(name)
+        codes, value = np.unique(found.value, return_inverse=True)
+        made[name] = _modality(name, found.unit, value, found.rows, width=len(codes), units=units)
+    callers = units.callers
+    created = np.fromiter((p.created for p in callers.accounts), np.int64, len(callers.accounts))
+    there = created > 0
+    weeks, week = np.unique(created[there] // WEEK, return_inverse=True)
+    pair, accounts = np.unique(
+        callers.unit[there].astype(np.int64) * max(1, len(weeks)) + week, return_counts=True
+    )
+    width = max(1, len(weeks))
+    made["cohort"] = _modality(
+        "cohort", pair // width, pair % width, accounts, width=width, units=units
+    )
     return made
 
 
@@ -222,31 +224,13 @@ def _outside(modality: Modality, value: Ints, mass: Floats, n: npt.NDArray[Any])
     return outside
 
 
-def _codes(texts: list[str]) -> Ints:
-    """Small integers for texts; -1 for empty."""
-    seen: dict[str, int] = {}
-    return np.fromiter(
-        (seen.setdefault(t, len(seen)) if t else -1 for t in texts), np.int64, len(texts)
-    )
-
-
-def _modality(name: str, unit: npt.NDArray[np.int32], value: Ints, units: Units) -> Modality:
-    """Count (unit, value) pairs, keep the most used values of each unit, normalise."""
-    there = value >= 0
-    unit64, value = unit[there].astype(np.int64), value[there]
-    width = int(value.max()) + 1 if len(value) else 1
-    pair, counted = np.unique(unit64 * width + value, return_counts=True)
-    who, what = pair // width, pair % width
-    order = np.lexsort((-counted, who))
-    who, what, counted = who[order], what[order], counted[order]
-    first = np.searchsorted(who, np.arange(units.count + 1))
-    rank = np.arange(len(who)) - first[who]
-    kept = rank < MAX_VALUES
-    who, what, counted = who[kept], what[kept], counted[kept]
-    total = np.bincount(who, weights=counted, minlength=units.count)
-    share = counted / np.maximum(total[who], 1)
+def _modality(
+    name: str, unit: npt.NDArray[Any], value: Ints, rows: Ints, *, width: int, units: Units
+) -> Modality:
+    """A modality of (unit, value, rows), sorted by unit; a unit's shares add up to 1."""
+    total = np.bincount(unit, weights=rows, minlength=units.count)
+    share = rows / np.maximum(total[unit], 1)
     known = total > 0
-    mass = np.bincount(what, weights=share, minlength=width) / max(1, int(known.sum()))
-    return Modality(
-        name, np.searchsorted(who, np.arange(units.count + 1)), what, share, mass, known
-    )
+    mass = np.bincount(value, weights=share, minlength=width) / max(1, int(known.sum()))
+    start = np.searchsorted(unit, np.arange(units.count + 1))
+    return Modality(name, start, value.astype(np.int64), share, mass, known)

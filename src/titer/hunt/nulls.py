@@ -1,11 +1,10 @@
 """How unlikely a group's tie is among honest units: permutation within strata, as e-values.
 
-The units' labels are shuffled within strata (main endpoint by third of volume, or coarser where
-the group is most of a stratum), so each draw is a group of the same composition. The e-value is
-conformal: (B + 1) s_0 / (s_0 + ... + s_B) with a positive score s that grows with the statistic;
-its expectation is exactly 1 when the group is exchangeable with its draws, whatever the
-distribution (Vovk and Wang 2021). It cannot exceed B + 1: so many bits the null supports, and no
-more.
+Each draw is a random group of the same composition by strata (main endpoint by third of volume,
+or coarser where the group is most of a stratum). The e-value is conformal:
+(B + 1) s_0 / (s_0 + ... + s_B) with a positive score s that grows with the statistic; its
+expectation is exactly 1 when the group is exchangeable with its draws, whatever the distribution
+(Vovk and Wang 2021). It cannot exceed B + 1: so many bits the null supports, and no more.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from titer.hunt.modalities import TESTING, Floats, Modality, Units, breadth
-from titer.hunt.table import Table
+from titer.hunt.source import HOUR_BINS
 
-#: Fewest and most permutations; between them, as many as `WORK` units shuffled allow.
+#: Fewest and most draws; between them, as many as `WORK` units over all groups allow.
 MIN_DRAWS = 999
 MAX_DRAWS = 9_999
-WORK = 40_000_000
+WORK = 20_000_000
 #: Draws held at a time.
 BATCH = 64
 #: Breadth, above the median of the null, that a modality must have in the group itself before it
@@ -31,12 +30,14 @@ BATCH = 64
 SPEAKS = 0.5
 #: Steepness of the score in robust standard deviations of the statistic.
 STEEP = 4.0
+#: e-value of one test from which that modality counts as a tie of its own.
+TIE = 20.0
 #: Share of a stratum that a group may be, before coarser strata are taken for it.
 MOST_OF_STRATUM = 0.25
-#: Bins of the time profile: hours of the day in twos, and the log's span.
-HOUR_BINS = 12
-SPAN_BINS = 20
-_DAY = 86_400_000_000
+#: Units of a group that are tested at most: a random part of it is as exchangeable as the whole.
+MOST_TESTED = 512
+#: A group that takes more than 1 in so many of a stratum is drawn by shuffling all of it.
+SPARSE = 20
 
 
 class Tested(msgspec.Struct, frozen=True):
@@ -47,24 +48,20 @@ class Tested(msgspec.Struct, frozen=True):
     e_value: float
 
 
-def draws_for(units: int) -> int:
-    """How many permutations a log of so many units gets."""
-    return int(np.clip(WORK // max(1, units), MIN_DRAWS, MAX_DRAWS))
+def draws_for(sizes: Sequence[int]) -> int:
+    """How many draws groups of these sizes get."""
+    work = sum(min(size, MOST_TESTED) for size in sizes)
+    return int(np.clip(WORK // max(1, work), MIN_DRAWS, MAX_DRAWS))
 
 
-def profiles(table: Table, units: Units) -> Floats:
-    """When each unit is active: a unit vector over hours of day and the log's span, centred."""
-    hour = (table.at % _DAY) * HOUR_BINS // _DAY
-    start, end = (int(table.at.min()), int(table.at.max())) if len(table) else (0, 0)
-    span = (table.at - start) * SPAN_BINS // (end - start + 1)
-    out = np.zeros((units.count, HOUR_BINS + SPAN_BINS))
-    for bins, column in ((HOUR_BINS, hour), (SPAN_BINS, span + HOUR_BINS)):
-        counts = np.bincount(
-            units.of_row.astype(np.int64) * out.shape[1] + column, minlength=out.size
-        ).reshape(out.shape)
-        part = np.sqrt(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
-        out += part / np.sqrt(bins)
-    out -= out.mean(axis=0) if units.count else 0.0
+def profiles(clock: npt.NDArray[np.int64]) -> Floats:
+    """When each unit is active, of `Source.clock`: a unit vector over hours and span, centred."""
+    out = np.zeros(clock.shape)
+    for part in (slice(0, HOUR_BINS), slice(HOUR_BINS, None)):
+        counts = clock[:, part]
+        share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        out[:, part] = np.sqrt(share / max(1, counts.shape[1]))
+    out -= out.mean(axis=0) if len(out) else 0.0
     norm = np.linalg.norm(out, axis=1, keepdims=True)
     profile: Floats = out / np.maximum(norm, 1e-9)
     return profile
@@ -79,27 +76,27 @@ def test_groups(
     draws: int,
     seed: int,
 ) -> list[list[Tested]]:
-    """For each (members, forming modality): every available modality that did not form it."""
+    """For each (members, forming modality): every available modality that did not form it.
+
+    A group of more than `MOST_TESTED` is tested by so many of its members, chosen at random.
+    """
     names = [n for n in TESTING if n == "timing" or known[n].available]
-    plans = [[n for n in names if n != formed] for _, formed in groups]
-    scores: list[dict[str, list[Floats]]] = []
-    for (members, _), plan in zip(groups, plans, strict=True):
-        scores.append({n: [_statistic(n, members[None, :], known, when)] for n in plan})
-    levels = [_level(members, units) for members, _ in groups]
-    for level in sorted(set(levels)):
-        stratum = units.strata[level]
-        rng = np.random.default_rng((seed, level))
-        chosen = [g for g in range(len(groups)) if levels[g] == level]
+    out: list[list[Tested]] = []
+    for number, (members, formed) in enumerate(groups):
+        rng = np.random.default_rng((seed, number))
+        if len(members) > MOST_TESTED:
+            members = np.sort(rng.choice(members, MOST_TESTED, replace=False))  # noqa: PLW2901
+        plan = [n for n in names if n != formed]
+        values: dict[str, list[Floats]] = {
+            n: [_statistic(n, members[None, :], known, when)] for n in plan
+        }
+        stratum = units.strata[_level(members, units)]
         for begin in range(0, draws, BATCH):
-            shuffled = _shuffled(rng, stratum, min(BATCH, draws - begin))
-            for group in chosen:
-                drawn = shuffled[:, groups[group][0]].astype(np.intp)
-                for name, values in scores[group].items():
-                    values.append(_statistic(name, drawn, known, when))
-    return [
-        [_tested(name, np.concatenate(values)) for name, values in statistics.items()]
-        for statistics in scores
-    ]
+            drawn = _draw(rng, members, stratum, min(BATCH, draws - begin))
+            for name, seen in values.items():
+                seen.append(_statistic(name, drawn, known, when))
+        out.append([_tested(name, np.concatenate(seen)) for name, seen in values.items()])
+    return out
 
 
 def _level(members: npt.NDArray[np.intp], units: Units) -> int:
@@ -117,15 +114,30 @@ def _level(members: npt.NDArray[np.intp], units: Units) -> int:
     return len(units.strata) - 1
 
 
-def _shuffled(
-    rng: np.random.Generator, stratum: npt.NDArray[np.int32], size: int
-) -> npt.NDArray[np.int32]:
-    """`size` permutations of the units, each within strata."""
-    order = np.argsort(stratum, kind="stable")
-    shuffled = np.empty((size, len(stratum)), np.int32)
-    for draw in range(size):
-        shuffled[draw, order] = np.argsort(stratum + rng.random(len(stratum)))
-    return shuffled
+def _draw(
+    rng: np.random.Generator,
+    members: npt.NDArray[np.intp],
+    stratum: npt.NDArray[np.int32],
+    size: int,
+) -> npt.NDArray[np.intp]:
+    """`size` groups with as many units of each stratum as this one has, none twice in one."""
+    out: list[npt.NDArray[np.intp]] = []
+    for one, wanted in zip(*np.unique(stratum[members], return_counts=True), strict=True):
+        inside = np.flatnonzero(stratum == one)
+        if wanted * SPARSE > len(inside):
+            shuffled = rng.permuted(np.tile(inside, (size, 1)), axis=1)
+            out.append(shuffled[:, :wanted])
+            continue
+        places = np.sort(rng.integers(len(inside), size=(size, wanted)), axis=1)
+        while True:
+            again = np.zeros(places.shape, np.bool_)
+            again[:, 1:] = places[:, 1:] == places[:, :-1]
+            if not again.any():
+                break
+            places[again] = rng.integers(len(inside), size=int(again.sum()))
+            places.sort(axis=1)
+        out.append(inside[places])
+    return np.concatenate(out, axis=1)
 
 
 def average(tested: Sequence[Tested], *, silent: Sequence[str] = ()) -> float:
@@ -136,18 +148,6 @@ def average(tested: Sequence[Tested], *, silent: Sequence[str] = ()) -> float:
     if not tested:
         return 0.0
     return sum(t.e_value for t in tested if t.modality not in silent) / len(tested)
-
-
-def e_bh(e_values: Sequence[float], q: float) -> list[bool]:
-    """Which hypotheses e-BH rejects at false discovery rate q (Wang and Ramdas, JRSS-B 84, 2022):
-    valid whatever the dependence between them.
-    """
-    k = len(e_values)
-    ranked = sorted(e_values, reverse=True)
-    best = max((i for i, e in enumerate(ranked, 1) if e * i * q >= k), default=0)
-    if not best:
-        return [False] * k
-    return [e >= k / (q * best) for e in e_values]
 
 
 def _statistic(

@@ -1,7 +1,6 @@
-"""Exchanges as columns: what the hunt reads, about 150 bytes a row whatever was said.
+"""Exchanges as columns in memory: about 250 bytes a row whatever was said.
 
-Strings become small integers on the way in; an `Origin` and a parameter shape are kept once.
-The unit of the hunt is the organisation where one is declared, else the account.
+An `Origin` and a `Principal` are kept once; everything else is numbers (`titer.hunt.hashing`).
 """
 
 from __future__ import annotations
@@ -14,41 +13,49 @@ import numpy as np
 import numpy.typing as npt
 
 from titer.core.nouns import Exchange, Origin, Principal
-from titer.core.sketch import BANDS
+from titer.core.sketch import BANDS, CELLS
+from titer.hunt import hashing
+from titer.hunt.source import I32, I64
 
-Ints = npt.NDArray[np.int64]
-Small = npt.NDArray[np.int32]
-
-#: Different parameter shapes kept apart; those beyond are one shape, so that a caller who sends
-#: a new shape each time costs nothing.
-MAX_SHAPES = 200_000
 #: Accounts or origins remembered by name before those without rows are dropped.
 MAX_NAMES = 1_000_000
-#: Parameters of one exchange that make its shape.
-MAX_PARAMS = 24
+#: Hashes of names and shapes remembered; when full, the memory starts anew.
+MEMORY = 200_000
 
 _NO_FRAMES = (0,) * BANDS
+_NO_CELLS = (0,) * CELLS
 
 
 class Table(msgspec.Struct, frozen=True):
-    """Rows in the order given; `account`, `origin`, `shape` are places in the lists below."""
+    """Rows in the order given; `account` and `origin` are places in the lists below.
 
-    at: Ints
-    account: Small
-    origin: Small
-    shape: Small
-    endpoint: Small
-    chars: Small
-    tokens_out: Ints
-    exact: Ints
+    `served` says whether the request was answered (status < 400).
+    """
+
+    at: I64
+    account: I32
+    origin: I32
+    draw: I32
+    chars: I32
+    served: npt.NDArray[np.bool_]
+    tokens_out: I64
+    exact: I64
+    endpoint: I64
+    model: I64
+    shape: I64
     frames: npt.NDArray[np.int64]
+    cells: npt.NDArray[np.int64]
     principals: list[Principal]
     origins: list[Origin]
-    shapes: list[tuple[Any, ...]]
-    endpoints: list[str]
 
     def __len__(self) -> int:
         return len(self.at)
+
+
+_TYPES = (
+    np.int64, np.int32, np.int32, np.int32, np.int32, np.bool_,
+    np.int64, np.int64, np.int64, np.int64, np.int64,
+)  # fmt: skip
 
 
 class TableBuilder:
@@ -57,9 +64,8 @@ class TableBuilder:
     def __init__(self) -> None:
         self._accounts: dict[str, int] = {}
         self._origins: dict[Origin, int] = {}
-        self._shapes: dict[tuple[Any, ...], int] = {("other",): 0}
-        self._endpoints: dict[str, int] = {}
         self._principals: list[Principal] = []
+        self._words: dict[str, int] = {}
         self._chunks: list[tuple[npt.NDArray[Any], ...]] = []
         self.rows = 0
 
@@ -69,7 +75,7 @@ class TableBuilder:
             return
         n = len(exchanges)
         self.rows += n
-        accounts, origins, endpoints = self._accounts, self._origins, self._endpoints
+        accounts, origins = self._accounts, self._origins
         who: list[int] = []
         for exchange in exchanges:
             principal = exchange.principal
@@ -79,56 +85,44 @@ class TableBuilder:
                 self._principals.append(principal)
             who.append(place)
         sketches = [e.sketch for e in exchanges]
+        columns: tuple[list[Any], ...] = (
+            [e.at for e in exchanges],
+            who,
+            [origins.setdefault(e.origin, len(origins)) for e in exchanges],
+            [hashing.draw(e.id) for e in exchanges],
+            [min(s.chars, 2**31 - 1) for s in sketches],
+            [e.status < 400 for e in exchanges],
+            [e.usage.tokens_out if e.status < 400 else 0 for e in exchanges],
+            [s.exact for s in sketches],
+            [self._word(e.endpoint) for e in exchanges],
+            [self._word(e.model) for e in exchanges],
+            [hashing.of_shape(e) for e in exchanges],
+        )
         frames = [s.frames if len(s.frames) == BANDS else _NO_FRAMES for s in sketches]
+        cells = [s.cells if len(s.cells) == CELLS else _NO_CELLS for s in sketches]
         self._chunks.append(
             (
-                np.fromiter((e.at for e in exchanges), np.int64, n),
-                np.array(who, np.int32),
-                np.fromiter(
-                    (origins.setdefault(e.origin, len(origins)) for e in exchanges), np.int32, n
-                ),
-                np.fromiter((self._shape(e) for e in exchanges), np.int32, n),
-                np.fromiter(
-                    (endpoints.setdefault(e.endpoint, len(endpoints)) for e in exchanges),
-                    np.int32,
-                    n,
-                ),
-                np.fromiter((min(s.chars, 2**31 - 1) for s in sketches), np.int32, n),
-                np.fromiter(
-                    (e.usage.tokens_out if e.status < 400 else 0 for e in exchanges), np.int64, n
-                ),
-                np.fromiter((s.exact for s in sketches), np.int64, n),
+                *(np.array(c, t) for c, t in zip(columns, _TYPES, strict=True)),
                 np.array(frames, np.int64).reshape(n, BANDS),
+                np.array(cells, np.int64).reshape(n, CELLS),
             )
         )
 
     def build(self) -> Table:
         """The table of everything added so far."""
         empty = (
-            *(np.empty(0, np.int64),), *(np.empty(0, np.int32),) * 5,
-            *(np.empty(0, np.int64),) * 2, np.empty((0, BANDS), np.int64),
-        )  # fmt: skip
-        columns = [np.concatenate(column) for column in zip(empty, *self._chunks, strict=True)]
-        at, account, origin, shape, endpoint, chars, tokens_out, exact, frames = columns
-        # Who and what only stood in forgotten rows is not in the table.
-        here, account = np.unique(account, return_inverse=True)
-        origins_here, origin = np.unique(origin, return_inverse=True)
-        origins, shapes = list(self._origins), list(self._shapes)
-        return Table(
-            at=at,
-            account=account.astype(np.int32),
-            origin=origin.astype(np.int32),
-            shape=shape,
-            endpoint=endpoint,
-            chars=chars,
-            tokens_out=tokens_out,
-            exact=exact,
-            frames=frames,
-            principals=[self._principals[i] for i in here],
-            origins=[origins[i] for i in origins_here],
-            shapes=shapes,
-            endpoints=list(self._endpoints),
+            *(np.empty(0, t) for t in _TYPES),
+            np.empty((0, BANDS), np.int64),
+            np.empty((0, CELLS), np.int64),
         )
+        columns: list[Any] = [np.concatenate(column) for column in zip(empty, *self._chunks, strict=True)]
+        # Who and what only stood in forgotten rows is not in the table.
+        here, account = np.unique(columns[1], return_inverse=True)
+        origins_here, origin = np.unique(columns[2], return_inverse=True)
+        columns[1], columns[2] = account.astype(np.int32), origin.astype(np.int32)
+        origins = list(self._origins)
+        columns += [[self._principals[i] for i in here], [origins[i] for i in origins_here]]
+        return Table(*columns)
 
     def drop_before(self, rows: int) -> None:
         """Forget whole chunks from the front until at most `rows` rows are left."""
@@ -153,18 +147,10 @@ class TableBuilder:
                 self._origins = {old[i]: n for n, i in enumerate(here)}
         self._chunks = list(zip(*columns, strict=True))
 
-    def _shape(self, exchange: Exchange) -> int:
-        facts = exchange.request
-        shape: tuple[Any, ...] = (
-            exchange.endpoint, exchange.model, facts.stream, facts.tools > 0, facts.roles[:2],
-            *list(facts.params.items())[:MAX_PARAMS],
-        )  # fmt: skip
-        try:
-            place = self._shapes.get(shape)
-        except TypeError:  # a parameter that is no scalar
-            return 0
-        if place is None:
-            if len(self._shapes) >= MAX_SHAPES:
-                return 0
-            place = self._shapes[shape] = len(self._shapes)
-        return place
+    def _word(self, text: str) -> int:
+        found = self._words.get(text)
+        if found is None:
+            if len(self._words) >= MEMORY:
+                self._words.clear()
+            found = self._words[text] = hashing.of_text(text)
+        return found

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from titer.core.nouns import Exchange, Origin, Principal, RequestFacts, Sketch, Usage
-from titer.hunt import TableBuilder, find
+from titer.hunt import MemorySource, TableBuilder, find
 
 DAY = 86_400_000_000
 START = 1_777_593_600_000_000
@@ -85,7 +85,7 @@ def table(rows):
     builder = TableBuilder()
     for begin in range(0, len(rows), 1_000):
         builder.add(rows[begin : begin + 1_000])
-    return builder.build()
+    return MemorySource(builder.build())
 
 
 def members(report, *, review=False):
@@ -179,7 +179,14 @@ def test_texts_known_from_history_are_no_news(world):
     world.group(80, template=template, nets=4, cards=5, created=START - 6 * DAY)
     history = table(before.rows)
     assert members(world.hunt()) != set()
+    # One network and one card still speak: a campaign that ran before the log began.
+    assert members(world.hunt(history=history)) != set()
+    # With nothing but a program and old texts in common there is nothing to look at.
+    world = World(seed=2)
+    world.crowd(100)
+    world.group(80, template=template)
     assert world.hunt(history=history).campaigns == ()
+    assert world.hunt(history=history).attention == ()
 
 
 def test_a_log_without_origins_earns_no_bits(world):
@@ -212,7 +219,7 @@ def test_fewer_permutations_than_needed_are_refused(world):
 
 
 def test_an_empty_log_gives_an_empty_report():
-    report = find(TableBuilder().build(), seed=1)
+    report = find(MemorySource(TableBuilder().build()), seed=1)
     assert (report.campaigns, report.exchanges) == ((), 0)
 
 

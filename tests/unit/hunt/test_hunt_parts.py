@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from titer.core.bits import e_bh
 from titer.core.nouns import Exchange, Origin, Principal, Sketch
-from titer.hunt import LiveHunt, TableBuilder, nulls
+from titer.hunt import LiveHunt, MemorySource, TableBuilder, nulls
 from titer.hunt.groups import components
 from titer.hunt.modalities import breadth, excess, modalities, units_of
-from titer.hunt.nulls import average, e_bh
-from titer.hunt.tokens import shared_tokens
+from titer.hunt.nulls import average
 
 
 def exchange(i, who="a", net="n", frames=(1,) * 8, at=0):
@@ -21,7 +21,7 @@ def exchange(i, who="a", net="n", frames=(1,) * 8, at=0):
 def built(exchanges):
     builder = TableBuilder()
     builder.add(exchanges)
-    return builder.build()
+    return MemorySource(builder.build())
 
 
 def test_components_are_those_of_the_graph():
@@ -44,7 +44,8 @@ def test_breadth_is_one_on_a_value_of_their_own_and_zero_without_ties():
         + [exchange(i, f"h{i}", f"net{i}") for i in range(90)]
     )
     known = modalities(table, units_of(table))["network"]
-    groups = np.array([np.arange(10), np.arange(20, 30)])
+    # Units are numbered in the order of their names: h0.. before x0..
+    groups = np.array([np.arange(90, 100), np.arange(20, 30)])
     assert breadth(known, groups).tolist() == [1.0, 0.0]
 
 
@@ -68,9 +69,12 @@ def test_tokens_of_few_units_and_of_nearly_all_are_left_out():
             for i in range(40)]  # fmt: skip
     table = built(rows)
     units = units_of(table)
-    found = shared_tokens(table, units, history=None, active=np.ones(units.count, np.bool_))
-    assert found.count == 8  # eight groups of five; token 7 is boilerplate, the others are single
-    assert found.boilerplate == 1
+    found = table.tokens(
+        least=5, most=20, active=np.ones(units.count, np.bool_), without=np.empty(0, np.int64)
+    )
+    # Eight groups of five; token 7 is boilerplate, the others are single.
+    assert found.value.tolist() == list(range(100, 108))
+    assert (found.common, found.common_rows.tolist()) == (1, [1] * 40)
 
 
 def test_e_bh_rejects_as_its_paper_says():

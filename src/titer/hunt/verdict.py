@@ -1,0 +1,222 @@
+"""Campaign, review, or an honest reason: what becomes of a group that was tested.
+
+The e-value says how unlikely a group's ties are among callers picked at random. Honest groups are
+not picked at random, so honest reasons are gone through one by one, each a rule with a number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from titer.core.nouns import Campaign
+from titer.hunt import nulls
+from titer.hunt.groups import Candidate, Shared
+from titer.hunt.likeness import Likeness
+from titer.hunt.members import Members, certain
+from titer.hunt.modalities import HARD, TESTING, Modality, Units
+from titer.hunt.novelty import Novelty
+from titer.hunt.nulls import TIE, Tested
+from titer.hunt.source import HOUR
+
+#: Share of false campaigns among those reported that is accepted.
+FDR = 0.01
+#: Units below which a group may be a team that never declared itself: people look at it, unless
+#: it has `MANY_TIES` and does not pay together. Below `FEW` people always look.
+TEAM = 60
+FEW = 20
+MANY_TIES = 3
+#: Ties besides text and software that a group needs before it may be acted upon unseen.
+MIN_TIES = 2
+#: Chance that members ask the same thing, from which a group is explained by shared questions.
+SAME_QUESTIONS = 0.2
+#: Likeness from which members are interchangeable in an aspect.
+ALIKE = 0.8
+#: Aspects in which members without any tie of origin must be interchangeable, content among them.
+ALIKE_IN = 4
+#: Text tokens that a campaign names, and its least certain members.
+NAMED = 8
+#: MITRE ATLAS: Exfiltration via AI Inference API, Extract AI Model.
+TECHNIQUE = "AML.T0024.002"
+
+_DAY = 24 * HOUR
+
+Places = npt.NDArray[np.intp]
+
+
+class Judged(msgspec.Struct):
+    """A candidate with what its tests and its own requests said."""
+
+    candidate: Candidate
+    tested: list[Tested]
+    alike: Likeness
+
+
+class World(msgspec.Struct, frozen=True):
+    """What every step of one hunt looks things up in."""
+
+    units: Units
+    shared: Shared
+    known: dict[str, Modality]
+    new: Novelty | None
+    name: Callable[[npt.NDArray[np.intp]], tuple[str, ...]]
+    draws: int
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """`e_value` for e-BH; `explained`: an honest reason, empty if none; `stands`: no reason holds.
+
+    `hard`: the group is tied by something that neither a program nor a habit explains.
+    """
+
+    e_value: float
+    strongest: float
+    explained: str
+    hard: bool
+
+    @property
+    def stands(self) -> bool:
+        """Whether the group is a campaign if its e-value passes."""
+        return not self.explained
+
+
+def judge(one: Judged) -> Verdict:
+    """What speaks for a group and what explains it."""
+    formed = one.candidate.formed_by
+    hard = formed in HARD or any(t.modality in HARD and t.e_value >= TIE for t in one.tested)
+    alike = interchangeable(one.alike)
+    # Timing speaks only beside something harder: all agents of one make keep the same hours.
+    silent = () if hard or alike else ("timing",)
+    strongest = nulls.average(one.tested)
+    e_value = nulls.average(one.tested, silent=silent)
+    why = ""
+    if one.alike.overlap >= SAME_QUESTIONS:
+        why = (
+            f"members ask the same questions (chance {one.alike.overlap:.2f}): a class, a public "
+            "benchmark"
+        )
+    elif not hard and not alike and strongest >= TIE:
+        why = (
+            "like texts and like hours, but no network, payment or creation date in common: "
+            "people who use one program"
+        )
+    return Verdict(e_value, strongest, why, hard)
+
+
+def interchangeable(alike: Likeness) -> bool:
+    """Whether members cannot be told apart by what they ask, how, and when."""
+    by = alike.by_aspect
+    return by.get("content", 0.0) >= ALIKE and sum(v >= ALIKE for v in by.values()) >= ALIKE_IN
+
+
+def campaign(one: Judged, verdict: Verdict, ways: int, world: World) -> Campaign:
+    """The campaign of a group that passed, with its members gone over once more."""
+    units, formed_by = world.units, one.candidate.formed_by
+    spoke = {t.modality for t in one.tested if t.e_value >= TIE}
+    binding = sorted((spoke | {formed_by}) & HARD)
+    if not binding and formed_by in world.known:
+        binding = [formed_by]
+    members = certain(one.candidate, binding, units, world.shared, world.known)
+    ties = spoke | ({formed_by} & set(TESTING))
+    # The best of several overlapping candidates: its e-value is divided by their number.
+    bits = max(0.0, math.log2(max(verdict.e_value / ways, 1.0)))
+    if not verdict.hard and not interchangeable(one.alike):
+        bits = 0.0
+    inside = members.units
+    declared = float(units.declared[inside].mean())
+    review = _review(len(inside), ties, declared, one, verdict)
+    names = world.name(inside)
+    totals = units.totals
+    return Campaign(
+        id="c-" + hashlib.blake2b("\n".join(names).encode(), digest_size=8).hexdigest(),
+        members=names,
+        formed=("text", formed_by),
+        tested=tuple(t.modality for t in one.tested),
+        bits=bits,
+        technique=TECHNIQUE,
+        first_seen=_began(one.candidate, inside, world),
+        last_seen=int(totals.last[inside].max()),
+        exchanges=int(totals.rows[inside].sum()),
+        tokens_out=int(totals.tokens_out[inside].sum()),
+        review=bool(review),
+        note=_note(one, len(inside), review),
+        null=f"{world.draws} groups of the same make-up drawn at random",
+        frames=_frames(one.candidate, inside, world),
+        timeline=_timeline(one.candidate, inside, world),
+        doubtful=_doubtful(members, world),
+    )
+
+
+def _review(size: int, ties: set[str], declared: float, one: Judged, verdict: Verdict) -> str:
+    """Why people must look before anybody is dosed; empty when they need not."""
+    if not verdict.hard and not interchangeable(one.alike):
+        return "the log has no origin, payment or creation dates to test on"
+    if size < FEW or (size < TEAM and "payment" in ties):
+        return "so few may be a team"
+    if declared > 0.5:
+        return "most are declared organisations"
+    alike = interchangeable(one.alike)
+    wanted = MIN_TIES if size >= TEAM else MANY_TIES
+    if len(ties) + alike < wanted:
+        return "too few ties besides text for its size"
+    return ""
+
+
+def _note(one: Judged, size: int, review: str) -> str:
+    tests = ", ".join(f"{t.modality} {t.statistic:.2f}" for t in one.tested)
+    same = ", ".join(f"{k} {v:.2f}" for k, v in sorted(one.alike.by_aspect.items()))
+    note = (
+        f"{size} units share {len(one.candidate.tokens)} text tokens, bound by "
+        f"{one.candidate.formed_by}; tested on {tests}; two members agree, of one member's own "
+        f"agreement: {same or 'too few rows'}; same questions {one.alike.overlap:.2f}"
+    )
+    return f"{note}; for people to look at: {review}" if review else note
+
+
+def _inside(members: Places, candidate: Candidate, world: World) -> npt.NDArray[np.bool_]:
+    """Pairs of the candidate's tokens and its members."""
+    tokens = world.shared.tokens
+    belongs = np.zeros(world.units.count, np.bool_)
+    belongs[members] = True
+    chosen = np.zeros(len(tokens.value), np.bool_)
+    chosen[candidate.tokens] = True
+    both: npt.NDArray[np.bool_] = chosen[world.shared.of_pair] & belongs[tokens.unit]
+    return both
+
+
+def _began(candidate: Candidate, members: Places, world: World) -> int:
+    """When the first member used the group's texts, to the hour."""
+    first = world.shared.tokens.first[_inside(members, candidate, world)]
+    begin = world.units.totals.begin
+    return begin + int(first.min()) * HOUR if len(first) else begin
+
+
+def _timeline(candidate: Candidate, members: Places, world: World) -> tuple[tuple[int, int], ...]:
+    """Per day (microseconds), how many members began on the group's texts."""
+    tokens = world.shared.tokens
+    there = _inside(members, candidate, world)
+    first = np.full(world.units.count, np.iinfo(np.int32).max, np.int64)
+    np.minimum.at(first, tokens.unit[there], tokens.first[there])
+    hours = first[members][first[members] < np.iinfo(np.int32).max]
+    days, counts = np.unique((world.units.totals.begin + hours * HOUR) // _DAY, return_counts=True)
+    return tuple((int(d) * _DAY, int(n)) for d, n in zip(days, counts, strict=True))
+
+
+def _frames(candidate: Candidate, members: Places, world: World) -> tuple[tuple[int, int], ...]:
+    """The group's most used text tokens and the members that use each."""
+    tokens = world.shared.tokens
+    there = _inside(members, candidate, world)
+    users = np.bincount(world.shared.of_pair[there], minlength=len(tokens.value))
+    best = np.lexsort((tokens.value, -users))[:NAMED]
+    return tuple((int(tokens.value[i]), int(users[i])) for i in best if users[i])
+
+
+def _doubtful(members: Members, world: World) -> tuple[str, ...]:
+    """The least certain members, worst first (names of a unit's accounts)."""
+    worst = np.argsort(members.nats, kind="stable")[:NAMED]
+    return tuple(name for i in worst for name in world.name(members.units[i : i + 1]))
