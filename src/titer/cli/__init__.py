@@ -19,7 +19,7 @@ from titer.core.errors import TiterError
 #: In the order in which `titer --help` lists them; each is a module of this package with
 #: `register(subparsers)` and `run(arguments) -> int`.
 VERBS = (
-    "serve", "demo", "keys", "standings", "explain", "feed", "calibrate", "hunt", "prove",
+    "serve", "demo", "keys", "data", "standings", "explain", "feed", "calibrate", "hunt", "prove",
     "verify", "replay", "lab", "check",
 )  # fmt: skip
 

@@ -27,6 +27,7 @@ from titer.gateway.feeds.parts import (
     status,
     word,
 )
+from titer.gateway.networks.places import NOWHERE, Networks, Places
 
 #: Keys of a line that are read; others are counted.
 KEYS = frozenset(
@@ -34,7 +35,9 @@ KEYS = frozenset(
      "reply", "usage", "status", "id")
 )  # fmt: skip
 #: Keys of `origin` that are read.
-ORIGIN_KEYS = frozenset(("ip", "asn", "ja4", "user_agent", "headers", "payment", "attestation"))
+ORIGIN_KEYS = frozenset(
+    ("ip", "asn", "ja4", "user_agent", "headers", "payment", "attestation", "kind")
+)  # fmt: skip
 #: Callers and origins remembered; when full, the memory starts anew.
 MEMORY = 200_000
 #: Different unknown keys counted by name; the rest together, so that a hostile log stays small.
@@ -68,8 +71,9 @@ class ExchangeLog:
 
     name = "titer"
 
-    def __init__(self, pseudonyms: Pseudonyms) -> None:
+    def __init__(self, pseudonyms: Pseudonyms, networks: Networks = NOWHERE) -> None:
         self._pseudonyms = pseudonyms
+        self._places = Places(pseudonyms, networks)
         self._callers: dict[bytes, Principal] = {}
         self._origins: dict[bytes, Origin | None] = {}
         self._endpoints: dict[bytes, str] = {}
@@ -170,6 +174,7 @@ class ExchangeLog:
         headers = given.get("headers")
         return origins.of_log(
             self._pseudonyms,
+            self._places,
             ip=word(given.get("ip")),
             asn=count(given.get("asn")) or 0,
             ja4=word(given.get("ja4")),
@@ -179,6 +184,7 @@ class ExchangeLog:
             else [],
             payment=word(given.get("payment")),
             attestation=word(given.get("attestation")),
+            kind=word(given.get("kind")),
         )
 
     def _used(self, raw: msgspec.Raw | None) -> Usage | None:

@@ -33,6 +33,7 @@ from titer.gateway.feeds.parts import (
     table,
     word,
 )
+from titer.gateway.networks.places import NOWHERE, Networks, Places
 
 #: Which route of titer a call type went through; a leading `a` (async) is taken off first.
 ENDPOINTS = {
@@ -53,8 +54,9 @@ class LiteLLM:
 
     name = "litellm"
 
-    def __init__(self, pseudonyms: Pseudonyms) -> None:
+    def __init__(self, pseudonyms: Pseudonyms, networks: Networks = NOWHERE) -> None:
         self._pseudonyms = pseudonyms
+        self._places = Places(pseudonyms, networks)
         self._origins: dict[tuple[str, str], Origin] = {}
         self.names: dict[str, str] = {}
         self.unknown: Counter[str] = Counter()
@@ -131,7 +133,7 @@ class LiteLLM:
             return Origin()
         known = self._origins.get((ip, agent))
         if known is None:
-            known = origins.of_log(self._pseudonyms, ip=ip, user_agent=agent)
+            known = origins.of_log(self._pseudonyms, self._places, ip=ip, user_agent=agent)
             if len(self._origins) >= 200_000:
                 self._origins.clear()
             self._origins[ip, agent] = known

@@ -27,6 +27,7 @@ from titer.gateway.feeds.lines import Block, Reader, opened
 from titer.gateway.feeds.litellm import LiteLLM
 from titer.gateway.feeds.openai_jsonl import OpenAILines
 from titer.gateway.feeds.progress import Progress, Seen
+from titer.gateway.networks.places import NOWHERE, Networks
 
 #: What the report says about each kind of missing part, and what is not computed without it.
 WITHOUT = {
@@ -98,6 +99,7 @@ class Feed:
         options: Options = Options(),  # noqa: B008 - frozen
         watch: Watch | None = None,
         stdin: BinaryIO | None = None,
+        networks: Networks = NOWHERE,
     ) -> None:
         if options.format and options.format not in FORMATS:
             raise InputError(f"--format takes one of {', '.join(FORMATS)}")
@@ -107,6 +109,7 @@ class Feed:
         self._options = options
         self._watch = watch
         self._stdin = stdin
+        self._networks = networks
         self._progress = Progress(data / "feed" / "progress.json") if data is not None else None
         self._missing: Counter[str] = Counter()
         self._unknown: Counter[str] = Counter()
@@ -233,9 +236,9 @@ class Feed:
 
     def _shape(self, name: str, path: str, raw: BinaryIO) -> Format:
         if name == "titer":
-            return ExchangeLog(self._pseudonyms)
+            return ExchangeLog(self._pseudonyms, self._networks)
         if name == "litellm":
-            return LiteLLM(self._pseudonyms)
+            return LiteLLM(self._pseudonyms, self._networks)
         fallback = self._options.principal or (Path(path).name if path != "-" else "stdin")
         return OpenAILines(self._pseudonyms, fallback=fallback, at=_file_time(raw))
 

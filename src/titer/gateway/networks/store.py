@@ -1,0 +1,128 @@
+"""The snapshots of a data directory: DIR/networks/NAME.networks, one file each.
+
+All are signed by the key of the directory's own evidence log, DIR/log/log.key: one key to trust. A
+snapshot of a publisher is checked under the publisher's key when it is imported, and kept under
+our own signature with the publisher's note inside.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from titer.core.errors import EvidenceError, InputError
+from titer.evidence import files, note
+from titer.gateway.networks import snapshot
+from titer.gateway.networks.places import Networks
+from titer.gateway.networks.snapshot import Manifest, Snapshot
+from titer.gateway.networks.table import Table
+
+SUFFIX = ".networks"
+#: Snapshots of one directory; every look-up of a new address asks each.
+MAX_SNAPSHOTS = 64
+
+_AGAIN = "remove the file and import the list again"
+
+
+class Store:
+    """Reads and writes the snapshots of one data directory."""
+
+    def __init__(self, data: Path) -> None:
+        self.directory = data / "networks"
+        self._log = data / "log"
+
+    def paths(self) -> list[Path]:
+        """The files of all snapshots, by name."""
+        found = sorted(p for p in self.directory.glob(f"*{SUFFIX}") if p.is_file())
+        if len(found) > MAX_SNAPSHOTS:
+            raise InputError(f"{self.directory}: more than {MAX_SNAPSHOTS} snapshots; remove some")
+        return found
+
+    def stamp(self) -> tuple[tuple[str, int, int], ...]:
+        """Something that changes when snapshots do."""
+        try:
+            return tuple(
+                (entry.name, entry.stat().st_mtime_ns, entry.stat().st_size)
+                for entry in sorted(os.scandir(self.directory), key=lambda e: e.name)
+                if entry.name.endswith(SUFFIX)
+            )
+        except OSError:
+            return ()
+
+    def read(self, path: Path, *, deep: bool = False) -> Snapshot:
+        """One verified snapshot. Raises `EvidenceError`: a changed byte is a refusal."""
+        try:
+            found = snapshot.verify(_whole(path), [self._verifier()], deep=deep)
+        except EvidenceError as error:
+            raise EvidenceError(f"{path}: {error}; {_AGAIN}") from None
+        if path.name != found.manifest.name + SUFFIX:
+            raise EvidenceError(f"{path}: signed as {found.manifest.name!r}; {_AGAIN}")
+        return found
+
+    def load(self, *, deep: bool = False) -> list[Snapshot]:
+        """All snapshots. Raises `EvidenceError` when one does not hold."""
+        return [self.read(path, deep=deep) for path in self.paths()]
+
+    def manifests(self) -> list[Manifest]:
+        """What is there, by its manifests. Their signatures are checked, the data are not."""
+        out = []
+        for path in self.paths():
+            try:
+                out.append(snapshot.read_manifest(_whole(path), [self._verifier()])[0])
+            except EvidenceError as error:
+                raise EvidenceError(f"{path}: {error}; `titer data verify` says more") from None
+        return out
+
+    def put(self, manifest: Manifest, table: Table) -> Manifest:
+        """Sign a snapshot and keep it in place of one of the same name. Raises OSError."""
+        files.make_directory(self.directory)
+        path = self.directory / (manifest.name + SUFFIX)
+        signer = self._signer()
+        files.replace(path, snapshot.seal(manifest, table, signer))
+        files.sync_directory(self.directory)
+        return self.read(path).manifest
+
+    def adopt(self, path: Path, *, publisher: str, name: str, now: int) -> Manifest:
+        """Import a snapshot that a publisher signed (`publisher` is its verifier key).
+
+        Raises `EvidenceError` when the file does not hold under that key.
+        """
+        data = _whole(path)
+        try:
+            verifiers = [note.Verifier.parse(publisher.strip())]
+            found = snapshot.verify(data, verifiers, deep=True)
+        except EvidenceError as error:
+            raise EvidenceError(f"{path}: {error}; ask its publisher for the right file") from None
+        published = snapshot.read_manifest(data, verifiers)[1]
+        manifest = msgspec.structs.replace(
+            found.manifest, name=name or found.manifest.name, imported=now, published=published
+        )
+        return self.put(manifest, found.table)
+
+    def _verifier(self) -> note.Verifier:
+        text = files.read(self._log / "log.pub")
+        if text is None:
+            raise EvidenceError(f"there is no {self._log / 'log.pub'} to check it with")
+        return note.Verifier.parse(text.decode("utf-8", "replace").removesuffix("\n"))
+
+    def _signer(self) -> note.Signer:
+        verifier = self._verifier()
+        return note.Signer.from_pem(verifier.name, (self._log / "log.key").read_bytes())
+
+
+def load(data: Path) -> Networks:
+    """The networks of a data directory, verified; none when nothing was imported."""
+    return Networks(Store(data).load())
+
+
+def _whole(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(snapshot.MAX_FILE + 1)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    if len(data) > snapshot.MAX_FILE:
+        raise InputError(f"{path}: more than {snapshot.MAX_FILE} bytes are no snapshot")
+    return data
