@@ -2,6 +2,7 @@
 
     texts -> tokens -> literals masked -> shingles -> MinHash bands   (`frames`, `exact`)
                     `-> nothing masked -> sign-LSH of word stems      (`cells`)
+          `-> cues of text families (`titer.core.families`)
 
 1. All roles and turns of one request are joined in order, each opened by a role token. Text
    over `CAP` characters is represented by its head and its tail.
@@ -29,6 +30,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from titer.core.families import score
 from titer.core.gather import Texts, gather
 from titer.core.masking import (
     CLASSES,
@@ -126,11 +128,16 @@ class Sketcher:
         hashes = raw[keep]
         firsts = (np.cumsum(keep) - 1)[firsts]
         frames, exact = self._frames(hashes, firsts)
-        langs = map(script, parts)
         return [
-            Sketch(frames=tuple(f), cells=tuple(c), exact=e, chars=n, lang=lang)
-            for f, c, e, n, lang in zip(
-                frames.tolist(), cells.tolist(), exact.tolist(), chars, langs, strict=True
+            Sketch(tuple(f), tuple(c), e, n, lang, families)
+            for f, c, e, n, lang, families in zip(
+                frames.tolist(),
+                cells.tolist(),
+                exact.tolist(),
+                chars,
+                map(script, parts),
+                map(score, parts),
+                strict=True,
             )
         ]
 
