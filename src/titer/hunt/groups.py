@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from titer.hunt.modalities import (
     FORMING,
+    OWNED,
     Bools,
     Floats,
     Ints,
@@ -76,13 +77,15 @@ def candidates(
 ) -> list[Candidate]:
     """Every candidate of every forming modality that the log has; groups may overlap.
 
-    Only tokens in `among` (not old) form groups.
+    Only tokens in `among` (not old) form groups, but for those who share networks or cards: a
+    campaign may have run before the log began.
     """
     found: list[Candidate] = []
     for name in FORMING:
         modality = known[name]
         if modality.available:
-            bound = bound_tokens(shared.tokens, modality, among)
+            own = None if name in OWNED else among
+            bound = bound_tokens(shared.tokens, modality, own)
             found += formed(units, shared, bound, name, modality)
     found.sort(key=lambda c: (-len(c.units), c.formed_by, int(c.units[0])))
     return found[:MAX_CANDIDATES]

@@ -42,6 +42,8 @@ FORMING = ("network", "payment", "cohort", "provider", "software", "parameters")
 TESTING = ("network", "payment", "cohort", "timing")
 #: Modalities that a shared program or a shared habit does not explain.
 HARD = frozenset(("network", "payment", "cohort"))
+#: Those of them that stay with their owner: texts that they tie need not be news.
+OWNED = frozenset(("network", "payment"))
 
 
 class Units(msgspec.Struct, frozen=True):

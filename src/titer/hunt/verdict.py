@@ -39,6 +39,8 @@ SAME_QUESTIONS = 0.2
 ALIKE = 0.8
 #: Aspects in which members without any tie of origin must be interchangeable, content among them.
 ALIKE_IN = 4
+#: Ways to form a group by its texts' past.
+NEWS = ("novelty", "lifecycle")
 #: Text tokens that a campaign names, and its least certain members.
 NAMED = 8
 #: MITRE ATLAS: Exfiltration via AI Inference API, Extract AI Model.
@@ -89,7 +91,7 @@ def judge(one: Judged) -> Verdict:
     """What speaks for a group and what explains it."""
     formed = one.candidate.formed_by
     hard = formed in HARD or any(t.modality in HARD and t.e_value >= TIE for t in one.tested)
-    alike = interchangeable(one.alike)
+    alike = news_of_one_hand(one)
     # Timing speaks only beside something harder: all agents of one make keep the same hours.
     silent = () if hard or alike else ("timing",)
     strongest = nulls.average(one.tested)
@@ -114,6 +116,14 @@ def interchangeable(alike: Likeness) -> bool:
     return by.get("content", 0.0) >= ALIKE and sum(v >= ALIKE for v in by.values()) >= ALIKE_IN
 
 
+def news_of_one_hand(one: Judged) -> bool:
+    """Whether texts that are news (or banned callers' habits) are used by interchangeable members.
+
+    Without a history, users of one program who all ask of everything look the same.
+    """
+    return one.candidate.formed_by in NEWS and interchangeable(one.alike)
+
+
 def campaign(one: Judged, verdict: Verdict, ways: int, world: World) -> Campaign:
     """The campaign of a group that passed, with its members gone over once more."""
     units, formed_by = world.units, one.candidate.formed_by
@@ -125,7 +135,7 @@ def campaign(one: Judged, verdict: Verdict, ways: int, world: World) -> Campaign
     ties = spoke | ({formed_by} & set(TESTING))
     # The best of several overlapping candidates: its e-value is divided by their number.
     bits = max(0.0, math.log2(max(verdict.e_value / ways, 1.0)))
-    if not verdict.hard and not interchangeable(one.alike):
+    if not verdict.hard and not news_of_one_hand(one):
         bits = 0.0
     inside = members.units
     declared = float(units.declared[inside].mean())
@@ -154,13 +164,13 @@ def campaign(one: Judged, verdict: Verdict, ways: int, world: World) -> Campaign
 
 def _review(size: int, ties: set[str], declared: float, one: Judged, verdict: Verdict) -> str:
     """Why people must look before anybody is dosed; empty when they need not."""
-    if not verdict.hard and not interchangeable(one.alike):
+    if not verdict.hard and not news_of_one_hand(one):
         return "the log has no origin, payment or creation dates to test on"
     if size < FEW or (size < TEAM and "payment" in ties):
         return "so few may be a team"
     if declared > 0.5:
         return "most are declared organisations"
-    alike = interchangeable(one.alike)
+    alike = news_of_one_hand(one)
     wanted = MIN_TIES if size >= TEAM else MANY_TIES
     if len(ties) + alike < wanted:
         return "too few ties besides text for its size"
