@@ -53,6 +53,9 @@ from titer.respond.shadow import ShadowCounts
 
 #: Characters a token, when the upstream does not report usage (OpenAI's rule of thumb).
 CHARS_PER_TOKEN = 4
+#: E-values that a standing averages, silent ones included: all detectors together, and the hunt.
+SOURCES = 2
+HUNT = "hunt@1"
 
 
 class Verdict(msgspec.Struct):
@@ -188,8 +191,6 @@ class Weigher:
     ) -> None:
         self.bench = Bench(tuple(detectors), calibration)
         self.ladder = ladder
-        #: How many e-values are averaged: every detector and the hunt, silent ones included.
-        self.sources = len(self.bench.detectors) + 1
         self.standings: dict[str, Standing] = {}
         self.decisions: dict[str, Decision] = {}
 
@@ -218,12 +219,13 @@ class Weigher:
         """Give each member of a campaign the group's bits as one more source of evidence.
 
         The rule: a group's e-value speaks about the group; each member takes it as the one value
-        of the source `hunt`, averaged with its own detectors. A campaign under review gives none.
+        of the source `hunt`, averaged with what its detectors say together. A campaign under
+        review gives none.
         """
         out: list[tuple[Finding, Decision | None]] = []
         for member in campaign.members:
             finding = Finding(
-                f"f-{campaign.id}-{member}", campaign.last_seen, "hunt@1", member,
+                f"f-{campaign.id}-{member}", campaign.last_seen, HUNT, member,
                 campaign.technique, 0.0 if campaign.review else campaign.bits,
                 f"acts as one with {len(campaign.members) - 1} others: {campaign.note}",
                 calibration=campaign.id,
@@ -237,7 +239,9 @@ class Weigher:
         """The standing with these findings in place of the older ones of the same detectors."""
         findings = {f.detector: f for f in standing.findings}
         findings.update((f.detector, f) for f in found if f.subject == standing.subject)
-        bits = average_bits([f.bits for f in findings.values()], self.sources)
+        hunted = [f.bits for f in findings.values() if f.detector == HUNT]
+        combined = self.bench.combined(findings.values(), standing.tier)
+        bits = average_bits([combined, *hunted], SOURCES)
         return msgspec.structs.replace(standing, bits=bits, findings=tuple(findings.values()))
 
     def _decide(self, standing: Standing, now: int) -> Decision | None:

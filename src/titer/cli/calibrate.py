@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,8 @@ from titer.cli.common import data_flag, json_flag, keep_private, read_file, show
 
 if TYPE_CHECKING:
     from titer.core.nouns import Exchange
+    from titer.detect.calibration import Null
+    from titer.detect.combine import Combination
 
 #: Largest file of labels: some hundred thousand accounts.
 MAX_LABELS = 64 << 20
@@ -45,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     from titer.core.ids import Pseudonyms
     from titer.detect.calibration import fit
     from titer.detect.plugins import detectors
-    from titer.gateway.assembly import make_sketcher
+    from titer.gateway.assembly import keep_calibration, make_sketcher
     from titer.gateway.feeds import Feed
     from titer.gateway.recorded import recorded, suspects
 
@@ -70,38 +72,48 @@ def run(arguments: argparse.Namespace) -> int:
         if not arguments.logs:
             excluded |= suspects(data)
         made = fit(detectors(), again, seed=arguments.seed, exclude=excluded)
-    path = data / "calibration.json"
-    _write(path, made.dump())
-    figures = [
-        {
-            "detector": name,
-            "version": null.version,
-            "subjects": null.everyone.n,
-            "fitted": null.fitted,
-            "most_bits": round(null.most, 2),
-            "smallest_alpha": 1 / (null.everyone.n + 1),
-            "highest_scores": [round(score, 4) for score in null.top],
-        }
-        for name, null in made.detectors.items()
-    ]
-    subjects = max(null.everyone.n for null in made.detectors.values())
+    made = keep_calibration(data, made)
+    combination = made.combination
     out = {
         "calibration": made.id,
-        "file": str(path),
+        "version": made.version,
+        "file": str(data / "calibration.json"),
+        "signed_by": made.signed_by,
         "exchanges": made.exchanges,
-        "subjects": subjects,
-        "smallest_alpha": 1 / (subjects + 1),
+        "subjects": combination.everyone.n,
+        "smallest_alpha": made.smallest_alpha,
         "seed": made.seed,
         "excluded": len(excluded),
         "bad_lines": reports[-1].bad if reports else 0,
         "notes": reports[-1].notes if reports else [],
-        "detectors": figures,
+        "combination": {
+            "rule": combination.rule,
+            "of": combination.detectors,
+            **_figures(combination),
+        },
+        "detectors": [
+            {"detector": name, "version": null.version, **_figures(null)}
+            for name, null in made.detectors.items()
+        ],
     }
     if arguments.json:
         show(out)
     else:
         tell(_lines(out))
     return 0
+
+
+def _figures(row: Null | Combination) -> dict[str, Any]:
+    """What one detector, or all together, are calibrated on."""
+    return {
+        "subjects": row.everyone.n,
+        "fitted": row.fitted,
+        "most_bits": round(row.most, 2),
+        "smallest_alpha": 1 / (row.everyone.n + 1),
+        "levels": [round(level, 3) for level in row.levels],
+        "tiers": {tier: held.n for tier, held in row.tiers.items()},
+        "highest_scores": [round(score, 4) for score in row.top],
+    }
 
 
 def _attackers(path: Path) -> frozenset[str]:
@@ -131,29 +143,37 @@ def _subjects(names: frozenset[str], again: Any, pseudonyms: Any) -> frozenset[s
     return frozenset(e.principal.subject for e in again() if e.principal.id in wanted)
 
 
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    draft = path.with_suffix(".tmp")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-
-
 def _lines(out: dict[str, Any]) -> list[str]:
     lines = [
         (
-            f"calibration {out['calibration']} in {out['file']}: {out['subjects']} honest "
-            f"subjects scored, {out['exchanges']} exchanges, seed {out['seed']}"
+            f"calibration {out['calibration']}, version {out['version']}, in {out['file']}: "
+            f"{out['subjects']} honest subjects scored, {out['exchanges']} exchanges, "
+            f"seed {out['seed']}"
         ),
+        f"signed by {out['signed_by']}",
         f"smallest alpha that it supports: {out['smallest_alpha']:.2g}",
     ]
     if out["excluded"]:
         lines.append(f"left out as members of campaigns: {out['excluded']} subjects")
+    together = out["combination"]
     lines += [
-        f"  {d['detector']}@{d['version']}: {d['subjects']} subjects, bits <= {d['most_bits']}"
+        f"  {d['detector']}@{d['version']}: {_row(d)}, alone"
+        + ("" if d["detector"] in together["of"] else "; too few, left out of the combination")
         for d in out["detectors"]
+    ]
+    lines.append(f"  together ({together['rule']}): {_row(together)}")
+    lines += [
+        f"  tier {tier}: {n} subjects, bits <= {math.log2(n + 1):.2f}, compared with itself"
+        for tier, n in together["tiers"].items()
     ]
     lines += [f"  note: {note}" for note in out["notes"]]
     return lines
+
+
+def _row(figures: dict[str, Any]) -> str:
+    """One detector's figures in words; its levels are scores that 1 in 2, 4, 8 ... exceed."""
+    levels = " ".join(f"{level:.3g}" for level in figures["levels"])
+    return (
+        f"{figures['subjects']} subjects, alpha >= {figures['smallest_alpha']:.2g}, "
+        f"bits <= {figures['most_bits']}, levels {levels}"
+    )

@@ -24,7 +24,8 @@ class Bench:
     """Runs detectors over exchanges and turns their scores into bits.
 
     A detector cannot grant itself bits: `id`, `bits` and `calibration` of a finding are set here,
-    0 bits where the calibration does not cover that detector and version. A detector that raises
+    0 bits where the calibration does not cover that detector and version. The bits of a finding
+    are of that detector alone and explain; what counts is `combined`. A detector that raises
     becomes a finding about titer and costs nobody anything else.
     """
 
@@ -57,14 +58,39 @@ class Bench:
                 found += self._fault(card, exchange, error)
         return found
 
+    def combined(self, findings: Iterable[Finding], tier: str) -> float:
+        """Bits of all detectors together, from the latest finding of each; 0 uncalibrated."""
+        scores = self._scores(findings)
+        if not scores or self.calibration is None:
+            return 0.0
+        return self.calibration.combined(scores, tier)
+
+    def attention(self, findings: Iterable[Finding], tier: str) -> float:
+        """What `combined` would be, were the default calibration the operator's own; else 0."""
+        scores = self._scores(findings)
+        if not scores or self.calibration is None or not self.calibration.default:
+            return 0.0
+        return self.calibration.combined_worth(scores, tier)
+
+    def _scores(self, findings: Iterable[Finding]) -> dict[str, float]:
+        """The raw scores that the calibration in force speaks about, by detector."""
+        if self.calibration is None:
+            return {}
+        held = self.calibration.id
+        return {f.detector.partition("@")[0]: f.score for f in findings if f.calibration == held}
+
     def _earn(self, finding: Finding, card: Card, exchange: Exchange) -> Finding:
-        bits, source = 0.0, ""
-        if self.calibration is not None and self.calibration.covers(card):
+        bits, source, note = 0.0, "", finding.note
+        held = self.calibration
+        if held is not None and held.covers(card):
             tier = exchange.principal.tier
-            bits = self.calibration.bits(card.name, finding.score, tier)
-            source = self.calibration.id
+            bits = held.bits(card.name, finding.score, tier)
+            source = held.id
+            if held.default:
+                worth = held.worth(card.name, finding.score, tier)
+                note += f" (attention: {worth:.1f} bits by titer's default calibration)"
         return msgspec.structs.replace(
-            finding, id=f"f-{exchange.id}-{card.name}", bits=bits, calibration=source
+            finding, id=f"f-{exchange.id}-{card.name}", bits=bits, calibration=source, note=note
         )
 
     def _fault(self, card: Card, exchange: Exchange, error: Exception) -> list[Finding]:

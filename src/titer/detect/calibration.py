@@ -5,43 +5,50 @@
 2. The fit half sets each detector's null (the worst honest rates) and the levels of a
    transform: level j is the score that 1 in 2^j of them exceeds. A score earns 2^j times a
    weight for every level that it exceeds, most for the highest; above the highest level it
-   earns up to `GROWTH` times that. One monstrous honest subject therefore costs one subject's
-   worth of power, not all of it.
+   earns up to `null.GROWTH` times that. One monstrous honest subject therefore costs one
+   subject's worth of power, not all of it.
 3. The score half are run through the detectors so fitted. A later subject's e-value is
    (n + 1) g / (sum of theirs + g), g being its own transformed score (split conformal; Vovk
    and Wang, "E-values: Calibration, combination and applications", 2021). If that subject is
    exchangeable with them, it reaches b bits with probability at most 2^-b.
-4. A score is a running maximum and never falls, so that the bound holds at every moment up to
+4. The same is done once more with one combined score of all detectors
+   (`titer.detect.combine`). That one stands; the bits of a detector alone only explain it.
+5. A score is a running maximum and never falls, so that the bound holds at every moment up to
    the horizon: the length of the log. Detectors begin anew with each horizon; over k horizons
    the bound is at most k 2^-b.
-5. n subjects support at most log2(n + 1) bits, whatever a caller does.
-6. A detector may say that its score is itself in bits against its own null (`in_bits`). Then
+6. n subjects support at most log2(n + 1) bits, whatever a caller does.
+7. A detector may say that its score is itself in bits against its own null (`in_bits`). Then
    calibration only lowers it: a caller who does a little of what nobody else did is not
    worth log2(n + 1) bits.
+8. A default calibration, made from no operator's traffic, gives no bits at all: its callers are
+   not exchangeable with anybody's. It says what scores would be worth, for attention.
 
 The bound speaks of one draw of honest subjects: it holds on average over calibrations, and it
-does not cover callers of a kind that the log did not hold. Segments (tiers) with `SEGMENT`
-subjects or more have their own sum; a subject of another tier is compared with all.
+does not cover callers of a kind that the log did not hold. Segments (tiers) with
+`combine.SEGMENT` subjects or more have their own sum; a subject of another tier is compared
+with all.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Self
 
 import msgspec
+import numpy as np
 
-from titer.core.bits import conformal_bits
 from titer.core.contracts import Detector
 from titer.core.errors import InputError
 from titer.core.nouns import Card, Exchange
+from titer.detect import combine
+from titer.detect.combine import SEGMENT, Combination
+from titer.detect.null import Floats, Null, Segment, levels_of, segment, transformed
+
+__all__ = ["SEGMENT", "Calibration", "Null", "Segment", "fit", "load", "transformed"]
 
 #: Honest subjects below which nothing is calibrated: 20 support 4 bits.
 FEWEST = 20
-#: Subjects of one tier from which it is compared with itself alone.
-SEGMENT = 200
 #: Raw scores kept for people to look at.
 TOP = 8
 #: Longest horizon: beyond it the memories of a detector fill up (45 days, in microseconds).
@@ -51,51 +58,18 @@ SHORTEST = 3_600_000_000
 #: Grants that make a subject no example of honest conduct for these detectors.
 NOT_HONEST = frozenset({"distillation"})
 
-#: How much more a score far above the highest level earns than one just above it.
-GROWTH = 64.0
-
-FORMAT = "titer.calibration/1"
+FORMAT = "titer.calibration/2"
 
 Exchanges = Callable[[], Iterable[Exchange]] | Collection[Exchange]
 
 
-class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Honest subjects whose transformed scores were summed."""
-
-    n: int
-    total: float
-
-
-class Null(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What calibration knows about one detector's scores under honest conduct.
-
-    `levels[j]` is the raw score that 1 in 2^(j+1) of the fit half exceeded; `params` what the
-    detector itself learnt; `top` the highest raw scores of the score half.
-    """
-
-    version: str
-    fitted: int
-    everyone: Segment
-    levels: tuple[float, ...] = ()
-    params: dict[str, tuple[float, ...]] = {}
-    tiers: dict[str, Segment] = {}
-    top: tuple[float, ...] = ()
-    in_bits: bool = False
-
-    @property
-    def most(self) -> float:
-        """The most bits that this many subjects support."""
-        return math.log2(self.everyone.n + 1)
-
-    def bits(self, score: float, tier: str = "") -> float:
-        """Bits (>= 0) of a raw score (>= 0)."""
-        segment = self.tiers.get(tier, self.everyone)
-        bits = conformal_bits(transformed(score, self.levels), segment.total, segment.n)
-        return min(bits, score) if self.in_bits else bits
-
-
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One fit. `made_at`, `origin` and `horizon` are microseconds; `id` hashes all the rest."""
+    """One fit. `made_at`, `origin` and `horizon` are microseconds; `id` hashes all the rest.
+
+    `version` counts the calibrations of one data directory; `default` marks the one that titer
+    ships, which gives no bits. `signed_by` is a verifier key and `signature` base64, both ""
+    until `titer.detect.seal` signs.
+    """
 
     id: str
     made_at: int
@@ -104,7 +78,12 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     horizon: int
     exchanges: int
     detectors: dict[str, Null]
+    combination: Combination
+    version: int = 1
+    default: bool = False
     format: str = FORMAT
+    signed_by: str = ""
+    signature: str = ""
 
     def covers(self, card: Card) -> bool:
         """Whether this detector, in this version, was calibrated."""
@@ -112,11 +91,38 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return null is not None and null.version == card.version and null.everyone.n >= FEWEST
 
     def bits(self, detector: str, score: float, tier: str = "") -> float:
-        """Bits of a detector's raw score; 0 for one that was not calibrated."""
+        """Bits of one detector's raw score alone; 0 for one that was not calibrated."""
+        return 0.0 if self.default else self.worth(detector, score, tier)
+
+    def worth(self, detector: str, score: float, tier: str = "") -> float:
+        """`bits`, but what they would be where the calibration is the default."""
         null = self.detectors.get(detector)
         if null is None or null.everyone.n < FEWEST:
             return 0.0
         return null.bits(score, tier)
+
+    def combined(self, scores: Mapping[str, float], tier: str = "") -> float:
+        """Bits of the raw scores of all detectors together. What is not covered counts nothing."""
+        return 0.0 if self.default else self.combined_worth(scores, tier)
+
+    def combined_worth(self, scores: Mapping[str, float], tier: str = "") -> float:
+        """`combined`, but what it would be where the calibration is the default."""
+        if self.combination.everyone.n < FEWEST:
+            return 0.0
+        return self.combination.bits(scores, self.detectors, tier)
+
+    def combined_many(self, scores: Floats, tier: str = "") -> Floats:
+        """`combined_worth` of many subjects at once: a row each, columns as
+        `combination.detectors`.
+        """
+        if self.combination.everyone.n < FEWEST:
+            return np.zeros(len(scores))
+        return self.combination.bits_many(scores, self.detectors, tier)
+
+    @property
+    def smallest_alpha(self) -> float:
+        """The smallest chance of a false alarm that this many honest subjects can speak of."""
+        return 1 / (self.combination.everyone.n + 1)
 
     def fit_detectors(self, detectors: Iterable[Detector]) -> tuple[Detector, ...]:
         """The same detectors under the nulls found here; others as they are."""
@@ -131,21 +137,43 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """JSON text, the same for the same calibration."""
         return msgspec.json.format(msgspec.json.encode(self, order="sorted"), indent=1).decode()
 
+    def named(self, *, version: int = 1, default: bool = False) -> Self:
+        """The same, unsigned, as another version or as the default one."""
+        made = msgspec.structs.replace(
+            self, id="", version=version, default=default, signed_by="", signature=""
+        )
+        return msgspec.structs.replace(made, id=_id(made))
+
+
+class _Head(msgspec.Struct):
+    format: str = ""
+
 
 def load(text: str | bytes) -> Calibration:
-    """Reads what `dump` wrote. Raises `InputError` when it is not that, or was changed."""
+    """Reads what `dump` wrote. Raises `InputError` when it is not that, or was changed.
+
+    Who made it is another question: `titer.detect.seal.check`.
+    """
     try:
+        head = msgspec.json.decode(text, type=_Head)
+        if head.format not in ("", FORMAT):
+            raise InputError(
+                f"this calibration's format is not {FORMAT}; run `titer calibrate` again"
+            )
         found = msgspec.json.decode(text, type=Calibration)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise InputError(f"this is not a calibration: {error}; run `titer calibrate`") from error
-    if found.format != FORMAT:
-        raise InputError(f"calibration format is not {FORMAT}; run `titer calibrate` again")
     if found.id != _id(found):
         raise InputError("the calibration was changed after it was made; run `titer calibrate`")
-    for null in found.detectors.values():
-        for segment in (null.everyone, *null.tiers.values()):
-            if segment.n < 0 or not 0 <= segment.total < math.inf:
-                raise InputError("the calibration holds impossible counts; make it again")
+    combination = found.combination
+    known = combination.rule in combine.RULES and found.detectors.keys() >= set(
+        combination.detectors
+    )
+    rows: tuple[Null | Combination, ...] = (*found.detectors.values(), combination)
+    sums = [x for row in rows for x in (row.everyone, *row.tiers.values())]
+    rising = all(list(row.levels) == sorted(row.levels) for row in rows)
+    if not known or not rising or any(x.n < 0 or x.total < 0 for x in sums):
+        raise InputError("the calibration holds impossible counts; make it again")
     return found
 
 
@@ -156,6 +184,7 @@ def fit(
     seed: int,
     share: float = 1 / 3,
     exclude: Collection[str] = frozenset(),
+    rule: str = combine.RULE,
 ) -> Calibration:
     """Fits detectors to an operator's own log, in two passes.
 
@@ -182,6 +211,15 @@ def fit(
     for exchange in log.read(again(), fitting=None):
         for half in fits if log.fits(exchange.principal.subject) else scores:
             half.step(exchange)
+    nulls = {
+        d.card.name: _null(d, p, a, b)
+        for d, p, a, b in zip(ready, params, fits, scores, strict=True)
+    }
+    if all(null.everyone.n < FEWEST for null in nulls.values()):
+        raise InputError(
+            f"only {max((x.everyone.n for x in nulls.values()), default=0)} honest "
+            f"subjects could be scored and {FEWEST} are needed; calibrate on a longer log"
+        )
     found = Calibration(
         id="",
         made_at=log.last,
@@ -189,35 +227,33 @@ def fit(
         origin=origin,
         horizon=horizon,
         exchanges=log.count,
-        detectors={
-            d.card.name: _null(d, p, a, b)
-            for d, p, a, b in zip(ready, params, fits, scores, strict=True)
-        },
+        detectors=nulls,
+        combination=_combination(log, nulls, fits, scores, rule),
     )
-    if all(null.everyone.n < FEWEST for null in found.detectors.values()):
-        raise InputError(
-            f"only {max((x.everyone.n for x in found.detectors.values()), default=0)} honest "
-            f"subjects could be scored and {FEWEST} are needed; calibrate on a longer log"
-        )
     return msgspec.structs.replace(found, id=_id(found))
 
 
-def transformed(score: float, levels: Sequence[float]) -> float:
-    """What a raw score earns on the levels of a fit half; never falls as the score rises.
+def _combination(
+    log: _Log, nulls: dict[str, Null], fits: list[_Half], scores: list[_Half], rule: str
+) -> Combination:
+    """The combination of the detectors that enough subjects scored, over all subjects."""
+    taken = [at for at, null in enumerate(nulls.values()) if null.everyone.n >= FEWEST]
+    held = {name: null for name, null in nulls.items() if null.everyone.n >= FEWEST}
 
-    Exceeding level j of J earns 2^(j-J) of the top level's 2^J: mass is kept for the high
-    levels, where it buys the most bits.
-    """
-    if score <= 0:
-        return 0.0
-    if not levels:
-        return score
-    top = len(levels)
-    earned = sum(4.0 ** (j + 1) / 2.0**top for j, level in enumerate(levels) if score > level)
-    # Below every level a positive score is still worth more than none.
-    earned += 2.0**-top
-    above = max(0.0, score - levels[-1]) / max(levels[-1], 1.0)
-    return earned * min((1.0 + above) ** 3, GROWTH)
+    def rows(halves: list[_Half], subjects: list[str]) -> Floats:
+        columns = [[halves[at].scores.get(s, 0.0) for s in subjects] for at in taken]
+        return np.array(columns, dtype=np.float64).reshape(len(taken), len(subjects)).T
+
+    fitting = [s for s in log.tiers if log.fits(s)]
+    scoring = [s for s in log.tiers if not log.fits(s)]
+    return combine.fit(
+        held,
+        rows(fits, fitting),
+        rows(scores, scoring),
+        [log.tiers[s] for s in scoring],
+        rule=rule,
+        top=TOP,
+    )
 
 
 class _Log:
@@ -227,6 +263,7 @@ class _Log:
         self.exclude, self.salt = frozenset(exclude), salt
         self.bound = int(share * 2**64)
         self.halves: dict[str, bool] = {}
+        self.tiers: dict[str, str] = {}
         self.first = self.last = self.count = 0
 
     def fits(self, subject: str) -> bool:
@@ -248,6 +285,7 @@ class _Log:
                 self.first = at if self.count == 0 else min(self.first, at)
                 self.last = max(self.last, at)
                 self.count += 1
+                self.tiers.setdefault(principal.subject, principal.tier)
             if fitting is None or self.fits(principal.subject) is fitting:
                 yield exchange
 
@@ -297,7 +335,7 @@ def _fitted(
 def _null(
     detector: Detector, params: dict[str, tuple[float, ...]], fits: _Half, scores: _Half
 ) -> Null:
-    levels = _levels(sorted(fits.scores.values()))
+    levels = levels_of(sorted(fits.scores.values()))
     earned = {s: transformed(score, levels) for s, score in scores.scores.items()}
     tiers: dict[str, list[float]] = {}
     for subject, value in earned.items():
@@ -305,25 +343,16 @@ def _null(
     return Null(
         version=detector.card.version,
         fitted=len(fits.scores),
-        everyone=_segment(earned.values()),
+        everyone=segment(earned.values()),
         levels=levels,
         params=params,
-        tiers={t: _segment(v) for t, v in sorted(tiers.items()) if t and len(v) >= SEGMENT},
+        tiers={t: segment(v) for t, v in sorted(tiers.items()) if t and len(v) >= SEGMENT},
         top=tuple(sorted(scores.scores.values(), reverse=True)[:TOP]),
         in_bits=getattr(detector, "in_bits", False),
     )
 
 
-def _segment(values: Collection[float]) -> Segment:
-    return Segment(len(values), math.fsum(values))
-
-
-def _levels(scores: Sequence[float]) -> tuple[float, ...]:
-    """The scores that 1 in 2, 4, 8 ... of the fit half exceeded, as far as it reaches."""
-    n = len(scores)
-    return tuple(scores[n - 1 - (n >> (j + 1))] for j in range(max(0, n.bit_length() - 1)))
-
-
 def _id(calibration: Calibration) -> str:
-    body = msgspec.json.encode(msgspec.structs.replace(calibration, id=""), order="sorted")
+    bare = msgspec.structs.replace(calibration, id="", signed_by="", signature="")
+    body = msgspec.json.encode(bare, order="sorted")
     return "cal-" + hashlib.sha256(body).hexdigest()[:16]

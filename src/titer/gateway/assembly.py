@@ -16,10 +16,14 @@ from titer.core.errors import ConfigError, InputError
 from titer.core.ids import Pseudonyms
 from titer.core.nouns import Campaign, Exchange, Weighed
 from titer.core.sketch import Sketcher
+from titer.detect import seal
 from titer.detect.calibration import Calibration
 from titer.detect.calibration import load as read_calibration
+from titer.detect.default import default_calibration
 from titer.detect.plugins import detectors
 from titer.engine import Weigher
+from titer.evidence import note
+from titer.evidence.files import replace, sync_directory
 from titer.evidence.log import Log
 from titer.gateway.analysis import Analysis
 from titer.gateway.records import Reader
@@ -68,14 +72,56 @@ def make_sketcher(data: Path) -> Sketcher:
 
 
 def load_calibration(data: Path) -> Calibration | None:
-    """The calibration in force, if there is one. Raises `ConfigError` when it cannot be read."""
+    """The calibration in force: the directory's own, else the default one, if it is shipped.
+
+    Raises `ConfigError` when it cannot be read, or was not signed by the directory's own key.
+    """
     path = data / "calibration.json"
     if not path.exists():
-        return None
+        return default_calibration()
     try:
-        return read_calibration(path.read_bytes())
+        found = read_calibration(path.read_bytes())
+        seal.check(found, trusted(data))
     except (InputError, OSError) as error:
         raise ConfigError(f"{path}: {error}") from None
+    return found
+
+
+def keep_calibration(data: Path, calibration: Calibration) -> Calibration:
+    """Sign a calibration with the directory's key, as its next version, and put it in force.
+
+    The file is written whole or not at all; what it replaces is in the log if it was ever used.
+    Raises OSError, and `EvidenceError` when the key is damaged.
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    path = data / "calibration.json"
+    try:
+        version = read_calibration(path.read_bytes()).version + 1
+    except (InputError, OSError):
+        version = 1
+    signed = seal.sign(calibration.named(version=version), signer(data))
+    replace(path, signed.dump().encode())
+    sync_directory(data)
+    return signed
+
+
+def signer(data: Path) -> note.Signer:
+    """The key of the directory's log, which also signs calibrations; made if there is none."""
+    log = data / "log"
+    if not (log / "log.pub").exists():
+        with open_log(data) as made:
+            return made.signer()
+    (own,) = trusted(data)
+    return note.Signer.from_pem(own.name, (log / "log.key").read_bytes())
+
+
+def trusted(data: Path) -> tuple[note.Verifier, ...]:
+    """Whose calibrations count in this directory: its own key's, if it has one."""
+    try:
+        text = (data / "log" / "log.pub").read_text()
+    except FileNotFoundError:
+        return ()
+    return (note.Verifier.parse(text.removesuffix("\n")),)
 
 
 def make_weigher(calibration: Calibration | None, ladder: Ladder) -> Weigher:

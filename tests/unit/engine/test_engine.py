@@ -6,6 +6,7 @@ import pytest
 from titer.access.limits import Caller
 from titer.core.errors import Refused
 from titer.core.nouns import (
+    Campaign,
     Card,
     Decision,
     Dose,
@@ -221,12 +222,17 @@ class Calibrated:
     """Bits are the score; covers the counter only."""
 
     id = "cal-test"
+    default = False
 
     def covers(self, card):
         return card.name == "counter"
 
     def bits(self, name, score, tier=""):
         return score
+
+    def combined(self, scores, tier=""):
+        assert set(scores) == {"counter"}
+        return scores["counter"]
 
 
 LADDER = Ladder((Rung(name="slow", at=3.0, give=(Dose("throttle", 0.5),), shadow=False),))
@@ -248,12 +254,35 @@ def test_a_detector_cannot_grant_itself_bits():
     assert cold.standings["o1"].bits == 0
 
 
-def test_bits_are_averaged_over_all_sources_and_buy_a_decision():
+def test_the_combination_is_averaged_with_the_hunt_and_buys_a_decision():
     cold = Weigher((Counter(), Raises()), Calibrated(), LADDER)
     decisions = [cold.weigh(exchange(i)).decision for i in range(1, 7)]
-    # three sources (two detectors and the hunt): log2((2^6 + 1 + 1) / 3)
-    assert cold.standings["o1"].bits == pytest.approx(4.459, abs=1e-3)
+    # two sources, however many detectors: log2((2^6 + 1) / 2)
+    assert cold.standings["o1"].bits == pytest.approx(5.022, abs=1e-3)
     assert [d.rung for d in decisions if d] == ["slow"]
+    campaign = Campaign(
+        "c1", ("o1", "o2"), ("text",), ("timing",), 8.0, "T", NOW, NOW + 9, note="n"
+    )
+    joined = dict(zip(campaign.members, cold.join(campaign), strict=True))
+    assert cold.standings["o1"].bits == pytest.approx(7.322, abs=1e-3)  # (2^6 + 2^8) / 2
+    assert cold.standings["o2"].bits == pytest.approx(7.006, abs=1e-3)  # (1 + 2^8) / 2
+    assert joined["o2"][1].rung == "slow"
+
+
+def test_a_detector_that_the_calibration_does_not_cover_counts_nothing():
+    class Louder(Counter):
+        card = msgspec.structs.replace(Counter.card, name="louder")
+
+        def step(self, state, exchange):
+            state, (found,) = super().step(state, exchange)
+            return state, (msgspec.structs.replace(found, detector="louder@1", score=1e9),)
+
+    alone, both = (Weigher(d, Calibrated(), LADDER) for d in ((Counter(),), (Counter(), Louder())))
+    for i in range(5):
+        alone.weigh(exchange(i))
+        both.weigh(exchange(i))
+        assert both.standings["o1"].bits == alone.standings["o1"].bits
+    assert [f.bits for f in both.standings["o1"].findings] == [5.0, 0.0]
 
 
 def test_a_detector_that_raises_becomes_a_finding_about_titer():

@@ -98,12 +98,16 @@ class Always:
 
 class Calibrated:
     id = "cal"
+    default = False
 
     def covers(self, card):
         return True
 
     def bits(self, name, score, tier=""):
         return score
+
+    def combined(self, scores, tier=""):
+        return max(scores.values())
 
 
 class Hunt:

@@ -13,6 +13,7 @@ from titer.core.ids import Pseudonyms
 from titer.core.nouns import Exchange
 from titer.core.sketch import Sketcher
 from titer.detect import BUILTIN, calibration
+from titer.gateway.assembly import keep_calibration
 from titer.gateway.feeds.exchange import Maker
 from titer.gateway.feeds.exchange_log import ExchangeLog
 from titer.lab import scenario, writers
@@ -34,15 +35,14 @@ def teach(story: Story, data: Path, *, seed: int) -> None:
     with story.console.status("weighing the honest crowd ..."):
         facts = exchanges_of(crowd, data)
         found = calibration.fit(BUILTIN, facts, seed=seed)
-    (data / "calibration.json").write_text(found.dump(), encoding="utf-8")
-    subjects = max(null.everyone.n for null in found.detectors.values())
-    most = max(null.most for null in found.detectors.values())
+    keep_calibration(data, found)
+    subjects, most = found.combination.everyone.n, found.combination.most
     story.say(
         f"{len(facts):,} exchanges of {len(crowd.members):,} honest accounts of every kind: "
         "people in many languages, teams with shared templates, batch jobs, evaluation runs, "
         "agents, a class, resellers. They set the null: the worst honest caller, not the "
-        f"average one. {subjects:,} of their organisations support at most {most:.1f} bits "
-        "per detector; nothing can earn more here."
+        f"average one. {subjects:,} of their organisations support at most {most:.1f} bits; "
+        "whatever a caller does, its detectors cannot earn more here."
     )
 
 
