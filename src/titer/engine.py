@@ -235,6 +235,10 @@ class Weigher:
             out.append((finding, self._decide(standing, campaign.last_seen)))
         return out
 
+    def attention(self, standing: Standing) -> float:
+        """What a standing's scores would be worth if the default calibration could give bits."""
+        return self.bench.attention(standing.findings, standing.tier)
+
     def _believe(self, standing: Standing, found: list[Finding]) -> Standing:
         """The standing with these findings in place of the older ones of the same detectors."""
         findings = {f.detector: f for f in standing.findings}

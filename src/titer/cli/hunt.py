@@ -40,6 +40,10 @@ def register(verbs: Any) -> None:
         help="what honest callers are like (titer calibrate), for bits of single accounts",
     )  # fmt: skip
     parser.add_argument(
+        "--trust", metavar="KEY", action="append", default=[],
+        help="a key whose calibrations count beside those of DIR, as in its log/log.pub",
+    )  # fmt: skip
+    parser.add_argument(
         "--seed", metavar="N", type=int,
         help="of the permutations and, without --data, of the sketches (default: a random one)",
     )  # fmt: skip
@@ -64,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     pseudonyms = Pseudonyms(secret)
     sketcher = Sketcher(pseudonyms.key("sketch"))
-    weigher = _weigher(arguments.calibration) if arguments.calibration else None
+    weigher = _weigher(arguments) if arguments.calibration else None
     history = None
     with watching("reading") as watch:
 
@@ -141,20 +145,39 @@ def _table(feed: Feed, paths: Sequence[str], weigher: Weigher | None) -> tuple[T
     return builder.build(), weigher is not None
 
 
-def _weigher(path: Path) -> Weigher:
-    """A weigher under the given calibration; its ladder gives nothing."""
+def _weigher(arguments: argparse.Namespace) -> Weigher:
+    """A weigher under the given calibration; its ladder gives nothing.
+
+    Raises `InputError` unless the data directory's key, or one named by --trust, signed it.
+    """
+    from titer.core.errors import EvidenceError, InputError
+    from titer.detect import seal
     from titer.detect.calibration import load
-    from titer.gateway.assembly import make_weigher
+    from titer.evidence.note import Verifier
+    from titer.gateway.assembly import make_weigher, trusted
     from titer.respond.ladder import default_ladder
 
-    return make_weigher(load(read_file(path, limit=MAX_CALIBRATION)), default_ladder())
+    found = load(read_file(arguments.calibration, limit=MAX_CALIBRATION))
+    try:
+        keys = [Verifier.parse(key) for key in arguments.trust]
+    except EvidenceError as error:
+        raise InputError(f"--trust: {error}") from None
+    if arguments.data is not None:
+        keys += trusted(arguments.data)
+    seal.check(found, keys)
+    return make_weigher(found, default_ladder())
 
 
 def _accounts(
     table: Table, weigher: Weigher | None, named: dict[str, str]
 ) -> list[dict[str, Any]]:
-    """Every account with its bits and exposure, the most suspect and most exposed first."""
+    """Every account with its bits and exposure, the most suspect and most exposed first.
+
+    `fdr` says who passes e-BH over all subjects weighed at the rate `FDR`.
+    """
     import numpy as np
+
+    from titer.console.standings import passing
 
     exposure = np.bincount(
         table.account, weights=table.tokens_out, minlength=len(table.principals)
@@ -164,11 +187,15 @@ def _accounts(
         standing = weigher.standings.get(subject) if weigher is not None else None
         return round(standing.bits, 3) if standing is not None else 0.0
 
+    passed = passing(weigher.standings.values()) if weigher is not None else frozenset()
     rows = sorted(
-        (-bits(p.subject), -int(n), named[p.id])
+        (-bits(p.subject), -int(n), named[p.id], p.subject in passed)
         for p, n in zip(table.principals, exposure, strict=True)
     )
-    return [{"principal": name, "bits": -less, "exposure": -n} for less, n, name in rows]
+    return [
+        {"principal": name, "bits": -less, "exposure": -n, "fdr": fdr}
+        for less, n, name, fdr in rows
+    ]
 
 
 def _campaign(campaign: Campaign, named: dict[str, str]) -> dict[str, Any]:

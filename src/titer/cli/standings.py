@@ -25,12 +25,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         show({"status": view.status, "subjects": view.subjects, "standings": lines})
     else:
-        print(f"{'caller':32} {'requests':>8} {'tokens out':>10} {'bits':>5}  rung")
+        print(f"{'caller':32} {'requests':>8} {'tokens out':>10} {'bits':>5} {'fdr':>4}  rung")
         for line in lines:
             rung = f"{line.rung}{' (shadow)' if line.shadow else ''}" if line.rung else "-"
+            if line.attention:
+                rung += f"  attention: {line.attention:.1f} by the default calibration"
             print(
                 f"{plain(line.name or line.subject):32.32} {line.exchanges:8} {line.exposure:10} "
-                f"{line.bits:5.1f}  {rung}"
+                f"{line.bits:5.1f} {'1 %' if line.fdr else '-':>4}  {rung}"
             )
         print(f"{view.subjects} callers in all")
+        if any(line.attention for line in lines):
+            print("attention is no evidence: run titer calibrate on your own honest traffic")
     return 1 if any(line.bits > 0 for line in lines) else 0

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from titer.console.names import Names
+from titer.core.bits import e_bh
 from titer.core.errors import InputError
 from titer.core.nouns import Decision, Standing
 
+#: False discovery rate at which subjects are marked: of those marked, 1 in 100 is honest.
+FDR = 0.01
+
 
 class Row(msgspec.Struct, frozen=True):
-    """One subject: its standing, and the decision in force about it, if any."""
+    """One subject: its standing, and the decision in force about it, if any.
+
+    `attention` is what its detectors would be worth under the default calibration, in bits.
+    """
 
     standing: Standing
     decision: Decision | None = None
+    attention: float = 0.0
 
 
 class View(msgspec.Struct, frozen=True):
@@ -27,7 +36,11 @@ class View(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One subject for people: `rung` is "" without a decision, `shadow` if it changes nothing."""
+    """One subject for people: `rung` is "" without a decision, `shadow` if it changes nothing.
+
+    `fdr` is whether it passes e-BH over all subjects at the rate `FDR`; `attention` says what its
+    scores would be worth, were titer's default calibration this operator's own: no evidence.
+    """
 
     subject: str
     name: str
@@ -39,6 +52,8 @@ class Line(msgspec.Struct, frozen=True):
     shadow: bool
     since: int
     last: int
+    fdr: bool = False
+    attention: float = 0.0
 
 
 def read_view(data: Path) -> View:
@@ -56,10 +71,22 @@ def read_view(data: Path) -> View:
 def standings(data: Path) -> tuple[View, list[Line]]:
     """The view and its lines, most suspicious first."""
     view, names = read_view(data), Names(data)
-    return view, [_line(row, names) for row in view.rows]
+    passed = passing((row.standing for row in view.rows), total=view.subjects)
+    lines = [_line(row, names, fdr=row.standing.subject in passed) for row in view.rows]
+    return view, lines
 
 
-def _line(row: Row, names: Names) -> Line:
+def passing(standings: Iterable[Standing], *, total: int | None = None) -> frozenset[str]:
+    """The subjects that pass e-BH at `FDR` among `total` (all that are given, when None).
+
+    Those that are not given must have no more bits than any that is.
+    """
+    rows = list(standings)
+    passed = e_bh([2.0**row.bits for row in rows], FDR, total=total)
+    return frozenset(row.subject for row, good in zip(rows, passed, strict=True) if good)
+
+
+def _line(row: Row, names: Names, *, fdr: bool) -> Line:
     standing, decision = row.standing, row.decision
     return Line(
         standing.subject,
@@ -72,4 +99,6 @@ def _line(row: Row, names: Names) -> Line:
         bool(decision and decision.shadow),
         standing.since,
         standing.last,
+        fdr,
+        round(row.attention, 2),
     )

@@ -67,10 +67,11 @@ class Bench:
 
     def attention(self, findings: Iterable[Finding], tier: str) -> float:
         """What `combined` would be, were the default calibration the operator's own; else 0."""
-        scores = self._scores(findings)
-        if not scores or self.calibration is None or not self.calibration.default:
+        held = self.calibration
+        if held is None or not held.default:
             return 0.0
-        return self.calibration.combined_worth(scores, tier)
+        scores = self._scores(findings)
+        return held.combined_worth(scores, tier) if scores else 0.0
 
     def _scores(self, findings: Iterable[Finding]) -> dict[str, float]:
         """The raw scores that the calibration in force speaks about, by detector."""

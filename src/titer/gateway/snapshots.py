@@ -118,9 +118,18 @@ class Snapshots:
             return
         self._last = key
         ranked = heapq.nlargest(
-            MAX_VIEW, weigher.standings.values(), key=lambda s: (s.bits, s.exposure)
+            MAX_VIEW,
+            weigher.standings.values(),
+            key=lambda s: (s.bits, weigher.attention(s), s.exposure),
         )
-        rows = [{"standing": s, "decision": weigher.decisions.get(s.subject)} for s in ranked]
+        rows = [
+            {
+                "standing": s,
+                "decision": weigher.decisions.get(s.subject),
+                "attention": weigher.attention(s),
+            }
+            for s in ranked
+        ]
         view = {"status": status, "subjects": len(weigher.standings), "rows": rows}
         with contextlib.suppress(OSError):
             self._write("standings.json", msgspec.json.encode(view))
