@@ -2,7 +2,8 @@
 
 Half the organisations chat; the rest are what is mistaken for attackers: applications with one
 system prompt, batch jobs, evaluation runs, content at scale. Volumes are Zipf-like, and what
-an organisation does, how long its replies are, how often it repeats itself, are its own.
+an organisation does, how long its replies are, how often it repeats itself, are its own. One
+in ten has documents embedded.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ SPAN = 14 * 86_400_000_000
 #: Exchanges of one organisation at most: the checks must end in seconds.
 MOST = 120
 BANDS, CELLS = 8, 4
+#: One organisation in so many indexes its documents: it has them embedded.
+INDEXERS = 10
 
 
 def honest(seed: int, subjects: int = 300) -> list[Exchange]:
@@ -26,7 +29,9 @@ def honest(seed: int, subjects: int = 300) -> list[Exchange]:
     found = [
         exchange
         for number in range(subjects)
-        for exchange in _organisation(f"honest-{seed}-{number}")
+        for exchange in (_indexer if number % INDEXERS == 0 else _organisation)(
+            f"honest-{seed}-{number}"
+        )
     ]
     return sorted(found, key=lambda exchange: (exchange.at, exchange.id))
 
@@ -111,6 +116,26 @@ def _organisation(name: str) -> Iterator[Exchange]:
         if biased:
             exchange = _replaced(exchange, RequestFacts(turns=1, roles=("user",), biased=biased))
         yield exchange
+
+
+def _indexer(name: str) -> Iterator[Exchange]:
+    """A corpus that is embedded, mostly about a few subjects, and again after some days."""
+    rng = random.Random(name)  # noqa: S311 - a seeded crowd
+    subjects = _tokens(rng, rng.randint(2, 40), 8)
+    weights = [rng.paretovariate(0.8) for _ in subjects]
+    volume = min(MOST, int(20 + 20 * rng.paretovariate(1.1)))
+    documents = max(1, int(volume * rng.uniform(0.3, 1.0)))
+    for number in range(volume):
+        text = random.Random(f"{name}-{number % documents}")  # noqa: S311 - a seeded crowd
+        cells = tuple(text.choices(subjects, weights, k=CELLS))
+        yield Exchange(
+            f"{name}-{number}", int(SPAN * (number + rng.random()) / volume),
+            Principal(name, tier="standard"), "/v1/embeddings", "embedder",
+            request=RequestFacts(roles=("user",), turns=1),
+            sketch=Sketch(frames=_tokens(text, BANDS, 62), cells=cells,
+                          exact=text.getrandbits(62), chars=text.randint(200, 3000)),
+            usage=Usage(tokens_in=rng.randint(50, 800)),
+        )  # fmt: skip
 
 
 def _tokens(rng: random.Random, count: int, bits: int) -> tuple[int, ...]:
