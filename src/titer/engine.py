@@ -25,7 +25,6 @@ import msgspec
 
 from titer.access.budgets import Budgets
 from titer.access.keys import Caller, KeyBook
-from titer.core.bits import average_bits
 from titer.core.contracts import Detector, Mitigation
 from titer.core.errors import Refused
 from titer.core.nouns import (
@@ -42,7 +41,7 @@ from titer.core.nouns import (
     Weighed,
 )
 from titer.core.wire import Request, Transform
-from titer.detect.bench import Bench
+from titer.detect.bench import HUNT, Bench
 from titer.detect.bias_ledger import BiasLedger
 from titer.detect.calibration import Calibration
 from titer.detect.parameter_policy import ParameterPolicy
@@ -53,9 +52,6 @@ from titer.respond.shadow import ShadowCounts
 
 #: Characters a token, when the upstream does not report usage (OpenAI's rule of thumb).
 CHARS_PER_TOKEN = 4
-#: E-values that a standing averages, silent ones included: all detectors together, and the hunt.
-SOURCES = 2
-HUNT = "hunt@1"
 
 
 class Verdict(msgspec.Struct):
@@ -235,17 +231,11 @@ class Weigher:
             out.append((finding, self._decide(standing, campaign.last_seen)))
         return out
 
-    def attention(self, standing: Standing) -> float:
-        """What a standing's scores would be worth if the default calibration could give bits."""
-        return self.bench.attention(standing.findings, standing.tier)
-
     def _believe(self, standing: Standing, found: list[Finding]) -> Standing:
         """The standing with these findings in place of the older ones of the same detectors."""
         findings = {f.detector: f for f in standing.findings}
         findings.update((f.detector, f) for f in found if f.subject == standing.subject)
-        hunted = [f.bits for f in findings.values() if f.detector == HUNT]
-        combined = self.bench.combined(findings.values(), standing.tier)
-        bits = average_bits([combined, *hunted], SOURCES)
+        bits = self.bench.believe(findings.values(), standing.tier)
         return msgspec.structs.replace(standing, bits=bits, findings=tuple(findings.values()))
 
     def _decide(self, standing: Standing, now: int) -> Decision | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import msgspec
 
+from titer.core.bits import average_bits
 from titer.core.contracts import Detector
 from titer.core.nouns import Card, Exchange, Finding
 from titer.detect.calibration import Calibration
@@ -16,8 +17,11 @@ from titer.detect.strata import Glance, glance
 
 Fold = Callable[[Any, Exchange, Glance], tuple[Any, Iterable[Finding]]]
 
-#: Who speaks when titer reports about itself.
+#: Who speaks when titer reports about itself, and when the hunt does.
 SELF = "titer.engine"
+HUNT = "hunt@1"
+#: E-values that a standing averages, silent ones included: all detectors together, and the hunt.
+SOURCES = 2
 
 
 class Bench:
@@ -64,6 +68,11 @@ class Bench:
         if not scores or self.calibration is None:
             return 0.0
         return self.calibration.combined(scores, tier)
+
+    def believe(self, findings: Collection[Finding], tier: str) -> float:
+        """Bits of a standing: the average of what all detectors together and the hunt say."""
+        hunted = [f.bits for f in findings if f.detector == HUNT]
+        return average_bits([self.combined(findings, tier), *hunted], SOURCES)
 
     def attention(self, findings: Iterable[Finding], tier: str) -> float:
         """What `combined` would be, were the default calibration the operator's own; else 0."""

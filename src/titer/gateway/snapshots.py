@@ -117,16 +117,17 @@ class Snapshots:
         if key == self._last or (began < self._view_due and not last):
             return
         self._last = key
+        attention = weigher.bench.attention
         ranked = heapq.nlargest(
             MAX_VIEW,
             weigher.standings.values(),
-            key=lambda s: (s.bits, weigher.attention(s), s.exposure),
+            key=lambda s: (s.bits, attention(s.findings, s.tier), s.exposure),
         )
         rows = [
             {
                 "standing": s,
                 "decision": weigher.decisions.get(s.subject),
-                "attention": weigher.attention(s),
+                "attention": attention(s.findings, s.tier),
             }
             for s in ranked
         ]
