@@ -3,6 +3,9 @@
 logits    logit theft against the parameter policy and the detector
 callers   frames and coverage on accounts of real prompts (needs the data folder)
 hunt      small worlds with hydras and with honest groups that look like them
+detect    one caller: false alarms, exchanges to detection, windows, baselines (needs the data)
+
+`python -m evals NAME --quick` is a small run for a look, where an evaluation has one.
 """
 
 from __future__ import annotations
@@ -11,20 +14,24 @@ import argparse
 import subprocess
 import sys
 
-MODULES = {"logits": "logit_theft", "callers": "frames_coverage", "hunt": "hunt_small"}
+MODULES = {"logits": "logit_theft", "callers": "frames_coverage", "hunt": "hunt_small",
+           "detect": "detect"}  # fmt: skip
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="evals", description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MODULES))
-    names = parser.parse_args().names or list(MODULES)
+    given, rest = parser.parse_known_args()
+    names = given.names or list(MODULES)
+    if rest and len(names) != 1:
+        parser.error(f"{rest[0]} belongs to one evaluation; name it")
     unknown = set(names) - set(MODULES)
     if unknown:
         parser.error(f"no evaluation {', '.join(sorted(unknown))}; there are {', '.join(MODULES)}")
     worst = 0
     for name in names:
         print(f"\n== {name}", flush=True)
-        command = [sys.executable, "-m", f"evals.{MODULES[name]}"]
+        command = [sys.executable, "-m", f"evals.{MODULES[name]}", *rest]
         worst = max(worst, subprocess.run(command, check=False).returncode)
     return worst
 

@@ -1,0 +1,1 @@
+"""How well one caller is weighed: false alarms, exchanges to detection, windows, baselines."""

@@ -1,0 +1,147 @@
+"""Crowds and attackers under fitted detectors: what the figures are counted from."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+
+import msgspec
+import numpy as np
+
+from evals.accounts import Prompts, _filled, _templates
+from evals.detect import crowd, naive
+from evals.detect.attackers import ATTACKS, PIPELINES, Arms, Attacker
+from evals.detect.pools import Pools
+from evals.detect.running import Runner, spread
+from titer.core.nouns import Exchange
+from titer.detect.calibration import Calibration, fit
+from titer.detect.plugins import detectors
+
+MIXES = (1.0, 0.5, 0.25, 0.1)
+#: Organisations that one worker takes at a time.
+CHUNK = 200
+
+
+class Sizes(msgspec.Struct, frozen=True):
+    """How large an evaluation is. `report` is the side whose figures are published."""
+
+    calibrate: int = 36_000
+    tune: int = 20_000
+    report: int = 110_000
+    shifted: int = 30_000
+    attackers: int = 40
+    exchanges: int = 800
+    pools: float = 1.0
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """Where runs take place: the texts, fitted detectors, seed, mean rate of flags, processes."""
+
+    pools: Pools
+    runner: Runner
+    seed: int
+    flagged: float
+    jobs: int
+
+
+class Honest(msgspec.Struct, frozen=True):
+    """Honest organisations that were run: a row of scores each, kinds, and naive evidence."""
+
+    scores: np.ndarray
+    kinds: list[str]
+    exchanges: int
+    wealth: np.ndarray
+
+
+def flags() -> Callable[[str], bool]:
+    """The classifier of single prompts, trained on the `tune` side."""
+    rng, prompts = random.Random("flags"), Prompts("tune")
+    rows = [r for r in _templates() if r["pipeline"] in PIPELINES["tune"]]
+    attack = [
+        _filled(rng.choice(rows)["template"], rng.choice(prompts.seeds), rng) for _ in range(4000)
+    ]
+    honest = [text for turns in prompts.chats for text in turns]
+    for groups in (prompts.support, prompts.evaluations, prompts.batches, prompts.agents):
+        texts = [text for group in groups for text in group]
+        honest += rng.sample(texts, min(2500, len(texts)))
+    rng.shuffle(honest)
+    return naive.trained(attack, honest)
+
+
+def calibrated(pools: Pools, size: int, seed: int) -> Calibration:
+    """The product's calibration on a crowd of its own."""
+
+    def stream() -> Iterator[Exchange]:
+        for number in range(size):
+            _, pairs = crowd.organisation(pools, f"c{number}", f"{seed}-{pools.side}-cal")
+            yield from (exchange for exchange, _ in pairs)
+
+    return fit(detectors(), stream, seed=seed)
+
+
+def mean_flags(pools: Pools, seed: int, size: int = 3000) -> float:
+    """The mean rate of flags over honest requests: what the naive null takes for everybody's."""
+    flagged = total = 0
+    for number in range(size):
+        _, pairs = crowd.organisation(pools, f"c{number}", f"{seed}-{pools.side}-cal")
+        for _, turn in pairs:
+            flagged += turn.flag
+            total += 1
+    return max(flagged / total, 1e-4)
+
+
+def run_honest(setting: Setting, size: int) -> Honest:
+    """`size` other honest organisations under fitted detectors."""
+    pools, runner = setting.pools, setting.runner
+
+    def work(first: int) -> tuple[np.ndarray, list[str], int, list[float]]:
+        rows, kinds, count, wealth = [], [], 0, []
+        for number in range(first, min(first + CHUNK, size)):
+            name, seen = f"t{number}", []
+            kind, pairs = crowd.organisation(pools, name, f"{setting.seed}-{pools.side}-test")
+            row, exchanges = runner.final(_watched(pairs, seen))
+            rows.append(row)
+            kinds.append(kind)
+            count += exchanges
+            wealth.append(float(naive.wealth(seen, setting.flagged)[-1]))
+        return np.array(rows), kinds, count, wealth
+
+    parts = spread(work, range(0, size, CHUNK), setting.jobs)
+    return Honest(
+        np.concatenate([part[0] for part in parts]),
+        [kind for part in parts for kind in part[1]],
+        sum(part[2] for part in parts),
+        np.array([value for part in parts for value in part[3]]),
+    )
+
+
+def run_attackers(
+    setting: Setting, sizes: Sizes
+) -> dict[tuple[str, float], list[tuple[list, np.ndarray]]]:
+    """By attack and mix, of every attacker: the trace of scores and the naive evidence."""
+    pools, runner = setting.pools, setting.runner
+    arms = Arms(pools)
+
+    def work(item: tuple[str, int]) -> list[tuple[list, np.ndarray]]:
+        attack, number = item
+        key = f"{setting.seed}-{pools.side}"
+        caller = Attacker(pools, arms, attack, f"{key}-{number}", sizes.exchanges)
+        found = []
+        for mix in MIXES:
+            seen: list[bool] = []
+            trace = runner.trace(_watched(caller.exchanges(mix, sizes.exchanges), seen))
+            found.append((trace, naive.wealth(seen, setting.flagged)))
+        return found
+
+    items = [(attack, n) for attack in ATTACKS for n in range(sizes.attackers)]
+    out: dict[tuple[str, float], list] = {}
+    for (attack, _), found in zip(items, spread(work, items, setting.jobs), strict=True):
+        for mix, one in zip(MIXES, found, strict=True):
+            out.setdefault((attack, mix), []).append(one)
+    return out
+
+
+def _watched(pairs, seen: list[bool]):
+    for exchange, turn in pairs:
+        seen.append(turn.flag)
+        yield exchange, turn

@@ -1,0 +1,163 @@
+"""One caller at a time: realised against nominal false alarms, and exchanges to detection."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from evals.detect.attackers import ATTACKS
+from evals.detect.pools import Pools
+from evals.detect.running import Runner
+from evals.detect.runs import (
+    MIXES,
+    Honest,
+    Setting,
+    Sizes,
+    mean_flags,
+    run_attackers,
+    run_honest,
+)
+from evals.detect.tally import against, first_above, rate, roc, threshold, waiting
+from titer.detect.calibration import Calibration
+from titer.detect.plugins import detectors
+
+NOMINAL = (1e-2, 3e-3, 1e-3, 3e-4, 1e-4)
+REALISED = (1e-2, 1e-3, 1e-4)
+
+
+class Side:
+    """All figures of one side of the sources."""
+
+    def __init__(self, pools: Pools, calibration: Calibration, seed: int, jobs: int) -> None:
+        self.pools, self.calibration, self.seed, self.jobs = pools, calibration, seed, jobs
+        self.runner = Runner(calibration.fit_detectors(detectors()))
+        self.flagged = mean_flags(pools, seed)
+        self.setting = Setting(pools, self.runner, seed, self.flagged, jobs)
+
+    def columns(self, scores: np.ndarray, calibration: Calibration) -> np.ndarray:
+        """The columns that the combination of a calibration wants, in its order."""
+        places = [self.runner.names.index(name) for name in calibration.combination.detectors]
+        return scores[:, places]
+
+    def combined(self, scores: np.ndarray) -> np.ndarray:
+        """The combined score of each row."""
+        held = self.calibration
+        return held.combination.scores(self.columns(scores, held), held.detectors)
+
+    def report(self, sizes: Sizes, other: Calibration | None) -> dict:
+        started = time.monotonic()
+        test = getattr(sizes, self.pools.side)
+        honest = run_honest(self.setting, test)
+        out: dict = {
+            "honest": {
+                "organisations": len(honest.kinds),
+                "exchanges": honest.exchanges,
+                "kinds": dict(Counter(honest.kinds)),
+            },
+            "calibration": describe(self.calibration),
+            "false_alarms": self._false_alarms(honest, self.calibration),
+            "mean_null": self._mean_null(honest),
+        }
+        if other is not None:
+            runner = Runner(other.fit_detectors(detectors()))
+            moved = msgspec.structs.replace(self.setting, runner=runner)
+            foreign = run_honest(moved, sizes.shifted)
+            out["false_alarms_other_sources"] = {
+                "calibration": describe(other), **self._false_alarms(foreign, other)
+            }  # fmt: skip
+        traces = run_attackers(self.setting, sizes)
+        out |= self._detection(honest, traces)
+        out["seconds"] = round(time.monotonic() - started)
+        return out
+
+    def _false_alarms(self, honest: Honest, calibration: Calibration) -> dict:
+        bits = calibration.combined_many(self.columns(honest.scores, calibration))
+        kinds = np.array(honest.kinds)
+        found = {
+            "combination": _levels(bits),
+            "by_kind_at_1e-3": {
+                kind: rate(int((bits[kinds == kind] >= -np.log2(1e-3)).sum()), n)
+                for kind, n in sorted(Counter(honest.kinds).items())
+            },
+            "detectors": {},
+        }
+        for column, name in enumerate(self.runner.names):
+            if name in calibration.detectors:
+                null = calibration.detectors[name]
+                worth = {s: null.bits(s) for s in set(honest.scores[:, column].tolist())}
+                alone = np.array([worth[s] for s in honest.scores[:, column].tolist()])
+                found["detectors"][name] = _levels(alone)
+        return found
+
+    def _mean_null(self, honest: Honest) -> dict:
+        n = len(honest.wealth)
+        return {
+            "mean_rate": round(self.flagged, 6),
+            "levels": [against(int((honest.wealth >= -np.log2(a)).sum()), n, a) for a in NOMINAL],
+        }
+
+    def _detection(self, honest: Honest, traces: dict) -> dict:
+        combined = self.combined(honest.scores)
+        honest_by = {"combination": combined, "mean null": honest.wealth}
+        honest_by |= {n: honest.scores[:, c] for c, n in enumerate(self.runner.names)}
+        bounds = {
+            method: {alpha: threshold(scores, alpha) for alpha in REALISED}
+            for method, scores in honest_by.items()
+        }
+        found: dict = {"detection": {}, "roc": {}}
+        for mix in MIXES:
+            series: dict[str, list] = {method: [] for method in honest_by}
+            for attack in ATTACKS:
+                of_attack = self._series(traces[attack, mix])
+                for method, values in of_attack.items():
+                    series[method] += values
+                found["detection"].setdefault(attack, {})[str(mix)] = _firsts(of_attack, bounds)
+            found["detection"].setdefault("all", {})[str(mix)] = _firsts(series, bounds)
+            found["roc"][str(mix)] = {
+                method: roc(honest_by[method], np.array([v[-1][1] if v else 0.0 for v in values]))
+                for method, values in series.items()
+                if method in ("combination", "mean null", "frames")
+            }
+        return found
+
+    def _series(self, traced: Sequence[tuple[list, np.ndarray]]) -> dict[str, list]:
+        """By method, of every attacker: (number of exchanges, score) where it changes."""
+        series: dict[str, list] = {"combination": [], "mean null": []}
+        series |= {name: [] for name in self.runner.names}
+        for trace, wealth in traced:
+            numbers = [number for number, _ in trace]
+            rows = np.array([row for _, row in trace]).reshape(-1, len(self.runner.names))
+            series["combination"].append(
+                list(zip(numbers, self.combined(rows).tolist(), strict=True))
+            )
+            series["mean null"].append(list(enumerate(wealth.tolist(), 1)))
+            for column, name in enumerate(self.runner.names):
+                series[name].append(list(zip(numbers, rows[:, column].tolist(), strict=True)))
+        return series
+
+
+def describe(calibration: Calibration) -> dict:
+    held = calibration.combination
+    return {
+        "scored": held.everyone.n, "fitted": held.fitted, "exchanges": calibration.exchanges,
+        "most_bits": round(held.most, 3), "rule": held.rule, "detectors": list(held.detectors),
+        "smallest_alpha": 1 / (held.everyone.n + 1),
+    }  # fmt: skip
+
+
+def _firsts(series: dict[str, list], bounds: dict[str, dict[float, float]]) -> dict:
+    return {
+        method: {
+            str(alpha): waiting([first_above(trace, bounds[method][alpha]) for trace in traces])
+            for alpha in REALISED
+        }
+        for method, traces in series.items()
+    }
+
+
+def _levels(bits: np.ndarray) -> list[dict]:
+    return [against(int((bits >= -np.log2(a)).sum()), len(bits), a) for a in NOMINAL]

@@ -1,0 +1,65 @@
+"""`python -m evals detect` runs, small, and its parts count right."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+DATA = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="module")
+def quick():
+    if not DATA.exists():
+        pytest.skip("needs the prompt data beside the repository")
+    command = [sys.executable, "-m", "evals.detect", "--quick", "--jobs", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=110, check=False)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    return json.loads(done.stdout)
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_quick_run_gives_every_figure_of_the_side_that_may_be_looked_at(quick):
+    assert "report" not in quick
+    side = quick["tune"]
+    assert side["honest"]["organisations"] == sum(side["honest"]["kinds"].values())
+    for level in side["false_alarms"]["combination"]:
+        assert 0 <= level["interval"][0] <= level["share"] <= level["interval"][1] <= 1
+    attacks = set(side["detection"])
+    assert attacks == {"all", "template", "reasoning", "rubric", "instruct", "logits", "prompt"}
+    logits = side["detection"]["logits"]["1.0"]["parameters"]["0.01"]
+    assert logits["detected"]["share"] == 1.0
+    assert logits["median"] < 60
+
+
+def tally():
+    path = ROOT / "evals" / "detect" / "tally.py"
+    spec = importlib.util.spec_from_file_location("evals_detect_tally", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_threshold_lets_no_more_than_alpha_exceed():
+    import numpy as np
+
+    scores = np.array([0.0] * 990 + list(range(1, 11)))
+    for alpha, most in ((1e-2, 10), (1e-3, 1), (5e-3, 5)):
+        bound = tally().threshold(scores, alpha)
+        assert (scores > bound).sum() == most
+
+
+def test_median_over_all_accounts_counts_the_undetected():
+    module = tally()
+    found = module.waiting([3, 5, module.NEVER, module.NEVER, 9])
+    assert found["median"] == 9
+    assert found["detected"]["hits"] == 3
+    assert found["quartiles"] == [5, None]
+    assert module.waiting([module.NEVER, 4, module.NEVER])["median"] is None
