@@ -1,4 +1,4 @@
-"""The hunt beside live traffic: a bounded memory of recent rows, hunted when asked."""
+"""The hunt beside live traffic: recent rows, and counts of older ones, hunted when asked."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import msgspec
 
 from titer.core.nouns import Campaign, Exchange
 from titer.hunt.find import SAME_GROUP, HuntReport, find
-from titer.hunt.memory import MemorySource
 from titer.hunt.nulls import MIN_DRAWS
+from titer.hunt.past import Past, PastAndRows
 from titer.hunt.table import TableBuilder
 
-#: Rows remembered: a week at half an exchange a second; about 60 MB and a few seconds a hunt.
+#: Rows held in full, about 60 MB; older ones are counted (`hunt.past`) for up to 45 days.
 ROWS = 300_000
 #: Rows taken in at a time: what is forgotten is forgotten in pieces of this size.
 PIECE = 8_192
@@ -32,6 +32,7 @@ class LiveHunt:
         self._seed = seed
         self._permutations = permutations
         self._builder = TableBuilder()
+        self._past = Past()
         self._waiting: list[Exchange] = []
         self._known: dict[str, frozenset[str]] = {}
         self.report: HuntReport | None = None
@@ -48,7 +49,7 @@ class LiveHunt:
         if self._builder.rows < MIN_ROWS:
             return []
         self.report = find(
-            MemorySource(self._builder.build()),
+            PastAndRows(self._past, self._builder.build()),
             seed=self._seed,
             permutations=self._permutations,
             subjects=True,
@@ -58,7 +59,9 @@ class LiveHunt:
     def _take(self) -> None:
         self._builder.add(self._waiting)
         self._waiting = []
-        self._builder.drop_before(self._rows)
+        if self._builder.rows > self._rows + PIECE:
+            # By the half, so that folding is rare: it sorts all that is remembered.
+            self._past.fold(self._builder.take_before(self._rows // 2))
 
     def _named(self, campaign: Campaign) -> Campaign:
         """The campaign under the id that it had, unless it changed enough to be told anew.

@@ -38,7 +38,10 @@ _OF_ORIGIN: dict[str, Callable[[Origin], int]] = {
 
 
 class MemorySource:
-    """A `Source` over a `Table`. Nothing is copied but what an answer needs."""
+    """A `Source` over a `Table`. Nothing is copied but what an answer needs.
+
+    `unit` is the unit of each row.
+    """
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -49,7 +52,7 @@ class MemorySource:
         unit = np.array([number[p.subject] for p in accounts], np.int32)
         self._callers = Callers(accounts, unit, subjects)
         of_place = np.array([number[p.subject] for p in table.principals], np.int32)
-        self._unit = of_place[table.account] if len(table) else np.empty(0, np.int32)
+        self.unit = of_place[table.account] if len(table) else np.empty(0, np.int32)
         self._count = len(subjects)
         self._text = (table.chars > 0) & table.served
         self._begin = int(table.at.min()) if len(table) else 0
@@ -61,7 +64,7 @@ class MemorySource:
 
     def totals(self) -> Totals:
         """Counts and times per unit."""
-        table, unit, count = self._table, self._unit, self._count
+        table, unit, count = self._table, self.unit, self._count
         first = np.full(count, np.iinfo(np.int64).max)
         last = np.full(count, np.iinfo(np.int64).min)
         np.minimum.at(first, unit, table.at)
@@ -86,10 +89,10 @@ class MemorySource:
         self, *, least: int, most: int, active: npt.NDArray[np.bool_], without: I64
     ) -> Tokens:
         """Shared frame tokens with their users."""
-        rows = np.flatnonzero(self._text & active[self._unit])
+        rows = np.flatnonzero(self._text & active[self.unit])
         flat = self._table.frames[rows].ravel()
         row = np.repeat(rows, BANDS)
-        unit = self._unit[row].astype(np.int64)
+        unit = self.unit[row].astype(np.int64)
         keep = _by_several(flat, unit) & (flat != 0)
         flat, row, unit = flat[keep], row[keep], unit[keep]
         values, token = np.unique(flat, return_inverse=True)
@@ -127,23 +130,26 @@ class MemorySource:
             chosen &= table.at < until
         rows = np.flatnonzero(chosen)
         flat = table.frames[rows].ravel()
-        unit = np.repeat(self._unit[rows], BANDS).astype(np.int64)
+        unit = np.repeat(self.unit[rows], BANDS).astype(np.int64)
         place = np.searchsorted(tokens, flat)
         place[place == len(tokens)] = 0
         hit = tokens[place] == flat if len(tokens) else np.zeros(len(flat), np.bool_)
         pair = np.unique(place[hit] * max(1, self._count) + unit[hit])
         return np.bincount(pair // max(1, self._count), minlength=len(tokens)).astype(np.int64)
 
+    def column(self, name: str) -> I64:
+        """One of `VALUES`, row by row."""
+        table = self._table
+        if name not in _OF_ORIGIN:
+            return {"parameters": table.shape, "model": table.model}[name]
+        codes = np.array([_OF_ORIGIN[name](o) for o in table.origins] or [0], np.int64)
+        return codes[table.origin] if len(table) else np.empty(0, np.int64)
+
     def values(self, name: str) -> Values:
         """The most used values of one column by unit."""
-        table = self._table
-        if name in _OF_ORIGIN:
-            codes = np.array([_OF_ORIGIN[name](o) for o in table.origins], np.int64)
-            column = codes[table.origin] if len(table) else np.empty(0, np.int64)
-        else:
-            column = {"parameters": table.shape, "model": table.model}[name]
+        column = self.column(name)
         there = column != 0
-        who, what, rows = _counted(self._unit[there], column[there])
+        who, what, rows = _counted(self.unit[there], column[there])
         first = np.searchsorted(who, np.arange(self._count + 1))
         kept = np.arange(len(who)) - first[who] < MAX_VALUES
         return Values(who[kept].astype(np.int32), what[kept], rows[kept])
@@ -153,7 +159,7 @@ class MemorySource:
         at, width = self._table.at, HOUR_BINS + SPAN_BINS
         hour = (at % _DAY) * HOUR_BINS // _DAY
         span = (at - self._begin) * SPAN_BINS // (self._end - self._begin + 1) + HOUR_BINS
-        base = self._unit.astype(np.int64) * width
+        base = self.unit.astype(np.int64) * width
         size = self._count * width
         counts = np.bincount(base + hour, minlength=size) + np.bincount(
             base + span, minlength=size
@@ -165,16 +171,16 @@ class MemorySource:
         table = self._table
         wanted = np.zeros(self._count, np.bool_)
         wanted[units] = True
-        rows = np.flatnonzero(self._text & wanted[self._unit])
-        order = np.lexsort((table.at[rows], table.draw[rows], self._unit[rows]))
+        rows = np.flatnonzero(self._text & wanted[self.unit])
+        order = np.lexsort((table.at[rows], table.draw[rows], self.unit[rows]))
         rows = rows[order]
-        unit = self._unit[rows]
+        unit = self.unit[rows]
         first = np.searchsorted(unit, np.arange(self._count + 1))
         rows = rows[np.arange(len(rows)) - first[unit] < most]
-        rows = rows[np.lexsort((table.draw[rows], table.at[rows], self._unit[rows]))]
+        rows = rows[np.lexsort((table.draw[rows], table.at[rows], self.unit[rows]))]
         software = np.array([hashing.of_software(o) for o in table.origins] or [0], np.int64)
         return Rows(
-            unit=self._unit[rows],
+            unit=self.unit[rows],
             at=table.at[rows],
             draw=table.draw[rows],
             endpoint=table.endpoint[rows],

@@ -115,7 +115,9 @@ class TableBuilder:
             np.empty((0, BANDS), np.int64),
             np.empty((0, CELLS), np.int64),
         )
-        columns: list[Any] = [np.concatenate(column) for column in zip(empty, *self._chunks, strict=True)]
+        columns: list[Any] = [
+            np.concatenate(column) for column in zip(empty, *self._chunks, strict=True)
+        ]
         # Who and what only stood in forgotten rows is not in the table.
         here, account = np.unique(columns[1], return_inverse=True)
         origins_here, origin = np.unique(columns[2], return_inverse=True)
@@ -124,12 +126,19 @@ class TableBuilder:
         columns += [[self._principals[i] for i in here], [origins[i] for i in origins_here]]
         return Table(*columns)
 
-    def drop_before(self, rows: int) -> None:
-        """Forget whole chunks from the front until at most `rows` rows are left."""
+    def take_before(self, rows: int) -> Table:
+        """Take out whole chunks from the front until at most `rows` rows are left."""
+        out = TableBuilder()
+        out._accounts, out._origins, out._principals = (
+            self._accounts, self._origins, self._principals
+        )  # fmt: skip
         while len(self._chunks) > 1 and self.rows - len(self._chunks[0][0]) >= rows:
-            self.rows -= len(self._chunks.pop(0)[0])
+            self.rows -= len(self._chunks[0][0])
+            out._chunks.append(self._chunks.pop(0))
+        taken = out.build()
         if len(self._accounts) > MAX_NAMES or len(self._origins) > MAX_NAMES:
             self._forget_names()
+        return taken
 
     def _forget_names(self) -> None:
         """Number accounts and origins anew, without those that stand in no row."""
