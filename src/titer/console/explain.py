@@ -1,7 +1,8 @@
 """Why a caller stands where it stands, told from the log alone, in plain words.
 
-Nothing is computed anew: the findings and decisions are those that the log holds, so that what
-is explained is what was decided on.
+The findings and decisions are those that the log holds, so that what is explained is what was
+decided on. Only the bits of all detectors together are worked out here, from the findings' scores
+and the calibration that they name, which is an entry of the log as well.
 """
 
 from __future__ import annotations
@@ -16,12 +17,30 @@ from titer.console.names import Names
 from titer.core.bits import average_bits
 from titer.core.errors import InputError
 from titer.core.nouns import Decision, Exchange, Finding
+from titer.detect.bench import HUNT, SOURCES
+from titer.detect.calibration import Calibration, load
 from titer.evidence.log import View
+
+
+class Together(msgspec.Struct, frozen=True):
+    """What all detectors say together: `bits` beside `n` honest subjects, under the null of
+    `calibration`. `attention` instead of `bits` where that is the default one.
+    """
+
+    score: float
+    bits: float
+    attention: float
+    rule: str
+    of: tuple[str, ...]
+    n: int
+    smallest_alpha: float
+    calibration: str
+    version: int
 
 
 class Explanation(msgspec.Struct, frozen=True):
     """What the log says about one subject. `bits` are of all sources together; `sources` is how
-    many e-values were averaged.
+    many e-values were averaged. The bits of a finding are of its detector alone.
     """
 
     subject: str
@@ -37,6 +56,7 @@ class Explanation(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]
     decisions: tuple[Decision, ...]
     evidence: tuple[int, ...]
+    together: Together | None = None
 
     def _weight(self) -> str:
         if self.bits <= 0:
@@ -44,6 +64,20 @@ class Explanation(msgspec.Struct, frozen=True):
         return (
             f"Together the evidence is {self.bits:.1f} bits: an honest caller looks this unusual "
             f"with probability at most {2**-self.bits:.2g}."
+        )
+
+    @staticmethod
+    def _earned(finding: Finding) -> str:
+        if finding.detector == HUNT:
+            return f"{finding.bits:.1f} bits by campaign {finding.calibration}"
+        if not finding.calibration:
+            return (
+                f"score {finding.score:.1f}; 0 bits, as this detector is not calibrated: draws "
+                "attention only"
+            )
+        return (
+            f"score {finding.score:.1f}; alone {finding.bits:.1f} bits by calibration "
+            f"{finding.calibration}"
         )
 
     def lines(self) -> list[str]:
@@ -57,16 +91,16 @@ class Explanation(msgspec.Struct, frozen=True):
             ),
             self._weight(),
         ]
-        for finding in sorted(self.findings, key=lambda f: -f.bits):
-            earned = (
-                f"{finding.bits:.1f} bits by calibration {finding.calibration}"
-                if finding.calibration
-                else "0 bits, as this detector is not calibrated: draws attention only"
-            )
-            out.append(f"{finding.detector} [{finding.technique}]: {finding.note} ({earned}).")
-        if self.sources > 1 and self.bits > 0:
+        out += [
+            f"{f.detector} [{f.technique}]: {f.note} ({self._earned(f)})."
+            for f in sorted(self.findings, key=lambda f: (-f.bits, -f.score))
+        ]
+        if self.together is not None:
+            out.append(_said(self.together))
+        if self.bits > 0:
             out.append(
-                f"Bits are the log of the average of {self.sources} e-values, silent ones counted."
+                f"Bits are the log of the average of {self.sources} e-values, that of all "
+                "detectors together and that of the hunt; a silent one counts as 1."
             )
         for decision in self.decisions[-3:]:
             given = (
@@ -80,6 +114,23 @@ class Explanation(msgspec.Struct, frozen=True):
             f"Entries of the log: {len(self.evidence)}; `titer prove` puts them in a dossier."
         )
         return out
+
+
+def _said(together: Together) -> str:
+    """All detectors together, with their null, in words."""
+    beside = (
+        f"combined score {together.score:.1f} of {len(together.of)} detectors "
+        f"({together.rule}), beside {together.n} honest subjects of calibration "
+        f"{together.calibration}, version {together.version}, which supports alpha "
+        f"{together.smallest_alpha:.2g} at least"
+    )
+    if together.attention:
+        return (
+            f"All detectors together: 0 bits. For attention only: {together.attention:.1f} bits "
+            f"if titer's default calibration were this operator's own ({beside}); run "
+            "`titer calibrate` on your own honest traffic."
+        )
+    return f"All detectors together: {together.bits:.1f} bits ({beside})."
 
 
 def explain(data: Path, name: str) -> Explanation:
@@ -119,7 +170,8 @@ def _gather(log: View, wanted: set[str]) -> dict[str, Any]:
     decision = msgspec.json.Decoder(Decision)
     subject, models = "", dict[str, int]()
     count = refused = exposure = last = 0
-    first, sources = 0, 1
+    first, tier = 0, ""
+    calibrations: dict[str, Calibration] = {}
     findings: dict[str, Finding] = {}
     decisions: list[Decision] = []
     indices: list[int] = []
@@ -127,8 +179,8 @@ def _gather(log: View, wanted: set[str]) -> dict[str, Any]:
         body = stored.body
         if body is None:
             continue
-        if stored.kind == "start":
-            sources = len(msgspec.json.decode(body).get("detectors", ())) + 1
+        if stored.kind == "calibration":
+            _remember(calibrations, body)
             continue
         if not any(needle in body for needle in needles):
             continue
@@ -139,7 +191,7 @@ def _gather(log: View, wanted: set[str]) -> dict[str, Any]:
             subject = fact.principal.subject
             if subject not in wanted:
                 return _gather(log, {subject})
-            count += 1
+            count, tier = count + 1, fact.principal.tier
             refused += fact.status >= 400
             exposure += fact.usage.tokens_out if fact.status < 400 else 0
             models[fact.model] = models.get(fact.model, 0) + 1
@@ -155,13 +207,48 @@ def _gather(log: View, wanted: set[str]) -> dict[str, Any]:
                 continue
             decisions.append(decided)
         indices.append(stored.index)
+    together = _together(tuple(findings.values()), calibrations, tier)
+    bits = [f.bits for f in findings.values() if f.detector == HUNT]
+    if together is not None:
+        bits.append(together.bits)
     return {
         "subject": subject, "exchanges": count, "refused": refused, "exposure": exposure,
-        "first": first, "last": last, "sources": sources,
-        "bits": average_bits([f.bits for f in findings.values()], max(sources, len(findings))),
+        "first": first, "last": last, "sources": SOURCES, "bits": average_bits(bits, SOURCES),
         "models": tuple(m for m in _by_use(models) if m)[:5], "findings": tuple(findings.values()),
-        "decisions": tuple(decisions), "evidence": tuple(indices),
+        "decisions": tuple(decisions), "evidence": tuple(indices), "together": together,
     }  # fmt: skip
+
+
+def _remember(calibrations: dict[str, Calibration], body: bytes) -> None:
+    """Keep a calibration of the log; one of an older format explains nothing any more."""
+    try:
+        found = load(body)
+    except InputError:
+        return
+    calibrations[found.id] = found
+
+
+def _together(
+    findings: Sequence[Finding], calibrations: dict[str, Calibration], tier: str
+) -> Together | None:
+    """The combination, under the calibration of the latest finding that names one."""
+    named = [f for f in findings if f.calibration in calibrations]
+    if not named:
+        return None
+    held = calibrations[max(named, key=lambda f: f.at).calibration]
+    scores = {f.detector.partition("@")[0]: f.score for f in named if f.calibration == held.id}
+    worth = held.combined_worth(scores, tier)
+    return Together(
+        held.combination.score(scores, held.detectors),
+        0.0 if held.default else worth,
+        worth if held.default else 0.0,
+        held.combination.rule,
+        tuple(d for d in held.combination.detectors if d in scores),
+        held.combination.segment(tier).n,
+        held.smallest_alpha,
+        held.id,
+        held.version,
+    )
 
 
 def _by_use(models: dict[str, int]) -> Sequence[str]:
