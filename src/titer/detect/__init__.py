@@ -5,7 +5,13 @@ from __future__ import annotations
 from titer.core.contracts import Detector
 from titer.detect.coverage import Coverage
 from titer.detect.frames import Frames
+from titer.detect.origin import Origin
 from titer.detect.parameters import Parameters
 
 #: The detectors that come with titer. Others are found by their entry point `titer.detectors`.
-BUILTIN: tuple[Detector, ...] = (Parameters(), Frames(), Coverage())
+BUILTIN: tuple[Detector, ...] = (
+    Parameters(),
+    Frames(),
+    Coverage(),
+    Origin(),
+)
