@@ -197,7 +197,8 @@ class EmbeddedSource:
                     piece, ("account", "at", "status", "chars", "tokens_out")
                 )
                 strange += kernels.index_rows(
-                    account, at, status, chars, out, table_key, table_value, self._about.begin, self._about.end,
+                    account, at, status, chars, out, table_key, table_value,
+                    self._about.begin, self._about.end,
                     who[piece.span], hour[piece.span], totals[worker], clock[worker],
                     HOUR_BINS, SPAN_BINS,
                 )  # fmt: skip
