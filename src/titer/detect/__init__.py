@@ -5,8 +5,12 @@ from __future__ import annotations
 from titer.core.contracts import Detector
 from titer.detect.coverage import Coverage
 from titer.detect.frames import Frames
+from titer.detect.grading import Grading
 from titer.detect.origin import Origin
 from titer.detect.parameters import Parameters
+from titer.detect.reasoning import Reasoning
+from titer.detect.secrets import Secrets
+from titer.detect.synthesis import Synthesis
 
 #: The detectors that come with titer. Others are found by their entry point `titer.detectors`.
 BUILTIN: tuple[Detector, ...] = (
@@ -14,4 +18,8 @@ BUILTIN: tuple[Detector, ...] = (
     Frames(),
     Coverage(),
     Origin(),
+    Reasoning(),
+    Grading(),
+    Synthesis(),
+    Secrets(),
 )
