@@ -40,7 +40,7 @@ from titer.hunt.modalities import (
     modalities,
     units_of,
 )
-from titer.hunt.novelty import Novelty, novelty
+from titer.hunt.novelty import Novelty, against_history, within
 from titer.hunt.source import Source
 from titer.hunt.tokens import MAX_UNITS_SHARE, MIN_UNITS
 from titer.hunt.verdict import FDR, Judged, Verdict, World, campaign, judge
@@ -109,7 +109,11 @@ def find(
     shared = Shared.of(tokens, units)
     totals = units.totals
     span = totals.end - totals.begin
-    new = novelty(tokens, history, span=span) if history is not None else None
+    new = (
+        against_history(tokens, history, span=span)
+        if history is not None
+        else within(tokens, source, totals)
+    )
     habits = _habits(shared, units, history, frozenset(banned)) if banned else None
     found = _candidates(units, shared, known, new, habits)
     draws = permutations or nulls.draws_for([len(c.units) for c in found])

@@ -11,8 +11,8 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from titer.hunt.modalities import Bools, Floats
-from titer.hunt.source import Source, Tokens
+from titer.hunt.modalities import Bools, Floats, Ints
+from titer.hunt.source import HOUR, Source, Tokens, Totals
 
 #: Bits beyond the logarithm of the number of texts looked at, from which a text is news.
 NEWS = 7.0
@@ -20,6 +20,12 @@ NEWS = 7.0
 FEWEST = 50
 #: Variance over mean below which the null is not believed: people differ.
 LEAST_DISPERSION = 2.0
+
+
+#: Share of a log that serves as the past of the rest, when no history is given.
+BEGINNING = 0.25
+#: Shortest log that has a past of its own (microseconds): four days.
+SHORTEST = 96 * HOUR
 
 
 class Class(msgspec.Struct, frozen=True):
@@ -45,22 +51,53 @@ class Novelty(msgspec.Struct, frozen=True):
     classes: tuple[Class, ...]
 
 
-def novelty(tokens: Tokens, history: Source, *, span: int) -> Novelty:
+def against_history(tokens: Tokens, history: Source, *, span: int) -> Novelty:
     """Of the tokens of a log of `span` microseconds, against a history before it."""
-    classes = fit(history)
     totals = history.totals()
-    half = max(1, (totals.end - totals.begin) // 2)
-    middle = totals.begin + half
-    # What the log can be compared with is as long as the null was fitted on: the second half.
-    before = history.users(tokens.value, since=middle)
+    period = Period(history, totals.begin, totals.end + 1)
     ever = history.users(tokens.value)
-    now = np.diff(tokens.start)
+    return _novelty(np.diff(tokens.start), ever, tokens, period, span=span)
+
+
+def within(tokens: Tokens, source: Source, totals: Totals) -> Novelty | None:
+    """Of the tokens of a log, against its own beginning; None when it is too short for that.
+
+    What was there from the beginning is not old by this: a campaign may have been, too.
+    """
+    span = totals.end - totals.begin
+    if span < SHORTEST:
+        return None
+    cut = totals.begin + int(span * BEGINNING)
+    period = Period(source, totals.begin, cut)
+    now = source.users(tokens.value, since=cut)
+    found = _novelty(now, np.zeros(len(now), np.int64), tokens, period, span=totals.end - cut)
+    return msgspec.structs.replace(found, old=np.zeros(len(now), np.bool_))
+
+
+class Period(msgspec.Struct, frozen=True):
+    """A past to compare with: the rows of `source` from `begin` up to `end` (microseconds)."""
+
+    source: Source
+    begin: int
+    end: int
+
+    @property
+    def middle(self) -> int:
+        """Where its second half begins."""
+        return (self.begin + self.end) // 2
+
+
+def _novelty(now: Ints, ever: Ints, tokens: Tokens, period: Period, *, span: int) -> Novelty:
+    """Users now, against what texts with as many users before had half a period later."""
+    classes = fit(period)
+    # What the log can be compared with is as long as the null was fitted on: the second half.
+    before = period.source.users(tokens.value, since=period.middle, until=period.end)
     lows = np.array([c.low for c in classes])
     place = np.searchsorted(lows, before, side="right") - 1
-    scale = max(1.0, span / half)
     mean = np.array([c.mean for c in classes])[place]
     dispersion = np.array([(c.variance - c.mean) / c.mean**2 for c in classes])[place]
     # More earlier users than any class that could be fitted: they stay as many as they were.
+    scale = max(1.0, span / max(1, period.end - period.middle))
     mean = np.maximum(mean, before) * scale
     variance = mean + dispersion * mean**2
     bits = tail_bits(now.astype(np.float64), mean, variance)
@@ -69,16 +106,15 @@ def novelty(tokens: Tokens, history: Source, *, span: int) -> Novelty:
     return Novelty(news, (ever >= 2) & ~news, bits, classes)
 
 
-def fit(history: Source) -> tuple[Class, ...]:
+def fit(period: Period) -> tuple[Class, ...]:
     """The null by classes of earlier use: 0, 1, 2-3, 4-7, ... units."""
-    totals = history.totals()
-    middle = totals.begin + max(1, (totals.end - totals.begin) // 2)
-    units = len(totals.rows)
-    seen = history.tokens(
+    source = period.source
+    units = len(source.callers().subjects)
+    seen = source.tokens(
         least=2, most=max(2, units), active=np.ones(units, np.bool_), without=np.empty(0, np.int64)
     )
-    first = history.users(seen.value, until=middle)
-    second = history.users(seen.value, since=middle).astype(np.float64)
+    first = source.users(seen.value, since=period.begin, until=period.middle)
+    second = source.users(seen.value, since=period.middle, until=period.end).astype(np.float64)
     classes: list[Class] = []
     low, top = 0, int(first.max()) if len(first) else 0
     while low <= top:
@@ -89,8 +125,7 @@ def fit(history: Source) -> tuple[Class, ...]:
             inside &= second > 0
         if inside.sum() >= FEWEST:
             values = second[inside]
-            mean = float(values.mean())
-            mean = max(mean, 1.0)
+            mean = max(float(values.mean()), 1.0)
             variance = max(float(values.var()), LEAST_DISPERSION * mean)
             classes.append(Class(low, int(inside.sum()), mean, variance))
         low = high
