@@ -148,11 +148,11 @@ class EmbeddedSource:
             )  # fmt: skip
         return _merged(bands, self._count)
 
-    def users(self, tokens: I64, *, until: int = 0) -> I64:
+    def users(self, tokens: I64, *, since: int = 0, until: int = 0) -> I64:
         """How many units use each of these tokens."""
-        key = fingerprint(self._print, tokens, until)
+        key = fingerprint(self._print, tokens, since, until)
         return self._stages.arrays_of(
-            f"users-{key}", lambda: {"users": self._users(tokens, until)}
+            f"users-{key}", lambda: {"users": self._users(tokens, since, until)}
         )["users"]
 
     def sample(self, units: I64, *, most: int) -> Rows:
@@ -287,10 +287,10 @@ class EmbeddedSource:
         np.save(draft / "hidden.npy", hidden)
         np.save(draft / "common.npy", np.array(common))
 
-    def _users(self, tokens: I64, until: int) -> I64:
+    def _users(self, tokens: I64, since: int, until: int) -> I64:
         who = self._who()
-        if until:
-            who = self._before(who, until)
+        if since > self._about.begin or until:
+            who = self._between(who, since, until or self._about.end + 1)
         everybody = np.ones(self._count, np.bool_)
         hour = self._hour()
         unit_bits = max(1, (self._count - 1).bit_length())
@@ -318,13 +318,13 @@ class EmbeddedSource:
             self._pieces, keys, who, active=active, memory=self._memory, run=self._map_quietly
         )
 
-    def _before(self, who: I32, until: int) -> I32:
-        """`who`, with rows from `until` on without text."""
+    def _between(self, who: I32, since: int, until: int) -> I32:
+        """`who`, with rows before `since` or from `until` on without text."""
         out = np.empty(self._rows, np.int32)
 
         def one(piece: reading.Piece) -> None:
             (at,) = reading.read(piece, ("at",))
-            out[piece.span] = np.where(at < until, who[piece.span], -1)
+            out[piece.span] = np.where((at >= since) & (at < until), who[piece.span], -1)
 
         for _ in self._map_quietly(one, self._pieces):
             pass

@@ -90,9 +90,8 @@ class Values(msgspec.Struct, frozen=True):
 
 
 class Rows(msgspec.Struct, frozen=True):
-    """Some rows in full, sorted by unit, then `at`, then `draw`. One entry a row.
-
-    `meaning` is (n, 4), `frames` (n, BANDS).
+    """Some rows in full, sorted by unit, `at`, `draw`, then by the other columns from `endpoint`
+    on, in order. One entry a row. `meaning` is (n, 4), `frames` (n, BANDS).
     """
 
     unit: I32
@@ -120,7 +119,9 @@ class Source(Protocol):
         self, *, least: int, most: int, active: npt.NDArray[np.bool_], without: I64
     ) -> Tokens:
         """Frame tokens (all bands together) of `least`..`most` active units, over rows that carry
-        text; not those in `without` (sorted values). `active` is indexed by unit.
+        text; not those in `without` (sorted values). `active` is indexed by unit. No value stands
+        in two bands, each of which has its own key, and 0 is no token: so each band can be
+        counted alone, and `rows` counts (row, band) cells.
         """
         ...
 
@@ -138,6 +139,7 @@ class Source(Protocol):
 
     def sample(self, units: I64, *, most: int) -> Rows:
         """Text rows of the given units (sorted): all of them for a unit with at most `most`, else
-        its `most` rows of the smallest (`draw`, `at`).
+        its `most` rows of the smallest (`draw`, `at`, the other columns from `endpoint` on). On
+        files each call reads the whole log: ask once for all units.
         """
         ...

@@ -130,9 +130,10 @@ class Reference:
             (3, max(3, self.count // 3), some, nothing),
         ):
             self._tokens(source, least, most, active, without)
-        for until in (0, (self.begin + self.end) // 2):
-            self._users(source, known, until)
-        self._users(source, nothing, 0)
+        middle = (self.begin + self.end) // 2
+        for since, until in ((0, 0), (0, middle), (middle, 0), (middle // 2 + 1, middle)):
+            self._users(source, known, since, until)
+        self._users(source, nothing, 0, 0)
         for units, most in ((range(self.count), 5), (range(0, self.count, 2), 10**6), ((), 3)):
             self._sample(source, np.array(list(units), np.int64), most)
 
@@ -221,14 +222,17 @@ class Reference:
         assert got.common == len(common), f"{what}: common"
         same(f"{what}: common_rows", got.common_rows, hidden)
 
-    def _users(self, source: Source, tokens: npt.NDArray[np.int64], until: int) -> None:
+    def _users(
+        self, source: Source, tokens: npt.NDArray[np.int64], since: int, until: int
+    ) -> None:
         of: dict[int, set[int]] = defaultdict(set)
         for row in self.rows:
-            if row["text"] and (not until or row["at"] < until):
+            if row["text"] and row["at"] >= since and (not until or row["at"] < until):
                 for band in range(BANDS):
                     of[row[f"f{band}"]].add(row["unit"])
-        wanted = [len(of[token]) if token else 0 for token in tokens.tolist()]
-        same(f"users(until={until})", source.users(tokens, until=until), wanted)
+        wanted = [len(of[token]) for token in tokens.tolist()]
+        got = source.users(tokens, since=since, until=until)
+        same(f"users(since={since}, until={until})", got, wanted)
 
     def _sample(self, source: Source, units: npt.NDArray[np.int64], most: int) -> None:
         names: tuple[str, ...] = ("endpoint", "model", "parameters", "software", "exact")
