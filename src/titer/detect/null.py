@@ -14,8 +14,10 @@ from titer.core.bits import conformal_bits
 
 Floats = npt.NDArray[np.float64]
 
-#: How much more a score far above the highest level earns than one just above it.
-GROWTH = 64.0
+#: A score so many times as high as the highest level (or so many above it, if that is below 1)
+#: earns `GROWTH` times what one just above it does; higher ones earn no more.
+REACH = 4.0
+GROWTH = REACH**3
 
 
 class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,7 +100,7 @@ def transformed(score: float, levels: Sequence[float]) -> float:
     # Below every level a positive score is still worth more than none.
     earned += 2.0**-top
     above = max(0.0, score - levels[-1]) / max(levels[-1], 1.0)
-    return earned * min((1.0 + above) ** 3, GROWTH)
+    return earned * min(1.0 + above, REACH) ** 3
 
 
 def transformed_many(scores: Floats, levels: Sequence[float]) -> Floats:
@@ -109,7 +111,7 @@ def transformed_many(scores: Floats, levels: Sequence[float]) -> Floats:
     steps = np.concatenate(((0.0,), np.cumsum(4.0 ** np.arange(1, top + 1) / 2.0**top)))
     earned = steps[np.searchsorted(np.asarray(levels), scores, side="left")] + 2.0**-top
     above = np.maximum(0.0, scores - levels[-1]) / max(levels[-1], 1.0)
-    found: Floats = np.where(scores > 0, earned * np.minimum((1.0 + above) ** 3, GROWTH), 0.0)
+    found: Floats = np.where(scores > 0, earned * np.minimum(1.0 + above, REACH) ** 3, 0.0)
     return found
 
 
