@@ -4,12 +4,12 @@ A baseline of counts over hashed features (64 slots of one byte: a count sketch 
 which features of a request are unusual for this caller. How many usually are, differs: a chat
 user is new at every turn, an application never. So the bet is on *more than usual for itself*:
 
-    yield = 1/2 + (unusual now - unusual as a rule) / 2
+    yield = 1/2 + unusual now - unusual as a rule, within 0 and 1
 
 The gamblers' fortunes have a floor of 0 bits, so that a change long after the beginning is seen
 as soon as one at the beginning. While the fortune is high the baseline learns nothing, so that a
-new owner does not become the usual one; after `PATIENCE` requests it does: an application that
-was rewritten is not accused for ever.
+new owner does not become the usual one; after `PATIENCE` requests the new conduct is accepted,
+the score stays: an application that was rewritten is not accused for ever.
 """
 
 from __future__ import annotations
@@ -32,19 +32,21 @@ RARE = 10
 ESTABLISHED = 32
 #: Requests after which all counts are halved: the baseline is about the last 200.
 FADE = 160
-#: Bits of fortune from which the baseline stops learning, and requests for which it may.
-FROZEN, PATIENCE = 6 * POINT, 200
+#: Fortune from which the baseline stops learning (3 bits), and requests for which it may.
+FROZEN, PATIENCE = 3 * POINT, 200
 #: Names remembered with their slots; when full, the memory starts anew.
 MEMORY = 4096
 #: How fast the usual strangeness follows: 1 in so many.
-SLOW = 32
+SLOW = 64
+#: Parts of a sixteenth in which it is kept: rounding must not drag it down.
+FINE = 1024
 
 _HALF = bytes(n >> 1 for n in range(256))
 
 
 class State(slim.State):
-    """`base` counts features over `total` requests; `usual` is 16 times the usual strangeness in
-    sixteenths; `frozen` counts requests since the baseline stopped learning.
+    """`base` counts features over `total` requests; `usual` is the usual strangeness, in 1/`FINE`
+    of sixteenths; `frozen` counts requests since the baseline stopped learning.
     """
 
     total: int = 0
@@ -90,15 +92,14 @@ class Drift(Slim):
                 unusual += 1
         strange = unusual * FULL // len(slots)
         bets: Bets = ()
-        high = False
-        if state.seen > ESTABLISHED:
-            gain = (FULL + strange - (state.usual >> 4)) >> 1
-            bets = ((0, gain),)
-            high = max(state.fortunes) > FROZEN
-        if high and state.frozen < PATIENCE:
-            state.frozen += 1
-            return bets
-        if not high:
+        if total >= ESTABLISHED:
+            gain = FULL // 2 + strange - state.usual // FINE
+            bets = ((0, min(FULL, max(0, gain))),)
+            if max(state.fortunes) > FROZEN:
+                state.frozen += 1
+                if state.frozen > PATIENCE:
+                    _accept(state)
+                return bets
             state.frozen = 0
         for slot in slots:
             if base[slot] < 255:
@@ -108,8 +109,7 @@ class Drift(Slim):
             state.base = base.translate(_HALF)
             state.total >>= 1
         if total:
-            rate = min(total + 1, SLOW)
-            state.usual += (strange * 16 - state.usual) // rate
+            state.usual += (strange * FINE - state.usual) // min(total, SLOW)
         return bets
 
     def _features(self, exchange: Exchange, seen: Glance) -> list[int]:
@@ -127,10 +127,18 @@ class Drift(Slim):
         ]
 
     def note(self, state: State) -> str:
+        share = round(100 * state.usual / FINE / FULL)
         return (
-            f"requests stopped being like this caller's own past; usually {state.usual >> 4} of "
-            f"{FULL} features of a request are new to it"
+            f"requests stopped being like this caller's own past, in which {share} % of the "
+            f"features of a request were unusual"
         )
+
+
+def _accept(state: State) -> None:
+    """The new conduct is the caller's own from now on: a baseline and bets that begin anew."""
+    state.base = bytearray(SLOTS)
+    state.fortunes = [0] * len(state.fortunes)
+    state.total = state.frozen = state.usual = 0
 
 
 def _remember(memory: dict[tuple[Any, ...], tuple[int, ...]], key: tuple[Any, ...]) -> Any:

@@ -4,7 +4,8 @@ Whoever copies an embedding model needs pairs from everywhere; whoever indexes a
 what the corpus is about, and again when it changes. A text falls into one of `REGIONS` regions
 by its first meaning cell. The yield is min(1, mean visits / visits of this region): its
 expectation is the overlap of the caller's own distribution with the even one, that is 1 minus
-their total variation distance. A text that was embedded before yields nothing.
+their total variation distance. It is multiplied by the share of texts that are new, measured on
+one text in `SAMPLED`: an index is built again and again.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from titer.detect.strata import Glance
 #: Regions of the space of meaning, one byte each, and visits after which all are halved.
 REGIONS, FADE = 64, 2_048
 #: Texts before the regions are known at all: fewer visits than regions say nothing.
-ESTABLISHED = 64
-#: Bits of the memory of texts, and new texts after which it begins anew: what comes again in
-#: between is seen, and of the new ones at most 4 in 10 look old.
-BITS, REMEMBERED = 512, 256
+ESTABLISHED = 128
+#: Bits of the memory of sampled texts, and new ones after which it begins anew (1,000 texts): of
+#: those 1 in 8 looks old.
+BITS, SAMPLED, REMEMBERED = 512, 8, 128
 #: Characters of one input up to which it counts whole: who builds an index embeds passages.
 SHORT = 2_000
 
@@ -30,9 +31,12 @@ _HALF = bytes(n >> 1 for n in range(256))
 
 
 class State(slim.State):
-    """`visits` of each region, `total` their sum; `texts` the memory of contents."""
+    """`visits` of each region, and their sum `total`; of `sampled` texts `fresh` were new, which
+    the memory `texts` tells.
+    """
 
     total: int = 0
+    sampled: int = 0
     fresh: int = 0
     visits: bytearray = msgspec.field(default_factory=bytearray)
     texts: bytearray = msgspec.field(default_factory=bytearray)
@@ -48,7 +52,7 @@ class Embeddings(Slim):
         measures="how evenly the new texts that a caller has embedded are spread over the "
         "regions of meaning: 1 minus the distance of their distribution from the even one",
         blind_to="copies made for one domain; many inputs in one request (they are sketched as "
-        "one text); regions that the meaning cells do not tell apart; fewer than 64 requests",
+        "one text); regions that the meaning cells do not tell apart; fewer than 128 requests",
         benign_causes="indexing an encyclopedia or a crawl, benchmarks of retrieval over many "
         "tasks, a search box with very many users",
         cost="nothing for callers of other routes, else about 3 us and 250 bytes a subject",
@@ -70,9 +74,8 @@ class Embeddings(Slim):
         if not state.visits:
             state.visits += bytes(REGIONS)
             state.texts += bytes(BITS // 8)
-        place, bit = seen.tag >> 3 & (BITS // 8 - 1), 1 << (seen.tag & 7)
-        new = not state.texts[place] & bit
-        state.texts[place] |= bit
+        if seen.tag % SAMPLED == 0:
+            _sample(state, seen.tag // SAMPLED)
         region = (cells[0] >> 7) % REGIONS
         visits = state.visits[region] + 1
         state.total += 1
@@ -81,25 +84,28 @@ class Embeddings(Slim):
         if state.total >= FADE or visits >= 255:
             state.visits = state.visits.translate(_HALF)
             state.total = sum(state.visits)
-        if new:
-            state.fresh += 1
-            if state.fresh % REMEMBERED == 0:
-                state.texts = bytearray(BITS // 8)
         if state.seen <= ESTABLISHED:
             return ()
-        if not new:
-            return _NOTHING
-        even = FULL * state.total // (REGIONS * visits)
-        gain = min(FULL, even)
+        even = min(FULL, FULL * state.total // (REGIONS * visits))
+        gain = even * (state.fresh + 1) // (state.sampled + 1)
         length = exchange.sketch.chars // (exchange.request.turns or 1)
         return ((0, gain if length <= SHORT else gain * SHORT // length),)
 
     def note(self, state: State) -> str:
         used = REGIONS - state.visits.count(0)
         return (
-            f"{state.fresh} of {state.seen} requests had new texts embedded, from {used} of "
-            f"{REGIONS} regions of meaning"
+            f"{state.fresh} of {state.sampled} sampled texts of {state.seen} requests were new; "
+            f"texts came from {used} of {REGIONS} regions of meaning"
         )
 
 
-_NOTHING: Bets = ((0, 0),)
+def _sample(state: State, content: int) -> None:
+    """Count a sampled text, and whether it is new."""
+    place, bit = content >> 3 & (BITS // 8 - 1), 1 << (content & 7)
+    state.sampled += 1
+    if state.texts[place] & bit:
+        return
+    state.fresh += 1
+    if state.fresh % REMEMBERED == 0:
+        state.texts = bytearray(BITS // 8)
+    state.texts[place] |= bit
