@@ -314,9 +314,9 @@ class _Half:
             self.scores[subject] = max(self.scores[subject], finding.score)
 
     def learn(self) -> dict[str, tuple[float, ...]]:
-        """What a detector that can learn a null has learnt (`learn` is optional)."""
+        """What a detector that can learn a null has learnt, though it be from nobody."""
         learn = getattr(self.detector, "learn", None)
-        if learn is None or not self.states:
+        if learn is None:
             return {}
         return {key: tuple(values) for key, values in learn(self.states.values()).items()}
 
