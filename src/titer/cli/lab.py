@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from titer.cli import lab_world
 from titer.cli.common import read_file
 from titer.core.errors import InputError
 
@@ -17,12 +18,14 @@ MAX_REPORT = 256 << 20
 
 
 def register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the verb `lab` and its three actions."""
+    """Add the verb `lab` and its actions."""
     lab = verbs.add_parser("lab", help="make honest crowds and attackers, and score a hunt")
     actions = lab.add_subparsers(dest="action", metavar="ACTION", required=True)
     for name, about in (
         ("list", "name the scenarios"),
         ("write", "write a scenario's exchange log and its labels"),
+        ("world", "write a world for evaluation: honest hard cases, adaptive campaigns"),
+        ("check", "show whether naive rules already solve a world"),
         ("score", "judge the output of `titer hunt --json` by the labels"),
     ):
         action = actions.add_parser(name, help=about)
@@ -61,12 +64,24 @@ def _score_arguments(action: argparse.ArgumentParser) -> None:
     )
 
 
-_ARGUMENTS = {"list": _list_arguments, "write": _write_arguments, "score": _score_arguments}
+_ARGUMENTS = {
+    "list": _list_arguments,
+    "write": _write_arguments,
+    "world": lab_world.world_arguments,
+    "check": lab_world.check_arguments,
+    "score": _score_arguments,
+}
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run one action; returns the exit status."""
-    return {"list": _list, "write": _write, "score": _score}[arguments.action](arguments)
+    return {
+        "list": _list,
+        "write": _write,
+        "world": lab_world.run_world,
+        "check": lab_world.run_check,
+        "score": _score,
+    }[arguments.action](arguments)
 
 
 def _list(arguments: argparse.Namespace) -> int:

@@ -16,8 +16,8 @@ HOUR = 3600 * SECOND
 DAY = 24 * HOUR
 
 #: Relative activity of people by local hour; nights are quiet, never silent.
-_HOURS = (2, 1, 1, 1, 1, 2, 4, 7, 10, 12, 13, 12, 10, 11, 12, 12, 11, 10, 10, 11, 12, 10, 7, 4)
-_CUMULATIVE = tuple(itertools.accumulate(_HOURS))
+HOURS = (2, 1, 1, 1, 1, 2, 4, 7, 10, 12, 13, 12, 10, 11, 12, 12, 11, 10, 10, 11, 12, 10, 7, 4)
+_CUMULATIVE = tuple(itertools.accumulate(HOURS))
 
 #: A person's share of requests is capped: nobody types faster than this per day.
 MAX_PER_DAY = 400.0

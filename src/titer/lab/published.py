@@ -129,6 +129,10 @@ class Published:
         return self._cache[name]
 
     def person(self, rng: random.Random) -> Talker:
+        return _Conversations(rng, self.talks())
+
+    def talks(self) -> list[list[str]]:
+        """The messages of every published conversation of this split."""
         if not self._talks:
             grouped: dict[str, list[str]] = defaultdict(list)
             for name in _CHAT:
@@ -136,7 +140,7 @@ class Published:
                     key = str(record.get("conv") or f"{name}-{index}")
                     grouped[key].append(str(record["text"])[:MAX_CHARS])
             self._talks = list(grouped.values())
-        return _Conversations(rng, self._talks)
+        return self._talks
 
     def coder(self, rng: random.Random) -> Talker:
         return making.Coder(rng)
@@ -157,7 +161,34 @@ class Published:
         sample = [str(r["text"]) for r in rng.sample(records, min(len(records), 500))]
         return _Repeated(str(rng.choice(prompts)["text"]), sample)
 
+    def seeds(self) -> list[str]:
+        """Problems and instructions that published pipelines work through."""
+        return [str(r["text"])[:MAX_CHARS] for name in _SEEDS for r in self._set("attack", name)]
+
+    def pipeline(self, rng: random.Random, families: tuple[str, ...]) -> list[tuple[str, str]]:
+        """One published pipeline's templates of `families`: what stands before and after an item.
+
+        Raises InputError when this split has none.
+        """
+        parts = []
+        for template in self._pipeline(rng, families):
+            slots = [
+                (template.find("{" + n + "}"), n) for n in _SLOT_NAMES if "{" + n + "}" in template
+            ]
+            if slots:
+                at, name = min(slots)
+                parts.append((template[:at], template[at + len(name) + 2 :]))
+            else:
+                parts.append((f"{template}\n", ""))
+        return [(head[:MAX_CHARS], tail[:MAX_CHARS]) for head, tail in parts]
+
     def harvest(self, rng: random.Random, *, families: tuple[str, ...], size: int) -> Harvest:
+        templates = self._pipeline(rng, families)
+        pool = [r["text"] for name in _SEEDS for r in self._set("attack", name)]
+        seeds = rng.sample(pool, min(size, len(pool)))
+        return _Rendered(templates, [str(seed)[:MAX_CHARS] for seed in seeds])
+
+    def _pipeline(self, rng: random.Random, families: tuple[str, ...]) -> list[str]:
         wanted = {_FAMILIES[family] for family in families}
         half = [
             record
@@ -167,10 +198,7 @@ class Published:
         if not half:
             raise InputError(f"no published template for {families} in this split")
         pipeline = rng.choice(sorted({str(r["pipeline"]) for r in half}))
-        templates = [str(r["text"]) for r in half if r["pipeline"] == pipeline]
-        pool = [r["text"] for name in _SEEDS for r in self._set("attack", name)]
-        seeds = rng.sample(pool, min(size, len(pool)))
-        return _Rendered(templates, [str(seed)[:MAX_CHARS] for seed in seeds])
+        return [str(r["text"]) for r in half if r["pipeline"] == pipeline]
 
     def _templates(self) -> list[dict[str, Any]]:
         path = self._folder / "attack" / "templates.jsonl"

@@ -68,7 +68,7 @@ _GRADE = (
 FAMILIES = {"instruct": _INSTRUCT, "evolve": _EVOLVE, "reason": _REASON, "grade": _GRADE}
 
 #: The subjects of a campaign's work-list: crossed with levels, so that coverage is systematic.
-_DOMAINS = words.bank(
+DOMAINS = words.bank(
     "arithmetic word problems|number theory|graph algorithms|string processing|"
     "SQL window functions|"
     "organic chemistry|thermodynamics|contract law|medical triage|formal logic|unit testing|"
@@ -76,8 +76,8 @@ _DOMAINS = words.bank(
     "macroeconomics|genetics|cryptography|shell scripting|data cleaning|electrical circuits|"
     "argument analysis|scheduling|optimisation|geometry|spreadsheet formulas|API design"
 )
-_LEVELS = ("introductory", "secondary school", "undergraduate", "graduate", "olympiad", "expert")
-_FORMS = ("worked example", "proof", "debugging task", "case study", "multi-step plan")
+LEVELS = ("introductory", "secondary school", "undergraduate", "graduate", "olympiad", "expert")
+FORMS = ("worked example", "proof", "debugging task", "case study", "multi-step plan")
 
 _SEEDS: Rules = {
     **RULES,
@@ -87,7 +87,7 @@ _SEEDS: Rules = {
 
 def work_list(rng: random.Random, *, size: int) -> list[str]:
     """`size` seeds that walk the grid of domains, levels and forms, each with its own detail."""
-    cells = itertools.product(_LEVELS, _FORMS, _DOMAINS)
+    cells = itertools.product(LEVELS, FORMS, DOMAINS)
     grid = [f"{level} {form} in {domain}" for level, form, domain in cells]
     rng.shuffle(grid)
     seeds = []

@@ -1,0 +1,1 @@
+"""Worlds for evaluation: an honest population with its hard cases, and campaigns that adapt."""
