@@ -7,6 +7,7 @@ import os
 import shutil
 import ssl
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from titer.cli.common import data_flag, json_flag, show, tell
-from titer.core.errors import ConfigError
+from titer.core.errors import ConfigError, TiterError
 
 if TYPE_CHECKING:
     from titer.config import Config
@@ -143,6 +144,25 @@ def _check_state(data: Path) -> Iterator[Remark]:
             yield Remark("note", "calibration", text)
     except ConfigError as error:
         yield Remark("problem", "calibration", str(error))
+    yield from _check_networks(data)
     key = data / "log" / "log.key"
     if key.exists() and stat.S_IMODE(key.stat().st_mode) & 0o077:
         yield Remark("problem", "log", f"other users may read {key}; run chmod 600 on it")
+
+
+def _check_networks(data: Path) -> Iterator[Remark]:
+    from titer.gateway.networks import Store
+
+    now = time.time_ns() // 1000
+    try:
+        found = [snapshot.manifest for snapshot in Store(data).load()]
+    except TiterError as error:
+        yield Remark("problem", "network data", str(error))
+        return
+    if not found:
+        text = "there are none, so kinds of network are unknown; see `titer data import`"
+        yield Remark("note", "network data", text)
+    for m in found:
+        if m.stale(now):
+            text = f"{m.name} ({m.kind}) is of {m.dated}, {m.age(now)} days old: import newer data"
+            yield Remark("note", "network data", text)

@@ -74,17 +74,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _import(store: Store, arguments: argparse.Namespace) -> None:
-    from titer.gateway.assembly import open_log
+    from titer.gateway.assembly import signer
 
     now = time.time_ns() // 1000
-    if not (arguments.data / "log" / "log.pub").exists():
-        arguments.data.mkdir(parents=True, exist_ok=True)
-        open_log(arguments.data).close()  # makes the key that snapshots are signed with
+    arguments.data.mkdir(parents=True, exist_ok=True)
     if arguments.key is not None:
         if len(arguments.files) != 1 or arguments.only or arguments.without:
             raise InputError("--key takes one signed snapshot, whole; it says what it is itself")
         (path,) = arguments.files
-        made = store.adopt(path, publisher=arguments.key, name=_name(arguments.name), now=now)
+        made = store.adopt(
+            path, signer(arguments.data), publisher=arguments.key, name=_name(arguments.name),
+            now=now,
+        )  # fmt: skip
     else:
         made = _read(store, arguments, now)
     if arguments.json:
@@ -99,6 +100,7 @@ def _import(store: Store, arguments: argparse.Namespace) -> None:
 
 def _read(store: Store, arguments: argparse.Namespace, now: int) -> Manifest:
     """Lists as they are found elsewhere, made into one snapshot."""
+    from titer.gateway.assembly import signer
     from titer.gateway.networks import KINDS, Manifest
     from titer.gateway.networks.reading import Choice
     from titer.gateway.networks.table import build
@@ -129,7 +131,7 @@ def _read(store: Store, arguments: argparse.Namespace, now: int) -> Manifest:
         raise InputError(f"{error}; import the list in parts, under several names") from None
     if not len(table.asns):
         raise InputError("no row is left to import; see --only and --without")
-    return store.put(manifest, table)
+    return store.put(manifest, table, signer(arguments.data))
 
 
 def _rows(paths: list[Path], kind: str, choices: list[Choice]) -> Iterator[Row]:

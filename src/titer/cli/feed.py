@@ -57,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     from titer.core.ids import Pseudonyms
     from titer.gateway.assembly import feed_sink, make_sketcher
     from titer.gateway.feeds import Feed, Options
+    from titer.gateway.networks import load as load_networks
 
     keep_private()
     data: Path = arguments.data
@@ -74,6 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
                 principal=arguments.principal,
             ),
             watch=watch,
+            networks=load_networks(data),
         )
         report = feed.run(arguments.files, _into(sink, found))
     if arguments.json:

@@ -169,7 +169,7 @@ class Origin(Slim):
         ]
         said = [f"of {state.seen} requests"]
         if state.gains[NETWORK]:
-            said.append(f"the networks had {shares[NETWORK]} % of the rarest kind's weight")
+            said.append(f"rare kinds of network had {shares[NETWORK]} % of their full weight")
         if state.gains[SOFTWARE]:
             said.append(f"{shares[SOFTWARE]} % had a user agent that is not their software's")
         for side, what in ((NETWORKS, "network"), (ADDRESSES, "block of addresses")):
@@ -182,7 +182,7 @@ class Origin(Slim):
         age = (exchange.at - self.dated) // _DAY
         if not self.dated or age <= STALE_DAYS:
             return found
-        note = f"{found.note} (by network data that were {age} days old)"
+        note = f"{found.note} (the oldest network data in use were {age} days old)"
         return msgspec.structs.replace(found, note=note)
 
     def learn(self, states: Iterable[Any]) -> dict[str, list[float]]:

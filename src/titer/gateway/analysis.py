@@ -13,7 +13,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +22,8 @@ import msgspec
 from titer.core.errors import EvidenceError
 from titer.core.nouns import Campaign, Decision, Dosed, Exchange, Weighed
 from titer.engine import Weigher
+from titer.gateway.networks import Used
+from titer.gateway.networks.notice import inform
 from titer.gateway.records import Reader
 from titer.gateway.ring import Ring
 from titer.gateway.snapshots import Snapshots
@@ -82,6 +84,7 @@ class Analysis:
         hunt: Hunt | None = None,
         hunt_every: float = 60.0,
         parent: int = 0,
+        networks: Callable[[], tuple[Used, ...] | None] = lambda: None,
     ) -> None:
         self._rings = rings
         self._reader = reader
@@ -92,6 +95,7 @@ class Analysis:
         self._hunt = hunt
         self._hunt_every = hunt_every
         self._parent = parent or os.getppid()
+        self._networks = networks
         self._stop = False
         self._encode = msgspec.json.Encoder().encode
         self._spool: list[Entry] = []
@@ -117,6 +121,10 @@ class Analysis:
             now = time.monotonic()
             if now >= checkpoint:
                 checkpoint = now + CHECKPOINT_EVERY
+                lists = self._networks()
+                if lists is not None:
+                    self._spool.append(inform(self._weigher, lists))
+                    self._flush()
                 self._sign()
                 self._publisher.beat()
                 self._snapshots.standings(self._weigher, self._status())

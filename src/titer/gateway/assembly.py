@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import msgspec
 
 import titer
 from titer.access.secret import load_or_create
-from titer.core.errors import ConfigError, InputError
+from titer.core.errors import ConfigError, InputError, TiterError
 from titer.core.ids import Pseudonyms
 from titer.core.nouns import Campaign, Exchange, Weighed
 from titer.core.sketch import Sketcher
@@ -20,12 +20,17 @@ from titer.detect import seal
 from titer.detect.calibration import Calibration
 from titer.detect.calibration import load as read_calibration
 from titer.detect.default import default_calibration
+from titer.detect.origin import Origin
 from titer.detect.plugins import detectors
 from titer.engine import Weigher
 from titer.evidence import note
 from titer.evidence.files import replace, sync_directory
 from titer.evidence.log import Log
 from titer.gateway.analysis import Analysis
+from titer.gateway.networks import Used, Watch, used
+from titer.gateway.networks.notice import inform
+from titer.gateway.networks.places import in_use
+from titer.gateway.networks.store import Stamp
 from titer.gateway.records import Reader
 from titer.gateway.snapshots import Snapshots, rows_to_publish
 from titer.gateway.standings_feed import Publisher
@@ -126,16 +131,17 @@ def trusted(data: Path) -> tuple[note.Verifier, ...]:
 
 def make_weigher(calibration: Calibration | None, ladder: Ladder) -> Weigher:
     """A weigher at the start of its fold."""
-    every = detectors()
+    # A detector that is told things must not be the one that everybody shares.
+    every = tuple(d.informed(0) if isinstance(d, Origin) else d for d in detectors())
     fitted = every if calibration is None else calibration.fit_detectors(every)
     return Weigher(fitted, calibration, ladder)
 
 
-def announce(log: Log, weigher: Weigher) -> None:
+def announce(log: Log, weigher: Weigher, lists: tuple[Used, ...] = ()) -> None:
     """Log under what everything that follows is made, before any of it is."""
     calibration = weigher.bench.calibration
     now = time.time_ns() // 1000
-    entries: list[tuple[str, bytes]] = []
+    entries = [inform(weigher, lists)]
     if calibration is not None:
         entries.append(("calibration", calibration.dump().encode()))
     names = tuple(f"{d.card.name}@{d.card.version}" for d in weigher.bench.detectors)
@@ -186,7 +192,7 @@ def make_analysis(shared: Shared) -> Analysis:
     snapshots = Snapshots(service.data / "state")
     hunt = LiveHunt() if service.hunt_every else None
     restore(weigher, log, snapshots, hunt)
-    announce(log, weigher)
+    announce(log, weigher, in_use(shared.networks.manifests))
     publisher = Publisher(shared.standings)
     publisher.publish(rows_to_publish(weigher))
     for ring in shared.rings:
@@ -201,7 +207,23 @@ def make_analysis(shared: Shared) -> Analysis:
         hunt=hunt,
         hunt_every=service.hunt_every,
         parent=shared.parent,
+        networks=_watching(service.data, shared.stamp),
     )
+
+
+def _watching(data: Path, stamp: Stamp) -> Callable[[], tuple[Used, ...] | None]:
+    """Says which snapshots are in use when that has changed, else None."""
+    watch = Watch(data, stamp, time.monotonic)
+
+    def changed() -> tuple[Used, ...] | None:
+        if not watch.changed():
+            return None
+        try:
+            return used(data)
+        except TiterError:  # the workers say what is wrong, and go on with what they have
+            return None
+
+    return changed
 
 
 class FeedSink:
@@ -249,7 +271,7 @@ def feed_sink(data: Path, ladder: Ladder) -> Iterator[FeedSink]:
         weigher = make_weigher(load_calibration(data), ladder)
         snapshots = Snapshots(data / "state")
         restore(weigher, log, snapshots, None)
-        announce(log, weigher)
+        announce(log, weigher, used(data))
         sink = FeedSink(weigher, log)
         try:
             yield sink

@@ -18,6 +18,8 @@ from titer.detect.calibration import Calibration, load
 from titer.engine import Weigher
 from titer.evidence.log import View
 from titer.gateway.assembly import Start, make_weigher
+from titer.gateway.networks import Used
+from titer.gateway.networks.notice import inform
 from titer.gateway.snapshots import maker
 
 
@@ -57,6 +59,7 @@ class _Fold:
         self._out = out
         self._weigher: Weigher | None = None
         self._calibration: Calibration | None = None
+        self._networks: tuple[Used, ...] = ()
         self._expected: list[tuple[str, bytes]] = []
         self._exchange = msgspec.json.Decoder(Exchange)
         self._campaign = msgspec.json.Decoder(Campaign)
@@ -79,6 +82,10 @@ class _Fold:
                 self._expected.append(("finding", self._encode(finding)))
                 if decision is not None:
                     self._expected.append(("decision", self._encode(decision)))
+        elif kind == "networks":
+            self._networks = msgspec.json.decode(body, type=tuple[Used, ...])
+            if self._weigher is not None:
+                inform(self._weigher, self._networks)
         elif kind == "calibration":
             self._calibration = load(body)
         elif kind == "start":
@@ -110,6 +117,7 @@ class _Fold:
         if start.calibration and (calibration is None or calibration.id != start.calibration):
             raise EvidenceError(f"replay: entry {index} names a calibration that the log lacks")
         fresh = make_weigher(calibration, start.ladder())
+        inform(fresh, self._networks)
         names = tuple(f"{d.card.name}@{d.card.version}" for d in fresh.bench.detectors)
         if names != start.detectors:
             raise EvidenceError(

@@ -7,12 +7,13 @@ import contextlib
 import gc
 import os
 import signal
+import time
 
 from titer.access.budgets import Budgets
 from titer.access.keys import KeyBook
 from titer.access.limits import Caller
 from titer.access.secret import load_or_create
-from titer.core.errors import ConfigError, Refused
+from titer.core.errors import ConfigError, Refused, TiterError
 from titer.core.ids import Pseudonyms
 from titer.core.wire import Problem
 from titer.detect.bias_ledger import BiasLedger
@@ -20,6 +21,7 @@ from titer.detect.parameter_policy import ParameterPolicy
 from titer.engine import Engine
 from titer.gateway.dialects import find
 from titer.gateway.metrics import total
+from titer.gateway.networks import Watch, load
 from titer.gateway.origin import Origins
 from titer.gateway.pages import Pages
 from titer.gateway.proxy import Proxy
@@ -27,7 +29,7 @@ from titer.gateway.records import Recorder
 from titer.gateway.ring import Ring
 from titer.gateway.standings_feed import Subscriber
 from titer.gateway.telemetry import Telemetry
-from titer.gateway.workers import Shared, listen
+from titer.gateway.workers import Shared, listen, say
 from titer.respond.plugins import mitigations
 
 #: Seconds between looks for changed keys, and between publications of the counters.
@@ -95,15 +97,18 @@ class Worker:
         self._ring = ring
         self._stopping = asyncio.Event()
         self._parent = shared.parent
+        self._origins = Origins(
+            Pseudonyms(load_or_create(service.data)),
+            trusted=service.settings.trusted_proxies,
+            ja4_header=service.settings.ja4_header,
+            networks=shared.networks,
+        )
+        self._lists = Watch(service.data, shared.stamp, time.monotonic)
         self._proxy = Proxy(
             self._settings,
             self._engine,
             find=find,
-            origins=Origins(
-                Pseudonyms(load_or_create(service.data)),
-                trusted=service.settings.trusted_proxies,
-                ja4_header=service.settings.ja4_header,
-            ),
+            origins=self._origins,
             telemetry=_telemetry(service.telemetry),
             snapshot=self._totals,
         )
@@ -135,6 +140,17 @@ class Worker:
             with contextlib.suppress(ConfigError):  # the key book has closed itself: 401 for all
                 self._keys.refresh()
             self._pages.write(self._counters())
+            if self._lists.changed():
+                await self._reload()
+
+    async def _reload(self) -> None:
+        """Take other network data up; what does not hold leaves those in use as they are."""
+        try:
+            found = await asyncio.to_thread(load, self._shared.service.data)
+        except TiterError as error:
+            say(f"{error}; the network data in use stay")
+        else:
+            self._origins.use(found)
 
     def _totals(self) -> dict[str, float]:
         """All workers' counters together: ours as they are now, the others' of a second ago."""

@@ -30,6 +30,8 @@ import msgspec
 from titer.access.limits import Tier
 from titer.core.errors import EvidenceError, TiterError
 from titer.detect.parameter_policy import PolicyConfig
+from titer.gateway.networks import NOWHERE, Networks, Store, load
+from titer.gateway.networks.store import Stamp
 from titer.gateway.ring import Ring
 from titer.gateway.settings import GatewaySettings
 from titer.respond.ladder import Ladder
@@ -72,13 +74,19 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Shared(msgspec.Struct, frozen=True):
-    """What all processes of one service inherit; `parent` is the supervisor's process id."""
+    """What all processes of one service inherit; `parent` is the supervisor's process id.
+
+    `networks` were loaded before the fork, when the directory was as `stamp` says: their memory
+    is shared.
+    """
 
     service: Service
     rings: tuple[Ring, ...]
     standings: Path
     pages: Path
     parent: int
+    networks: Networks = NOWHERE
+    stamp: Stamp = ()
 
 
 def serve(service: Service, *, ready: Callable[[int], None] = lambda _: None) -> int:
@@ -93,7 +101,10 @@ def serve(service: Service, *, ready: Callable[[int], None] = lambda _: None) ->
     private = Path(tempfile.mkdtemp(prefix="titer-"))  # mode 0700; unix socket paths are short
     try:
         rings = tuple(Ring() for _ in range(service.workers))
-        shared = Shared(service, rings, private / "standings", private, os.getpid())
+        stamp = Store(service.data).stamp()
+        shared = Shared(
+            service, rings, private / "standings", private, os.getpid(), load(service.data), stamp
+        )
         return Supervisor(shared).run(lambda: ready(port))
     finally:
         held.close()

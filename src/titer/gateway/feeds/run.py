@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -265,6 +266,7 @@ class Feed:
         ]
         if any(file.incomplete for file in report.files):
             report.notes.append("an unfinished last line was left for the next feed")
+        report.notes += self._networks.stale(time.time_ns() // 1000)
 
 
 def _leave_unfinished(

@@ -8,8 +8,11 @@ No list comes with titer. Nothing here goes to the network.
 
 from __future__ import annotations
 
-from titer.gateway.networks.places import NOWHERE, Networks, Places
+from titer.gateway.networks.places import NOWHERE, Networks, Places, Used
 from titer.gateway.networks.snapshot import KINDS, Manifest, Snapshot
-from titer.gateway.networks.store import Store, load
+from titer.gateway.networks.store import Store, Watch, load, used
 
-__all__ = ["KINDS", "NOWHERE", "Manifest", "Networks", "Places", "Snapshot", "Store", "load"]
+__all__ = [
+    "KINDS", "NOWHERE", "Manifest", "Networks", "Places", "Snapshot", "Store", "Used", "Watch",
+    "load", "used",
+]  # fmt: skip

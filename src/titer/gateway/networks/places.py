@@ -6,12 +6,14 @@ Live traffic and logs come through here both, so that an exchange is the same fr
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+
+import msgspec
 
 from titer.access.address import Address
 from titer.core.ids import Pseudonyms
-from titer.gateway.networks.snapshot import Manifest, Snapshot
+from titer.gateway.networks.snapshot import Manifest, Snapshot, day
 
 #: What an origin's `kind` is by a list of each kind, the most telling first: an exit of Tor
 #: stands in a hosting network as well.
@@ -36,6 +38,16 @@ class Place(NamedTuple):
     net: str = ""
     asn: int = 0
     kind: str = ""
+
+
+class Used(msgspec.Struct, frozen=True):
+    """One snapshot in force, as the evidence log names it."""
+
+    name: str
+    kind: str
+    source: str
+    dated: str
+    sha256: str
 
 
 class Networks:
@@ -94,6 +106,20 @@ class Networks:
 
 
 NOWHERE = Networks()
+
+
+def in_use(manifests: Iterable[Manifest]) -> tuple[Used, ...]:
+    """What the evidence log says of these snapshots, in order of their names."""
+    return tuple(
+        Used(m.name, m.kind, m.source, m.dated, m.sha256)
+        for m in sorted(manifests, key=lambda m: m.name)
+        if m.kind != "disposable"
+    )
+
+
+def oldest(used: Iterable[Used]) -> int:
+    """The day of the oldest of them in microseconds; 0 when there is none."""
+    return min((day(u.dated) for u in used), default=0)
 
 
 class Places:

@@ -62,7 +62,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def day(self) -> int:
         """The start of `dated`, in microseconds."""
-        return (dt.date.fromisoformat(self.dated) - dt.date(1970, 1, 1)).days * _DAY
+        return day(self.dated)
 
     def age(self, now: int) -> int:
         """Whole days between the data and `now` (microseconds)."""
@@ -138,6 +138,11 @@ def verify(data: bytes, verifiers: Sequence[note.Verifier], *, deep: bool = Fals
     if deep:
         table.check()
     return Snapshot(manifest, table)
+
+
+def day(dated: str) -> int:
+    """The start of a day (YYYY-MM-DD, UTC) in microseconds."""
+    return (dt.date.fromisoformat(dated) - dt.date(1970, 1, 1)).days * _DAY
 
 
 def is_name(name: str) -> bool:

@@ -8,6 +8,7 @@ our own signature with the publisher's note inside.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -15,13 +16,19 @@ import msgspec
 from titer.core.errors import EvidenceError, InputError
 from titer.evidence import files, note
 from titer.gateway.networks import snapshot
-from titer.gateway.networks.places import Networks
+from titer.gateway.networks.places import Networks, Used, in_use
 from titer.gateway.networks.snapshot import Manifest, Snapshot
 from titer.gateway.networks.table import Table
 
 SUFFIX = ".networks"
 #: Snapshots of one directory; every look-up of a new address asks each.
 MAX_SNAPSHOTS = 64
+
+#: Seconds between looks for other snapshots.
+LOOK = 15.0
+
+#: What tells one state of a directory from another: names, times and sizes.
+Stamp = tuple[tuple[str, int, int], ...]
 
 _AGAIN = "remove the file and import the list again"
 
@@ -40,7 +47,7 @@ class Store:
             raise InputError(f"{self.directory}: more than {MAX_SNAPSHOTS} snapshots; remove some")
         return found
 
-    def stamp(self) -> tuple[tuple[str, int, int], ...]:
+    def stamp(self) -> Stamp:
         """Something that changes when snapshots do."""
         try:
             return tuple(
@@ -70,21 +77,25 @@ class Store:
         out = []
         for path in self.paths():
             try:
-                out.append(snapshot.read_manifest(_whole(path), [self._verifier()])[0])
+                out.append(snapshot.read_manifest(_head(path), [self._verifier()])[0])
             except EvidenceError as error:
                 raise EvidenceError(f"{path}: {error}; `titer data verify` says more") from None
         return out
 
-    def put(self, manifest: Manifest, table: Table) -> Manifest:
-        """Sign a snapshot and keep it in place of one of the same name. Raises OSError."""
+    def put(self, manifest: Manifest, table: Table, signer: note.Signer) -> Manifest:
+        """Sign a snapshot with the directory's key and keep it in place of one of its name.
+
+        Raises OSError.
+        """
         files.make_directory(self.directory)
         path = self.directory / (manifest.name + SUFFIX)
-        signer = self._signer()
         files.replace(path, snapshot.seal(manifest, table, signer))
         files.sync_directory(self.directory)
         return self.read(path).manifest
 
-    def adopt(self, path: Path, *, publisher: str, name: str, now: int) -> Manifest:
+    def adopt(
+        self, path: Path, signer: note.Signer, *, publisher: str, name: str, now: int
+    ) -> Manifest:
         """Import a snapshot that a publisher signed (`publisher` is its verifier key).
 
         Raises `EvidenceError` when the file does not hold under that key.
@@ -99,7 +110,7 @@ class Store:
         manifest = msgspec.structs.replace(
             found.manifest, name=name or found.manifest.name, imported=now, published=published
         )
-        return self.put(manifest, found.table)
+        return self.put(manifest, found.table, signer)
 
     def _verifier(self) -> note.Verifier:
         text = files.read(self._log / "log.pub")
@@ -107,9 +118,30 @@ class Store:
             raise EvidenceError(f"there is no {self._log / 'log.pub'} to check it with")
         return note.Verifier.parse(text.decode("utf-8", "replace").removesuffix("\n"))
 
-    def _signer(self) -> note.Signer:
-        verifier = self._verifier()
-        return note.Signer.from_pem(verifier.name, (self._log / "log.key").read_bytes())
+
+class Watch:
+    """Notices that the snapshots of a directory were changed, at most every `LOOK` seconds.
+
+    `stamp` is the state that is in use already.
+    """
+
+    def __init__(self, data: Path, stamp: Stamp, clock: Callable[[], float]) -> None:
+        self._store = Store(data)
+        self._stamp = stamp
+        self._clock = clock
+        self._next = clock() + LOOK
+
+    def changed(self) -> bool:
+        """Whether there is something new; said once."""
+        now = self._clock()
+        if now < self._next:
+            return False
+        self._next = now + LOOK
+        stamp = self._store.stamp()
+        if stamp == self._stamp:
+            return False
+        self._stamp = stamp
+        return True
 
 
 def load(data: Path) -> Networks:
@@ -117,12 +149,26 @@ def load(data: Path) -> Networks:
     return Networks(Store(data).load())
 
 
+def used(data: Path) -> tuple[Used, ...]:
+    """What `load` would take in, by its manifests."""
+    return in_use(Store(data).manifests())
+
+
+def _head(path: Path) -> bytes:
+    """The part of a file that holds the manifest."""
+    return _read(path, note.MAX_NOTE + 100)
+
+
 def _whole(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(snapshot.MAX_FILE + 1)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
+    data = _read(path, snapshot.MAX_FILE + 1)
     if len(data) > snapshot.MAX_FILE:
         raise InputError(f"{path}: more than {snapshot.MAX_FILE} bytes are no snapshot")
     return data
+
+
+def _read(path: Path, limit: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(limit)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
