@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from titer.hunt import facts, spark_session, spark_sql
+from titer.core.sketch import CELLS
+from titer.hunt import facts, reading, spark_session, spark_sql
 from titer.hunt.source import (
     BANDS,
     HOUR_BINS,
@@ -30,9 +34,9 @@ from titer.hunt.source import (
     Values,
 )
 from titer.hunt.spark_session import Settings
+from titer.hunt.spark_tables import Tables, integers
+from titer.hunt.stages import Stages, fingerprint
 
-#: (row, band) cells of one shuffle partition: 40 MB in memory, which the smallest executor holds.
-PARTITION = 1_000_000
 #: Units whose numbers fit the 32 bits that a token's pair has for them.
 MAX_UNITS = (1 << 31) - 1
 _INT64 = np.iinfo(np.int64)
@@ -40,12 +44,20 @@ _INT64 = np.iinfo(np.int64)
 _LEAST = -_INT64.max
 
 
-class SparkSource:
-    """A `Source` over a folder of facts. Close it: stages are kept on disk until then.
+T = TypeVar("T", bound=msgspec.Struct)
 
-    `scratch` is where stages are stored (default: a folder beside the facts' files). Raises
-    `ConfigError` without PySpark or Java, or if no session starts; `InputError` on facts that
-    are unfinished.
+
+class _Counts(msgspec.Struct, frozen=True):
+    counts: I64
+
+
+class SparkSource:
+    """A `Source` over a folder of facts. Close it: stages are kept on the cluster until then.
+
+    `scratch` is a folder for those stages, seen by driver and workers alike (default: the
+    facts'). `work` keeps answers, so that the same questions over the same facts need no cluster
+    time again; None keeps nothing. Raises `ConfigError` without PySpark or Java, or if no session
+    starts; `InputError` for a folder that is no finished facts.
     """
 
     def __init__(
@@ -55,6 +67,7 @@ class SparkSource:
         *,
         settings: Settings | None = None,
         scratch: Path | None = None,
+        work: Path | None = None,
     ) -> None:
         folder = Path(folder).absolute()
         self._about = facts.about(folder)
@@ -62,18 +75,19 @@ class SparkSource:
         self._count = len(self._callers.subjects)
         if self._count > MAX_UNITS:
             raise ValueError(f"at most {MAX_UNITS} units can be hunted at once")
-        self._work = Path(tempfile.mkdtemp(prefix=".spark-", dir=scratch or folder))
-        self._stages = 0
-        self._views: list[str] = []
-        try:
-            self._session, self._ours = spark_session.start(
-                master, settings or Settings(), self._work
-            )
-            self._facts = self._read(facts.rows_files(folder) or [self._no_rows()])
-            self._all = self._stored(account=self._hashes, unit=self._callers.unit)
-        except BaseException:
-            shutil.rmtree(self._work, ignore_errors=True)
-            raise
+        self._print = fingerprint(facts.FORMAT, reading.stamp(folder))
+        self._answers = Stages(work)
+        with ExitStack() as opened:
+            shared = Path(tempfile.mkdtemp(prefix=".spark-", dir=scratch or folder)).absolute()
+            opened.callback(shutil.rmtree, shared, ignore_errors=True)
+            session, ours = spark_session.start(master, settings or Settings(), shared)
+            if ours:
+                opened.callback(spark_session.stop, session)
+            self._tables = Tables(session, shared, cells=self._about.rows * BANDS)
+            opened.callback(self._tables.close)
+            self._facts = self._rows_of(folder)
+            self._all = self._units(np.ones(self._count, np.bool_))
+            self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -88,13 +102,8 @@ class SparkSource:
 
     def close(self) -> None:
         """Stop the session, if this source started it, and remove the stages."""
-        for name in self._views:
-            self._session.catalog.dropTempView(name)
-        self._views.clear()
-        if self._ours:
-            self._ours = False
-            spark_session.stop(self._session)
-        shutil.rmtree(self._work, ignore_errors=True)
+        self._opened.close()
+        self._answers.close()
 
     def callers(self) -> Callers:
         """Accounts, units and subjects."""
@@ -102,7 +111,39 @@ class SparkSource:
 
     def totals(self) -> Totals:
         """Counts and times per unit."""
-        got = self._ask(spark_sql.TOTALS, facts=self._facts, units=self._all)
+        return self._kept(Totals, self._totals, "totals")
+
+    def tokens(
+        self, *, least: int, most: int, active: npt.NDArray[np.bool_], without: I64
+    ) -> Tokens:
+        """Shared frame tokens with their users."""
+        return self._kept(
+            Tokens, lambda: self._tokens(least, most, active, without),
+            "tokens", least, most, active, without,
+        )  # fmt: skip
+
+    def users(self, tokens: I64, *, since: int = 0, until: int = 0) -> I64:
+        """How many units use each of these tokens."""
+        return self._kept(
+            _Counts, lambda: self._users(tokens, since, until), "users", tokens, since, until
+        ).counts
+
+    def values(self, name: str) -> Values:
+        """The most used values of one column by unit. Raises ValueError for another name."""
+        if name not in VALUES:
+            raise ValueError(f"no values of {name}; there are {', '.join(VALUES)}")
+        return self._kept(Values, lambda: self._values(name), name)
+
+    def clock(self) -> I64:
+        """Rows by hour of day and by part of the span."""
+        return self._kept(_Counts, self._clock, "clock").counts
+
+    def sample(self, units: I64, *, most: int) -> Rows:
+        """Some text rows of some units in full."""
+        return self._kept(Rows, lambda: self._sample(units, most), "sample", units, most)
+
+    def _totals(self) -> Totals:
+        got = self._tables.ask(spark_sql.TOTALS, facts=self._facts, units=self._all)
         blank = {"first": _INT64.max, "last": _INT64.min}
         columns = {}
         for name in ("rows", "texts", "first", "last", "tokens_out", "endpoint"):
@@ -110,25 +151,22 @@ class SparkSource:
             columns[name][got["unit"]] = got[name]
         return Totals(**columns, begin=self._about.begin, end=self._about.end)
 
-    def tokens(
-        self, *, least: int, most: int, active: npt.NDArray[np.bool_], without: I64
+    def _tokens(
+        self, least: int, most: int, active: npt.NDArray[np.bool_], without: I64
     ) -> Tokens:
-        """Shared frame tokens with their users. `least` is 2 or more."""
-        if least < 2:
-            raise ValueError("a token that one unit uses is not shared: least must be 2 or more")
-        inside = active[self._callers.unit]
-        units = self._stored(account=self._hashes[inside], unit=self._callers.unit[inside])
-        pairs = self._stage(spark_sql.PAIRS, **self._cells(units))
-        tokens = self._stage(
-            spark_sql.TOKENS, pairs=pairs, without=self._stored(k=without), least=least
+        units = self._units(active)
+        shared = spark_sql.SEVERAL if least > 1 else spark_sql.ANY
+        pairs = self._tables.stage(spark_sql.PAIRS, shared=shared, **self._cells(units))
+        tokens = self._tables.stage(
+            spark_sql.TOKENS, pairs=pairs, without=self._tables.store(k=without), least=least
         )
-        got = self._ask(spark_sql.KEPT, pairs=pairs, tokens=tokens, most=most)
+        got = self._tables.ask(spark_sql.KEPT, pairs=pairs, tokens=tokens, most=most)
         order = np.lexsort((got["unit"], got["value"]))
         value = got["value"][order]
         new = np.ones(len(value), np.bool_)
         new[1:] = value[1:] != value[:-1]
-        common = self._ask(spark_sql.COMMON, tokens=tokens, most=most)["n"]
-        hidden = self._ask(spark_sql.HIDDEN, pairs=pairs, tokens=tokens, most=most)
+        common = self._tables.ask(spark_sql.COMMON, tokens=tokens, most=most)["n"]
+        hidden = self._tables.ask(spark_sql.HIDDEN, pairs=pairs, tokens=tokens, most=most)
         common_rows = np.zeros(self._count, np.int64)
         common_rows[hidden["unit"]] = hidden["n"]
         return Tokens(
@@ -141,47 +179,66 @@ class SparkSource:
             common_rows=common_rows,
         )
 
-    def users(self, tokens: I64, *, since: int = 0, until: int = 0) -> I64:
-        """How many units use each of these tokens."""
-        asked = self._stored(k=tokens)
-        got = self._ask(spark_sql.USERS, asked=asked, **self._cells(self._all, since, until))
+    def _users(self, tokens: I64, since: int, until: int) -> _Counts:
+        asked = self._tables.store(k=tokens)
+        got = self._tables.ask(
+            spark_sql.USERS, asked=asked, **self._cells(self._all, since, until)
+        )
         found = np.zeros(len(tokens), np.int64)
         found[np.searchsorted(tokens, got["k"])] = got["n"]
-        return found
+        return _Counts(found)
 
-    def values(self, name: str) -> Values:
-        """The most used values of one column by unit."""
-        if name not in VALUES:
-            raise ValueError(f"{name!r} is no column of values; they are {', '.join(VALUES)}")
-        got = self._ask(spark_sql.VALUES, facts=self._facts, units=self._all, name=name)
+    def _values(self, name: str) -> Values:
+        got = self._tables.ask(spark_sql.VALUES, facts=self._facts, units=self._all, name=name)
         order = np.lexsort((got["value"], -got["n"], got["unit"]))
         return Values(got["unit"][order], got["value"][order], got["n"][order])
 
-    def clock(self) -> I64:
-        """Rows by hour of day and by part of the span."""
+    def _clock(self) -> _Counts:
         begin, end = self._about.begin, self._about.end
-        got = self._ask(
+        got = self._tables.ask(
             spark_sql.CLOCK, facts=self._facts, units=self._all, begin=begin, span=end - begin + 1
         )
         counts = np.zeros((self._count, HOUR_BINS + SPAN_BINS), np.int64)
         counts[got["unit"], got["bin"]] = got["n"]
-        return counts
+        return _Counts(counts)
 
-    def sample(self, units: I64, *, most: int) -> Rows:
-        """Some text rows of some units in full."""
+    def _sample(self, units: I64, most: int) -> Rows:
         wanted = np.zeros(self._count, np.bool_)
         wanted[units] = True
-        inside = wanted[self._callers.unit]
-        chosen = self._stored(account=self._hashes[inside], unit=self._callers.unit[inside])
-        got = self._ask(spark_sql.SAMPLE, facts=self._facts, units=chosen, most=most)
-        order = np.lexsort((got["tokens_out"], got["exact"], got["draw"], got["at"], got["unit"]))
-        got = {name: column[order] for name, column in got.items()}
-        plain = ("unit", *(c for c in spark_sql.SAMPLED if c[1:] not in "01234567"))
-        return Rows(
-            **{name: got[name] for name in plain},
-            meaning=np.stack([got[f"m{i}"] for i in range(4)], axis=1),
-            frames=np.stack([got[f"f{i}"] for i in range(BANDS)], axis=1),
+        got = self._tables.ask(
+            spark_sql.SAMPLE, facts=self._facts, units=self._units(wanted), most=most
         )
+        names = ("unit", "at", "draw", *spark_sql.SAMPLED)
+        order = np.lexsort([got[name] for name in reversed(names)])
+        columns = {name: got[name][order] for name in names}
+        meaning = [columns.pop(f"m{i}") for i in range(CELLS)]
+        frames = [columns.pop(f"f{i}") for i in range(BANDS)]
+        return Rows(**columns, meaning=np.stack(meaning, axis=1), frames=np.stack(frames, axis=1))
+
+    def _kept(self, kind: type[T], make: Callable[[], T], name: str, *asked: object) -> T:
+        """An answer from an earlier hunt, or a new one."""
+
+        def arrays() -> dict[str, npt.NDArray[Any]]:
+            return {n: np.asarray(v) for n, v in msgspec.structs.asdict(make()).items()}
+
+        key = fingerprint(self._print, *asked)
+        found = self._answers.arrays_of(f"spark-{name}-{key}", arrays)
+        return kind(**{n: v if v.ndim else int(v) for n, v in found.items()})
+
+    def _rows_of(self, folder: Path) -> str:
+        """The table of the rows."""
+        wide, narrow = np.dtype(np.int64), np.dtype(np.int32)
+        columns: dict[str, np.dtype[Any]] = {name: wide for name in facts.WIDE}
+        columns |= {name: narrow for name in facts.NARROW}
+        files = facts.rows_files(folder)
+        if files:
+            return self._tables.read(files, integers(columns))
+        return self._tables.store(**{name: np.empty(0, kind) for name, kind in columns.items()})
+
+    def _units(self, chosen: npt.NDArray[np.bool_]) -> str:
+        """The table of the accounts of some units."""
+        inside = chosen[self._callers.unit]
+        return self._tables.store(account=self._hashes[inside], unit=self._callers.unit[inside])
 
     def _cells(self, units: str, since: int = _LEAST, until: int = 0) -> dict[str, object]:
         return {
@@ -191,45 +248,3 @@ class SparkSource:
             "since": since,
             "until": until or _INT64.max,
         }
-
-    def _query(self, text: str, names: dict[str, object]) -> Any:
-        partitions = max(1, -(-self._about.rows * BANDS // PARTITION))
-        cores = self._session.sparkContext.defaultParallelism
-        self._session.conf.set("spark.sql.shuffle.partitions", max(partitions, cores))
-        return self._session.sql(text.format(**names))
-
-    def _ask(self, text: str, **names: object) -> dict[str, npt.NDArray[Any]]:
-        """The answer's columns."""
-        table = self._query(text, names).toArrow()
-        return {name: table.column(name).to_numpy() for name in table.column_names}
-
-    def _stage(self, text: str, **names: object) -> str:
-        """Store an answer on the cluster; its name there."""
-        path = self._path()
-        self._query(text, names).write.option("compression", "zstd").parquet(str(path))
-        return self._read([path])
-
-    def _stored(self, **columns: npt.NDArray[Any]) -> str:
-        """Store columns of this process where the cluster reads them; their name there."""
-        import pyarrow as pa  # noqa: PLC0415 - slow to import
-        import pyarrow.parquet as pq  # noqa: PLC0415
-
-        path = self._path()
-        pq.write_table(pa.table(columns), path)
-        return self._read([path])
-
-    def _no_rows(self) -> Path:
-        path = self._path()
-        facts.write_rows(path, dict.fromkeys(facts.COLUMNS, np.empty(0, np.int64)))
-        return path
-
-    def _path(self) -> Path:
-        self._stages += 1
-        return self._work / f"stage-{self._stages:04d}.parquet"
-
-    def _read(self, paths: list[Path]) -> str:
-        name = f"titer{self._work.name.replace('.', '').replace('-', '_')}_{len(self._views)}"
-        files = [str(path) for path in paths]
-        self._session.read.parquet(*files).createOrReplaceTempView(name)
-        self._views.append(name)
-        return name

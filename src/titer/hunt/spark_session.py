@@ -50,6 +50,11 @@ def start(master: str, settings: Settings, scratch: Path) -> tuple[Any, bool]:
     spark_session = _pyspark()
     running = spark_session.getActiveSession()
     if running is not None:
+        if running.sparkContext.master != master:
+            raise ConfigError(
+                f"{master}: this process has another Spark session, at "
+                f"{running.sparkContext.master}; use one master for all logs of a hunt"
+            )
         return running, False
     _java()
     quiet = scratch / "log4j2.properties"

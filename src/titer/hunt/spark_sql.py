@@ -6,6 +6,7 @@ rows as stored, `units` (account, unit) the units that count.
 
 from __future__ import annotations
 
+from titer.core.sketch import CELLS
 from titer.hunt.source import BANDS, HOUR, HOUR_BINS, MAX_VALUES, SPAN_BINS
 
 _DAY = 24 * HOUR
@@ -41,16 +42,20 @@ SELECT who, explode(frames) AS k FROM (
 )
 """  # noqa: S608 - constants
 
-#: Stage 1 of tokens: (k, unit, rows, first) of every token that more than one unit uses.
+#: Which tokens of `cells` count: all, or those of more than one unit. Least and greatest unit tell
+#: in constant space, and most tokens go here.
+ANY = "SELECT DISTINCT k FROM cells"
+SEVERAL = f"""
+SELECT k FROM cells GROUP BY k HAVING min(who) DIV {_WHO} <> max(who) DIV {_WHO}
+"""  # noqa: S608 - constants
+
+#: Stage 1 of tokens: (k, unit, rows, first) of every token that counts.
 #: One shuffle of the cells by token serves every step, as each needs equal tokens together; both
 #: readers of `cells` ask for the same columns, and the join is no semi-join (Spark would move it
-#: before the shuffle), or there would be two. Least and greatest unit tell shared tokens from
-#: others in constant space, and most tokens go here.
+#: before the shuffle), or there would be two.
 PAIRS = f"""
 WITH cells AS (SELECT /*+ REPARTITION(k) */ k, who FROM ({_CELLS}) WHERE k <> 0),
-shared AS (
-  SELECT k FROM cells GROUP BY k HAVING min(who) DIV {_WHO} <> max(who) DIV {_WHO}
-)
+shared AS ({{shared}})
 SELECT /*+ SHUFFLE_HASH(shared) */ cells.k AS k, cells.who DIV {_WHO} AS unit,
        count(*) AS rows, min(cells.who % {_WHO}) AS first
 FROM cells JOIN shared ON cells.k = shared.k
@@ -117,19 +122,18 @@ SELECT unit, bin, count(*) AS n FROM (
 GROUP BY unit, bin
 """  # noqa: S608 - constants
 
-#: Columns of a sampled row, as they are stored.
+#: Columns of a sampled row besides its time and draw, in the order in which ties are broken.
 SAMPLED = (
-    "at", "draw", "endpoint", "model", "parameters", "software", "exact",
-    "m0", "m1", "m2", "m3", *(f"f{i}" for i in range(BANDS)), "chars", "tokens_out",
+    "endpoint", "model", "parameters", "software", "exact",
+    *(f"m{i}" for i in range(CELLS)), *(f"f{i}" for i in range(BANDS)), "chars", "tokens_out",
 )  # fmt: skip
+_ROW = ", ".join(f"r.{c}" for c in SAMPLED)
 
-#: Text rows of some units: the smallest (draw, at) of each; the rest of the order is for
-#: repeated lines only, so that the same are always taken.
+#: Text rows of some units: the smallest of each by draw, time, and then everything else.
 SAMPLE = f"""
-SELECT unit, {", ".join(SAMPLED)} FROM (
-  SELECT u.unit AS unit, {", ".join(f"r.{c}" for c in SAMPLED)},
-         row_number() OVER (PARTITION BY u.unit ORDER BY r.draw, r.at, r.exact, r.tokens_out,
-                            r.chars, r.parameters) AS place
+SELECT unit, at, draw, {", ".join(SAMPLED)} FROM (
+  SELECT u.unit AS unit, r.at, r.draw, {_ROW},
+         row_number() OVER (PARTITION BY u.unit ORDER BY r.draw, r.at, {_ROW}) AS place
   FROM {{facts}} r JOIN {{units}} u ON r.account = u.account
   WHERE {_TEXT}
 )

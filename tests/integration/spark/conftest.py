@@ -63,6 +63,11 @@ class Cluster:
         options = ("spark.driver.defaultJavaOptions", "spark.executor.defaultJavaOptions")
         return Settings(driver_memory="1g", more=dict.fromkeys(options, BRIEF))
 
+    def executors(self):
+        """How many were started for the first application."""
+        log = (self.folder / "master.log").read_text(errors="replace")
+        return log.count("Launching executor app-") if log else 0
+
     def start(self, name, *words):
         with (self.folder / f"{name}.log").open("wb") as log:
             self.processes.append(
