@@ -128,3 +128,9 @@ class Clients:
 def card(rng: random.Random) -> str:
     """JSON member `payment` with a new opaque token."""
     return f'"payment":"card-{rng.getrandbits(40):010x}"'
+
+
+def is_hosting(asn: int) -> bool:
+    """Whether a made-up network number is a hosting or VPN network, as a snapshot would say."""
+    ranges = {kind: (first, count) for kind, first, count, _, _ in _KINDS}
+    return any(first <= asn < first + count for first, count in (ranges["hosting"], ranges["vpn"]))
