@@ -14,6 +14,7 @@ import gzip
 import io
 import ipaddress
 import re
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from titer.gateway.networks.table import MAX_RANGES, Row
 
 #: Characters of a line: a network, a number and a name are far less.
 MAX_LINE = 4096
+#: Bytes of text of one list, unpacked: a small file may unpack to anything.
+MAX_TEXT = 1 << 30
 #: Widest network that a list of kinds may name; whoever writes 0.0.0.0/1 means something else.
 WIDEST = {4: 8, 6: 16}
 #: Largest network number (RFC 6793).
@@ -78,8 +81,10 @@ def rows(path: Path, *, kind: str, choices: Sequence[Choice] = ()) -> Iterator[R
             yield from _parquet(path, kind, choices)
         else:
             yield from _text(path, kind, choices)
+    except (zstandard.ZstdError, zlib.error, EOFError) as error:
+        raise InputError(f"{path}: it cannot be unpacked; fetch it again") from error
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror or 'cannot be read'}") from None
+        raise InputError(f"{path}: {error.strerror or 'it cannot be read'}") from None
 
 
 def _text(path: Path, kind: str, choices: Sequence[Choice]) -> Iterator[Row]:
@@ -285,9 +290,12 @@ def _cells(line: str) -> list[str]:
 
 def _lines(path: Path, file: io.BufferedIOBase) -> Iterator[tuple[int, str]]:
     """Lines that say something, with their numbers."""
-    number = 0
+    number = read = 0
     while raw := file.readline(MAX_LINE + 1):
         number += 1
+        read += len(raw)
+        if read > MAX_TEXT:
+            raise InputError(f"{path}: more than {MAX_TEXT} bytes of text; split the list")
         if len(raw) > MAX_LINE:
             raise InputError(f"{path}:{number}: a line of more than {MAX_LINE} bytes is no row")
         try:
