@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import secrets
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,15 +12,21 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from titer.cli.common import data_flag, json_flag, read_file, show, tell
+from titer.core.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
+    from titer.cli.engines import Log, Opener
+    from titer.core.ids import Pseudonyms
     from titer.core.nouns import Campaign, Exchange
     from titer.engine import Weigher
-    from titer.gateway.feeds.run import Feed
-    from titer.hunt import HuntReport, Table
+    from titer.hunt import HuntReport
 
 #: Largest calibration file read: a few hundred kilobytes are usual.
 MAX_CALIBRATION = 64 << 20
+#: Largest list of banned accounts read: a million names of 64 characters.
+MAX_BANNED = 64 << 20
+#: What `--engine` takes.
+ENGINES = "auto, embedded, memory, or a Spark master: spark://HOST:PORT, local[N]"
 #: Accounts listed without --json, the most exposed first.
 LISTED = 10
 
@@ -29,7 +35,7 @@ def register(verbs: Any) -> None:
     parser = verbs.add_parser("hunt", help="find callers acting as one in log files")
     parser.add_argument(
         "paths", metavar="PATH", nargs="+",
-        help="log files, plain or .zst, or directories of them; - is standard input",
+        help="log files, plain or .zst, directories of them, or a folder of facts; - is stdin",
     )  # fmt: skip
     parser.add_argument(
         "--history", metavar="PATH", action="append", default=[],
@@ -44,8 +50,26 @@ def register(verbs: Any) -> None:
         help="a key whose calibrations count beside those of DIR, as in its log/log.pub",
     )  # fmt: skip
     parser.add_argument(
+        "--banned", metavar="FILE", type=Path,
+        help="names of banned accounts, one a line: who took up their texts is looked at",
+    )  # fmt: skip
+    parser.add_argument(
         "--seed", metavar="N", type=int,
         help="of the permutations and, without --data, of the sketches (default: a random one)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--engine", metavar="ENGINE", default="auto", help=f"what counts: {ENGINES}"
+    )
+    parser.add_argument(
+        "--work", metavar="DIR", type=Path,
+        help="keep what was read and counted there: an interrupted hunt goes on",
+    )  # fmt: skip
+    parser.add_argument(
+        "--jobs", metavar="N", type=int, help="processes that read logs (default: all cores)"
+    )
+    parser.add_argument(
+        "--facts-only", action="store_true",
+        help="stop when the logs are read: DIR/facts of --work can then be hunted in as a PATH",
     )  # fmt: skip
     data_flag(parser, required=False)
     json_flag(parser)
@@ -53,42 +77,52 @@ def register(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from titer.access.secret import load_or_create
-    from titer.cli.progress import watching
+    from titer.cli.engines import Opener, Work, check_engine
+    from titer.cli.logs import Maker
     from titer.core.ids import Pseudonyms
-    from titer.core.sketch import Sketcher
-    from titer.gateway.feeds import Feed
     from titer.hunt import find
 
-    seed = secrets.randbits(32) if arguments.seed is None else arguments.seed
-    # Nothing is stored, so a key drawn from the seed protects nothing less than a random one.
-    secret = (
-        load_or_create(arguments.data)
-        if arguments.data is not None
-        else f"titer hunt {seed}".encode().ljust(32, b".")
-    )
-    pseudonyms = Pseudonyms(secret)
-    sketcher = Sketcher(pseudonyms.key("sketch"))
-    weigher = _weigher(arguments) if arguments.calibration else None
-    history = None
-    with watching("reading") as watch:
+    check_engine(arguments)
+    with ExitStack() as stack:
+        work = Work(arguments.work, stack)
+        seed = work.seed(arguments.seed)
+        # Nothing is stored, so a key drawn from the seed protects nothing less than a random one.
+        secret = (
+            load_or_create(arguments.data)
+            if arguments.data is not None
+            else f"titer hunt {seed}".encode().ljust(32, b".")
+        )
+        opener = Opener(arguments, work, Maker(secret, arguments.data), stack)
+        if arguments.facts_only:
+            return _only_facts(opener, arguments)
+        weigher = _weigher(arguments) if arguments.calibration else None
 
-        def feed() -> Feed:
-            return Feed(sketcher=sketcher, pseudonyms=pseudonyms, watch=watch)
+        def weigh(exchanges: Sequence[Exchange]) -> None:
+            assert weigher is not None
+            for exchange in exchanges:
+                weigher.weigh(exchange)
 
-        if arguments.history:
-            history, _ = _table(feed(), expand(arguments.history), None)
-        reader = feed()
-        table, weighed = _table(reader, expand(arguments.paths), weigher)
-    report = find(table, history=history, seed=seed)
-    named = reader.names
-    accounts = _accounts(table, weigher if weighed else None, named)
+        history = opener.open(arguments.history, "history") if arguments.history else None
+        log = opener.open(arguments.paths, "log", weigh if weigher is not None else None)
+        if history is not None and history.key and log.key and history.key != log.key:
+            raise InputError(
+                "the history was sketched under another key: read both with the same --data"
+            )
+        report = find(
+            log.source,
+            history=history.source if history is not None else None,
+            seed=seed,
+            banned=_banned(arguments.banned, Pseudonyms(secret), log.names),
+        )
+        accounts = _accounts(log, weigher)
+    named = {p: log.names.get(p, p) for p in _mentioned(report)}
     out = {
         "campaigns": [_campaign(c, named) for c in report.campaigns],
         "accounts": accounts,
         "read": {
             "exchanges": report.exchanges,
             "principals": report.principals,
-            "skipped": reader.report.bad,
+            "skipped": log.skipped,
         },
         "calibration": {
             "id": weigher.bench.calibration.id if weigher and weigher.bench.calibration else "",
@@ -98,7 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
             {"members": [named[m] for m in a.members], "formed": a.formed, "why": a.why}
             for a in report.attention
         ],
-        "notes": [*report.notes, *reader.report.notes, *_key_note(arguments, seed)],
+        "notes": [*report.notes, *log.notes, *_key_note(arguments, seed, log)],
     }
     if arguments.json:
         show(out)
@@ -107,42 +141,47 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if report.campaigns else 0
 
 
-def expand(paths: Sequence[str]) -> list[str]:
-    """Files as they are; of a directory, its logs in order of their names. Raises `InputError`."""
-    from titer.core.errors import InputError
+def _only_facts(opener: Opener, arguments: argparse.Namespace) -> int:
+    """Read the logs, and say where the facts are."""
+    from titer.cli.engines import expand
 
-    out: list[str] = []
-    for path in paths:
-        if path != "-" and Path(path).is_dir():
-            inside = sorted(
-                str(p)
-                for p in Path(path).iterdir()
-                if p.is_file()
-                and p.name.endswith((".jsonl", ".jsonl.zst", ".zst"))
-                and not p.name.startswith("labels.")
-            )
-            if not inside:
-                raise InputError(f"{path}: no .jsonl or .zst file in this directory")
-            out += inside
-        else:
-            out.append(path)
-    return out
+    if arguments.work is None:
+        raise ConfigError("--facts-only needs --work DIR to keep the facts in")
+    folder, skipped, notes = opener.read(expand(arguments.paths), "log")
+    from titer.hunt.facts import about
+
+    held = about(folder)
+    out = {"facts": str(folder), "exchanges": held.rows, "principals": held.accounts,
+           "skipped": skipped, "notes": notes}  # fmt: skip
+    if arguments.json:
+        show(out)
+    else:
+        tell(
+            [
+                f"{held.rows} exchanges of {held.accounts} accounts: {folder}",
+                f"{skipped} lines skipped",
+                *(f"note: {note}" for note in notes),
+            ]
+        )
+    return 0
 
 
-def _table(feed: Feed, paths: Sequence[str], weigher: Weigher | None) -> tuple[Table, bool]:
-    """Read logs into columns, weighing each exchange on the way if there is a calibration."""
-    from titer.hunt import TableBuilder
+def _banned(path: Path | None, pseudonyms: Pseudonyms, names: dict[str, str]) -> frozenset[str]:
+    """Ids of the accounts that a file names: as the log does, or by pseudonym."""
+    if path is None:
+        return frozenset()
+    try:
+        lines = read_file(path, limit=MAX_BANNED).decode()
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is no text; give names of accounts, one a line") from None
+    told = {line.strip() for line in lines.splitlines()} - {""}
+    known = {i for i, name in names.items() if name in told}
+    return frozenset(known | told | {pseudonyms.of("principal", name) for name in told})
 
-    builder = TableBuilder()
 
-    def take(exchanges: Sequence[Exchange]) -> None:
-        builder.add(exchanges)
-        if weigher is not None:
-            for exchange in exchanges:
-                weigher.weigh(exchange)
-
-    feed.run(paths, take)
-    return builder.build(), weigher is not None
+def _mentioned(report: HuntReport) -> set[str]:
+    groups = [c.members for c in report.campaigns] + [a.members for a in report.attention]
+    return {member for members in groups for member in members}
 
 
 def _weigher(arguments: argparse.Namespace) -> Weigher:
@@ -168,20 +207,14 @@ def _weigher(arguments: argparse.Namespace) -> Weigher:
     return make_weigher(found, default_ladder())
 
 
-def _accounts(
-    table: Table, weigher: Weigher | None, named: dict[str, str]
-) -> list[dict[str, Any]]:
+def _accounts(log: Log, weigher: Weigher | None) -> list[dict[str, Any]]:
     """Every account with its bits and exposure, the most suspect and most exposed first.
 
     `fdr` says who passes e-BH over all subjects weighed at the rate `FDR`.
     """
-    import numpy as np
-
     from titer.console.standings import passing
 
-    exposure = np.bincount(
-        table.account, weights=table.tokens_out, minlength=len(table.principals)
-    ).astype(np.int64)
+    exposure = log.exposure()
 
     def bits(subject: str) -> float:
         standing = weigher.standings.get(subject) if weigher is not None else None
@@ -189,8 +222,8 @@ def _accounts(
 
     passed = passing(weigher.standings.values()) if weigher is not None else frozenset()
     rows = sorted(
-        (-bits(p.subject), -int(n), named[p.id], p.subject in passed)
-        for p, n in zip(table.principals, exposure, strict=True)
+        (-bits(p.subject), -exposure[p.id], log.names.get(p.id, p.id), p.subject in passed)
+        for p in log.source.callers().accounts
     )
     return [
         {"principal": name, "bits": -less, "exposure": -n, "fdr": fdr}
@@ -220,8 +253,8 @@ def _moment(at: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{micros // 1000:03d}Z"
 
 
-def _key_note(arguments: argparse.Namespace, seed: int) -> list[str]:
-    if arguments.data is not None:
+def _key_note(arguments: argparse.Namespace, seed: int, log: Log) -> list[str]:
+    if arguments.data is not None or not log.from_logs:
         return []
     made = "sketches were made under a key for this run alone, and forgotten"
     return [f"{made}; --seed {seed} repeats it"]

@@ -5,10 +5,35 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from titer.gateway.feeds.run import Watch
+
+
+class Count(Protocol):
+    """Told what is being counted and how much of it is done (0..1)."""
+
+    def __call__(self, what: str, share: float) -> None: ...
+
+
+@contextmanager
+def counting() -> Iterator[Count | None]:
+    """A `Count` that draws a bar for each thing counted, or None when nobody looks."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("counting {task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+
+        def count(what: str, share: float) -> None:
+            bar.update(task, description=what, completed=share)
+
+        yield count
 
 
 @contextmanager

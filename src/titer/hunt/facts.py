@@ -58,7 +58,10 @@ _NO_CELLS = (0,) * CELLS
 
 
 class About(msgspec.Struct, frozen=True):
-    """What a folder holds. `begin` and `end` are the least and greatest `at` (microseconds)."""
+    """What a folder holds. `begin` and `end` are the least and greatest `at` (microseconds);
+    `repeated` the rows that stood there more than once and went; `key` tells one operator's
+    sketches from another's (empty: unknown).
+    """
 
     format: int
     rows: int
@@ -66,6 +69,7 @@ class About(msgspec.Struct, frozen=True):
     begin: int
     end: int
     repeated: int = 0
+    key: str = ""
 
 
 class FactsWriter:
@@ -258,8 +262,11 @@ def is_facts(path: Path) -> bool:
     return (path / "about.json").is_file() or any(path.glob("rows-*.parquet"))
 
 
-def seal(folder: Path, *, repeated: int = 0) -> About:
-    """Count what a folder holds and write `about.json`: from here on it may be read."""
+def seal(folder: Path, *, read: int | None = None, key: str = "") -> About:
+    """Count what a folder holds and write `about.json`: from here on it may be read.
+
+    `read` exchanges were written; those that are no longer there were repetitions.
+    """
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     rows, begins, ends = 0, [], []
@@ -274,7 +281,8 @@ def seal(folder: Path, *, repeated: int = 0) -> About:
                 ends.append(statistics.max)
     about = About(
         format=FORMAT, rows=rows, accounts=len(read_accounts(folder)[0]),
-        begin=min(begins, default=0), end=max(ends, default=0), repeated=repeated,
+        begin=min(begins, default=0), end=max(ends, default=0), key=key,
+        repeated=0 if read is None else read - rows,
     )  # fmt: skip
     draft = folder / "about.json.tmp"
     with _private(draft) as file:
@@ -344,3 +352,21 @@ def read_names(folder: Path) -> dict[str, str]:
             zip(table.column("id").to_pylist(), table.column("name").to_pylist(), strict=True)
         )
     return names
+
+
+def read_exposure(folder: Path, *, memory: str = "2GB") -> dict[int, int]:
+    """Tokens given (answered exchanges) by account, as its hash stands in the rows."""
+    import duckdb  # noqa: PLC0415
+
+    files = [str(path) for path in rows_files(folder)]
+    if not files:
+        return {}
+    with duckdb.connect() as base:
+        base.execute("SET memory_limit = $1", [memory])
+        base.execute("SET preserve_insertion_order = false")
+        found = base.execute(
+            "SELECT account, sum(CASE WHEN status < 400 THEN tokens_out ELSE 0 END)::BIGINT AS n "
+            "FROM read_parquet($1) GROUP BY account",
+            [files],
+        ).fetchnumpy()
+    return dict(zip(found["account"].tolist(), found["n"].tolist(), strict=True))
