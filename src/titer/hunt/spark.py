@@ -228,8 +228,8 @@ class SparkSource:
     def _rows_of(self, folder: Path) -> str:
         """The table of the rows."""
         wide, narrow = np.dtype(np.int64), np.dtype(np.int32)
-        columns: dict[str, np.dtype[Any]] = {name: wide for name in facts.WIDE}
-        columns |= {name: narrow for name in facts.NARROW}
+        columns: dict[str, np.dtype[Any]] = dict.fromkeys(facts.WIDE, wide)
+        columns |= dict.fromkeys(facts.NARROW, narrow)
         files = facts.rows_files(folder)
         if files:
             return self._tables.read(files, integers(columns))
