@@ -93,7 +93,7 @@ def _import(store: Store, arguments: argparse.Namespace) -> None:
         return
     what = f"{_counts(made)} of kind {made.kind}, of {made.dated}, licence {made.licence}"
     tell([f"imported {made.name}: {what}"])
-    tell(["A running gateway takes it up within half a minute; feeds use it from now on."])
+    tell(["A running gateway takes it up within ten seconds; feeds use it from now on."])
     if made.stale(now):
         tell([f"note: the data are {made.age(now)} days old already"], error=True)
 

@@ -25,7 +25,7 @@ SUFFIX = ".networks"
 MAX_SNAPSHOTS = 64
 
 #: Seconds between looks for other snapshots.
-LOOK = 15.0
+LOOK = 5.0
 
 #: What tells one state of a directory from another: names, times and sizes.
 Stamp = tuple[tuple[str, int, int], ...]
