@@ -49,12 +49,14 @@ def run(arguments: argparse.Namespace) -> int:
     from titer.detect.plugins import detectors
     from titer.gateway.assembly import keep_calibration, make_sketcher
     from titer.gateway.feeds import Feed
+    from titer.gateway.networks import load as load_networks
     from titer.gateway.recorded import recorded, suspects
 
     keep_private()
     data: Path = arguments.data
     pseudonyms = Pseudonyms(load_or_create(data))
     sketcher = make_sketcher(data)
+    networks = load_networks(data)
     reports = []
     with watching("calibrating") as watch:
 
@@ -62,7 +64,9 @@ def run(arguments: argparse.Namespace) -> int:
             if not arguments.logs:
                 yield from recorded(data)
                 return
-            feed = Feed(sketcher=sketcher, pseudonyms=pseudonyms, watch=watch)
+            feed = Feed(
+                sketcher=sketcher, pseudonyms=pseudonyms, watch=watch, networks=networks
+            )
             reports.append(feed.report)
             for batch in feed.batches(arguments.logs):
                 yield from batch
