@@ -64,9 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
             if not arguments.logs:
                 yield from recorded(data)
                 return
-            feed = Feed(
-                sketcher=sketcher, pseudonyms=pseudonyms, watch=watch, networks=networks
-            )
+            feed = Feed(sketcher=sketcher, pseudonyms=pseudonyms, watch=watch, networks=networks)
             reports.append(feed.report)
             for batch in feed.batches(arguments.logs):
                 yield from batch
