@@ -1,7 +1,7 @@
 """What was asked, without the words: keyed tokens by which likeness can be seen, text cannot.
 
     texts -> tokens -> literals masked -> shingles -> MinHash bands   (`frames`, `exact`)
-                    `-> nothing masked -> sign-LSH of word stems      (`cells`)
+                    `-> stems of content words -> MinHash, 16 bits    (`cells`)
           `-> cues of text families (`titer.core.families`)
 
 1. All roles and turns of one request are joined in order, each opened by a role token. Text
@@ -13,9 +13,9 @@
    shingle (Broder, "On the resemblance and containment of documents", 1997). One row a band:
    two texts share a given band with probability equal to the Jaccard similarity of their
    shingles, so that a template which is half of a text still shares most bands.
-5. `cells` are `CELLS` buckets of 8 bits, each bit the side of a hyperplane on which the bag of
-   word stems falls (Charikar, "Similarity estimation techniques from rounding algorithms",
-   STOC 2002): coarse, unmasked, and stable under small rewrites.
+5. `cells` are `CELLS` more such minima, of 16 bits each, over the set of *content stems*: the
+   first bytes of words of `CONTENT_BYTES` or more, numbers, and pairs of neighbouring wide
+   characters; in any order and unmasked. Rewording keeps most of them (docs/adr/0011).
 
 The key enters every seed and multiplier: without it a token can be neither computed from a
 guessed text nor compared with another operator's. Batches are computed on numpy arrays; a
@@ -48,10 +48,11 @@ from titer.core.scripts import script
 BANDS = 8
 #: Tokens per shingle, chosen by measurement (docs/adr/0005-sketch.md).
 SHINGLE = 3
-#: Meaning cells per sketch, 8 bits each.
+#: Meaning cells per sketch.
 CELLS = 4
-#: Bytes of a word that count as its stem in `cells`.
-STEM_BYTES = 6
+#: Bytes from which a word has content of its own, and of which its stem is made; shorter ones are
+#: mostly grammar. Scripts of two bytes a letter (Cyrillic, Arabic) need as many letters.
+CONTENT_BYTES, CONTENT_BYTES_WIDER = 5, 8
 #: Bytes worked on at once: keeps the arrays of a batch in the processor's cache.
 BATCH_BYTES = 1 << 17
 #: Bytes of key below which a sketch could be undone by trying keys.
@@ -59,10 +60,15 @@ KEY_BYTES = 16
 
 Words = npt.NDArray[np.uint64]
 Index = npt.NDArray[np.intp]
+Flags = npt.NDArray[np.bool_]
 
-_LANES = np.uint64(0x0001_0001_0001_0001)
 _SHIFT = np.uint64(32)
-_STEM = np.uint64((1 << 8 * STEM_BYTES) - 1)
+_BYTE = np.uint64(0xFF)
+_STEM = np.uint64((1 << 8 * CONTENT_BYTES) - 1)
+#: Bits of a cell: coarse, so that a log does not tell words apart by how frequent they are.
+_CELL = np.uint64(0xFFFF)
+#: From this first byte on, letters have two bytes or more.
+_WIDER = 0xCE
 
 
 class Sketcher:
@@ -117,7 +123,7 @@ class Sketcher:
         starts, lengths = _tokens(classes)
         heads, tails = _ends(folded, starts, lengths)
         firsts = np.searchsorted(starts, offsets)
-        cells = self._cells(heads & _STEM, firsts)
+        cells = self._cells(heads, starts, lengths, classes[starts] == WIDE, firsts)
         raw = self._token_hashes(heads, tails, lengths)
         masked = masked_tokens(joined, classes, starts, offsets)
         seeds, _ = self._constants
@@ -190,20 +196,37 @@ class Sketcher:
         whole = np.add.reduceat(self._mix(hashes ^ places, 13), firsts)
         return frames.view(np.int64), self._mix(whole, 11).view(np.int64)
 
-    def _cells(self, stems: Words, firsts: Index) -> npt.NDArray[np.int64]:
-        """Sign-LSH of the word stems: texts x `CELLS` keyed tokens of 8 bits. In place."""
+    def _cells(
+        self, heads: Words, starts: Index, sizes: Index, wide: Flags, firsts: Index
+    ) -> npt.NDArray[np.int64]:
+        """MinHash of the content stems, coarse and keyed: texts x `CELLS`."""
         seeds, odd = self._constants
+        first = (heads & _BYTE).astype(np.uint8)
+        wider = first >= _WIDER
+        content = sizes >= np.where(wider, CONTENT_BYTES_WIDER, CONTENT_BYTES)
+        content |= (first >= ord("0")) & (first <= ord("9"))
+        content &= first != 1  # a role is no content
+        stems = np.where(wider, heads, heads & _STEM)
         stems ^= seeds[2]
         stems *= odd[9]
-        stems = self._mix(stems, 14)
-        counts = np.diff(firsts, append=len(stems))
-        lanes = np.empty((len(firsts), 2 * CELLS), dtype="<u8")
-        for shift in range(2 * CELLS):
-            # Four counters of 16 bits in a word: a capped text has under 2^15 tokens.
-            np.add.reduceat((stems >> np.uint64(shift)) & _LANES, firsts, out=lanes[:, shift])
-        votes = lanes.view("<u2")
-        bits = np.packbits(2 * votes.astype(np.intp) > counts[:, None], axis=1)
-        keyed = (bits.astype(np.uint64) ^ self._cell_keys) * odd[3]
+        if wide.any():
+            pairs = np.flatnonzero(wide[1:] & wide[:-1] & (starts[1:] == starts[:-1] + sizes[:-1]))
+            stems[pairs + 1] += stems[pairs] * odd[10]
+            content[wide] = False
+            content[pairs + 1] = True
+        # A text without content is known by all of its words.
+        lacking = ~np.logical_or.reduceat(content, firsts)
+        if lacking.any():
+            content |= np.repeat(lacking, np.diff(firsts, append=len(content)))
+        stems = self._mix(stems[content], 14)
+        starting: Index = (np.cumsum(content) - content)[firsts]
+        cells = np.empty((len(firsts), CELLS), dtype=np.uint64)
+        for cell in range(CELLS):
+            order = (stems ^ self._cell_keys[cell]) * odd[cell]
+            order ^= order >> _SHIFT
+            order *= odd[11 + cell]
+            np.minimum.reduceat(order, starting, out=cells[:, cell])
+        keyed = ((cells & _CELL) ^ self._cell_keys) * odd[3]
         return self._mix(keyed, 4).view(np.int64)
 
 
