@@ -49,7 +49,7 @@ class Coverage(Wagering):
         "on purpose; conversations",
         benign_causes="evaluation runs, batch jobs, a classroom on one exercise sheet, an "
         "application for one purpose",
-        cost="about 5 us and 2.5 kB a subject",
+        cost="about 5 us and 1.3 kB a subject",
         lifecycle="draft",
     )
     drafts = (0.2, 0.3, 0.1, 0.1)
@@ -66,8 +66,8 @@ class Coverage(Wagering):
 
     def judge(self, state: State, exchange: Exchange, seen: Glance, *, new: bool) -> float | None:
         tokens, before = state.tokens, state.seen
-        settings = self._settings(exchange)
-        cells = exchange.sketch.cells
+        settings = self._settings(exchange) & memory.KEY
+        cells = [cell & memory.KEY for cell in exchange.sketch.cells]
         least = -(-before // FAMILIAR_ONE_IN)
         if least < TWICE:  # noqa: PLR1730 - max() would double the cost
             least = TWICE

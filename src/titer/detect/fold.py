@@ -30,11 +30,11 @@ DRAFT_HORIZON = 30 * 86_400_000_000
 #: a subject's findings stay few (about 30 for a score of 1,000).
 STEP, GROWTH = 1.0, 1.25
 #: Exchanges that a finding cites at most.
-CITES = 8
+CITES = 4
 
 
 class State(msgspec.Struct, array_like=True):
-    """Of one subject; at most about 2.5 kB encoded.
+    """Of one subject; at most about 1.3 kB encoded.
 
     Counts are of the horizon numbered `epoch`, but `gains` and `trials` (by stratum, for
     calibration), `score` (bits) and `told` (the score last reported) are of its life.

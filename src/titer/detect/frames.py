@@ -26,7 +26,7 @@ class Frames(Wagering):
         benign_causes="applications with one system prompt, batch jobs over documents, "
         "evaluation runs, content generation at scale: the same conduct with another purpose. "
         "Only an operator's own calibration, or a grant, tells them apart",
-        cost="about 4 us and 2.5 kB a subject",
+        cost="about 4 us and 1.3 kB a subject",
         lifecycle="draft",
     )
     drafts = (0.2, 0.2, 0.2, 0.2)

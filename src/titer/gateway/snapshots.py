@@ -34,7 +34,7 @@ SAVE_EVERY = 120.0
 MAX_RUNNING = 20_000
 
 #: Raised when the state of a built-in detector takes another shape; older snapshots are dropped.
-FORMAT = 2
+FORMAT = 3
 
 
 class Saved(msgspec.Struct):

@@ -3,7 +3,7 @@
 Half the organisations chat; the rest are what is mistaken for attackers: applications with one
 system prompt, batch jobs, evaluation runs, content at scale. Volumes are Zipf-like, and what
 an organisation does, how long its replies are, how often it repeats itself, are its own. One
-in ten has documents embedded.
+in six has documents embedded.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SPAN = 14 * 86_400_000_000
 MOST = 120
 BANDS, CELLS = 8, 4
 #: One organisation in so many indexes its documents: it has them embedded.
-INDEXERS = 10
+INDEXERS = 6
 
 
 def honest(seed: int, subjects: int = 300) -> list[Exchange]:
