@@ -8,8 +8,15 @@ from hypothesis import strategies as st
 
 from titer.core.bits import e_bh
 from titer.detect import combine
-from titer.detect.combine import RULES
-from titer.detect.null import Null, Segment, levels_of, transformed, transformed_many
+from titer.detect.null import (
+    Null,
+    Segment,
+    climb,
+    climbs,
+    levels_of,
+    transformed,
+    transformed_many,
+)
 
 SCORE = st.one_of(
     st.just(0.0), st.floats(0, 1e6), st.floats(0, 8), st.sampled_from([1.0, 2.0, 4.0])
@@ -17,15 +24,17 @@ SCORE = st.one_of(
 DETECTORS = 3
 ROW = st.lists(SCORE, min_size=DETECTORS, max_size=DETECTORS)
 ROWS = st.lists(ROW, min_size=2, max_size=40)
-RULE = st.sampled_from(sorted(RULES))
+
+
+def null_of(column, *, in_bits=False):
+    levels = levels_of(sorted(column))
+    climbed = sum(climb(score, levels) for score in column)
+    return Null("1", len(column), Segment(99, 1.0), levels, climbed, in_bits=in_bits)
 
 
 def nulls_of(fits, in_bits=False):
     columns = np.array(fits).T
-    return {
-        f"d{n}": Null("1", len(fits), Segment(99, 1.0), levels_of(sorted(column)), in_bits=in_bits)
-        for n, column in enumerate(columns.tolist())
-    }
+    return {f"d{n}": null_of(column, in_bits=in_bits) for n, column in enumerate(columns.tolist())}
 
 
 def named(row):
@@ -33,8 +42,8 @@ def named(row):
 
 
 @settings(max_examples=150, deadline=None)
-@given(ROWS, ROWS, RULE, st.booleans())
-def test_no_crowd_can_be_accused_beyond_the_bound(fits, pool, rule, in_bits):
+@given(ROWS, ROWS, st.booleans())
+def test_no_crowd_can_be_accused_beyond_the_bound(fits, pool, in_bits):
     """Each of n + 1 subjects is weighed beside the n others: at most (n + 1) 2^-b reach b bits.
 
     This is exact, for any scores: it is what exchangeability is worth. The e-values of all
@@ -44,7 +53,7 @@ def test_no_crowd_can_be_accused_beyond_the_bound(fits, pool, rule, in_bits):
     total = 0.0
     for out in range(len(pool)):
         others = np.array(pool[:out] + pool[out + 1 :])
-        held = combine.fit(nulls, np.array(fits), others, rule=rule)
+        held = combine.fit(nulls, np.array(fits), others)
         bits = held.bits(named(pool[out]), nulls)
         assert 0 <= bits <= held.most + 1e-9
         total += 2.0**bits if bits > 0 else 0.0
@@ -52,11 +61,11 @@ def test_no_crowd_can_be_accused_beyond_the_bound(fits, pool, rule, in_bits):
 
 
 @settings(max_examples=150, deadline=None)
-@given(ROWS, ROWS, RULE, st.booleans(), st.tuples(ROW, ROW))
-def test_bits_never_fall_when_no_score_falls(fits, pool, rule, in_bits, rows):
+@given(ROWS, ROWS, st.booleans(), st.tuples(ROW, ROW))
+def test_bits_never_fall_when_no_score_falls(fits, pool, in_bits, rows):
     low, more = rows
     nulls = nulls_of(fits, in_bits)
-    held = combine.fit(nulls, np.array(fits), np.array(pool), rule=rule)
+    held = combine.fit(nulls, np.array(fits), np.array(pool))
     high = [a + b for a, b in zip(low, more, strict=True)]
     assert held.bits(named(high), nulls) >= held.bits(named(low), nulls) - 1e-9
     assert held.score(named(high), nulls) >= held.score(named(low), nulls) - 1e-9
@@ -64,13 +73,16 @@ def test_bits_never_fall_when_no_score_falls(fits, pool, rule, in_bits, rows):
 
 @given(st.lists(SCORE, max_size=40), st.lists(SCORE, min_size=1, max_size=20), st.booleans())
 def test_many_scores_at_once_are_the_same(fits, scores, in_bits):
-    null = Null("1", 9, Segment(99, 1.0), levels_of(sorted(fits)), in_bits=in_bits)
+    null = null_of(fits, in_bits=in_bits)
     many = null.rarities(np.array(scores))
     assert np.allclose(many, [null.rarity(score) for score in scores])
     order = np.argsort(scores)
     assert (np.diff(many[order]) >= -1e-9).all()
     earned = transformed_many(np.array(scores), null.levels)
     assert np.allclose(earned, [transformed(score, null.levels) for score in scores])
+    climbed = climbs(np.array(scores), null.levels)
+    assert np.allclose(climbed, [climb(score, null.levels) for score in scores])
+    assert (climbed >= earned * (1 - 1e-9)).all()
 
 
 def test_realised_false_positives_keep_the_bound():
@@ -86,10 +98,7 @@ def test_realised_false_positives_keep_the_bound():
         kind = rng.random((181, 1)) < 0.1  # a tenth does what is looked for, honestly
         scores = rng.pareto(1.5, (181, 6)) * (0.2 + 3 * kind) * (rng.random((181, 6)) < 0.4)
         fits, pool, one = scores[:60], scores[60:180], scores[180]
-        nulls = {
-            f"d{n}": Null("1", 60, Segment(120, 1.0), levels_of(sorted(fits[:, n].tolist())))
-            for n in range(6)
-        }
+        nulls = nulls_of(fits)
         earned = combine.fit(nulls, fits, pool).bits(named(one.tolist()), nulls)
         for level in bits:
             reached[level] += earned >= level

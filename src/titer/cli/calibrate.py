@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     from titer.detect.calibration import fit
     from titer.detect.plugins import detectors
     from titer.gateway.assembly import keep_calibration, make_sketcher
-    from titer.gateway.feeds import Feed
+    from titer.gateway.feeds import Feed, Options
     from titer.gateway.networks import load as load_networks
     from titer.gateway.recorded import recorded, suspects
 
@@ -64,7 +64,10 @@ def run(arguments: argparse.Namespace) -> int:
             if not arguments.logs:
                 yield from recorded(data)
                 return
-            feed = Feed(sketcher=sketcher, pseudonyms=pseudonyms, watch=watch, networks=networks)
+            feed = Feed(
+                sketcher=sketcher, pseudonyms=pseudonyms, watch=watch, networks=networks,
+                options=Options(once=True),
+            )  # fmt: skip
             reports.append(feed.report)
             for batch in feed.batches(arguments.logs):
                 yield from batch
@@ -88,11 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
         "excluded": len(excluded),
         "bad_lines": reports[-1].bad if reports else 0,
         "notes": reports[-1].notes if reports else [],
-        "combination": {
-            "rule": combination.rule,
-            "of": combination.detectors,
-            **_figures(combination),
-        },
+        "combination": {"of": combination.detectors, **_figures(combination)},
         "detectors": [
             {"detector": name, "version": null.version, **_figures(null)}
             for name, null in made.detectors.items()
@@ -163,7 +162,7 @@ def _lines(out: dict[str, Any]) -> list[str]:
         + ("" if d["detector"] in together["of"] else "; too few, left out of the combination")
         for d in out["detectors"]
     ]
-    lines.append(f"  together ({together['rule']}): {_row(together)}")
+    lines.append(f"  all together: {_row(together)}")
     lines += [
         f"  tier {tier}: {n} subjects, bits <= {math.log2(n + 1):.2f}, compared with itself"
         for tier, n in together["tiers"].items()

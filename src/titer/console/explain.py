@@ -30,7 +30,6 @@ class Together(msgspec.Struct, frozen=True):
     score: float
     bits: float
     attention: float
-    rule: str
     of: tuple[str, ...]
     n: int
     smallest_alpha: float
@@ -119,8 +118,8 @@ class Explanation(msgspec.Struct, frozen=True):
 def _said(together: Together) -> str:
     """All detectors together, with their null, in words."""
     beside = (
-        f"combined score {together.score:.1f} of {len(together.of)} detectors "
-        f"({together.rule}), beside {together.n} honest subjects of calibration "
+        f"combined score {together.score:.1f} of {', '.join(together.of)}, beside "
+        f"{together.n} honest subjects of calibration "
         f"{together.calibration}, version {together.version}, which supports alpha "
         f"{together.smallest_alpha:.2g} at least"
     )
@@ -242,7 +241,6 @@ def _together(
         held.combination.score(scores, held.detectors),
         0.0 if held.default else worth,
         worth if held.default else 0.0,
-        held.combination.rule,
         tuple(d for d in held.combination.detectors if d in scores),
         held.combination.segment(tier).n,
         held.smallest_alpha,

@@ -32,6 +32,7 @@ with all.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Self
 
@@ -43,7 +44,7 @@ from titer.core.errors import InputError
 from titer.core.nouns import Card, Exchange
 from titer.detect import combine
 from titer.detect.combine import SEGMENT, Combination
-from titer.detect.null import Floats, Null, Segment, levels_of, segment, transformed
+from titer.detect.null import Floats, Null, Segment, climb, levels_of, segment, transformed
 
 __all__ = ["SEGMENT", "Calibration", "Null", "Segment", "fit", "load", "transformed"]
 
@@ -166,9 +167,7 @@ def load(text: str | bytes) -> Calibration:
     if found.id != _id(found):
         raise InputError("the calibration was changed after it was made; run `titer calibrate`")
     combination = found.combination
-    known = combination.rule in combine.RULES and found.detectors.keys() >= set(
-        combination.detectors
-    )
+    known = found.detectors.keys() >= set(combination.detectors)
     rows: tuple[Null | Combination, ...] = (*found.detectors.values(), combination)
     sums = [x for row in rows for x in (row.everyone, *row.tiers.values())]
     rising = all(list(row.levels) == sorted(row.levels) for row in rows)
@@ -184,7 +183,6 @@ def fit(
     seed: int,
     share: float = 1 / 3,
     exclude: Collection[str] = frozenset(),
-    rule: str = combine.RULE,
 ) -> Calibration:
     """Fits detectors to an operator's own log, in two passes.
 
@@ -228,13 +226,13 @@ def fit(
         horizon=horizon,
         exchanges=log.count,
         detectors=nulls,
-        combination=_combination(log, nulls, fits, scores, rule),
+        combination=_combination(log, nulls, fits, scores),
     )
     return msgspec.structs.replace(found, id=_id(found))
 
 
 def _combination(
-    log: _Log, nulls: dict[str, Null], fits: list[_Half], scores: list[_Half], rule: str
+    log: _Log, nulls: dict[str, Null], fits: list[_Half], scores: list[_Half]
 ) -> Combination:
     """The combination of the detectors that enough subjects scored, over all subjects."""
     taken = [at for at, null in enumerate(nulls.values()) if null.everyone.n >= FEWEST]
@@ -251,7 +249,6 @@ def _combination(
         rows(fits, fitting),
         rows(scores, scoring),
         [log.tiers[s] for s in scoring],
-        rule=rule,
         top=TOP,
     )
 
@@ -345,6 +342,7 @@ def _null(
         fitted=len(fits.scores),
         everyone=segment(earned.values()),
         levels=levels,
+        climbed=math.fsum(climb(score, levels) for score in fits.scores.values()),
         params=params,
         tiers={t: segment(v) for t, v in sorted(tiers.items()) if t and len(v) >= SEGMENT},
         top=tuple(sorted(scores.scores.values(), reverse=True)[:TOP]),

@@ -3,21 +3,23 @@
 Averaging the e-values of s detectors costs log2 s bits when one of them speaks: 3.8 for fourteen.
 Instead:
 
-1. Each score becomes a rarity: about -log2 of the share of the fit half with a higher one
-   (`Null.rarity`). Raw scores of different detectors mean different things; rarities do not.
-2. `RULE` makes one number of a subject's rarities. It never falls when none of them does, so that
-   the combination of running maxima is itself a running maximum.
-3. One split-conformal step turns that number into bits: the same subjects score it who score the
-   detectors alone, and the rarities came from the fit half only. The e-value is valid whatever
-   the rule and however the detectors depend on each other (titer.detect.calibration, 3).
+1. Each score becomes a rarity: its conformal bits beside the fit half (`Null.rarity`). Raw scores
+   of different detectors mean different things; rarities do not.
+2. The combined score is the sum of 2^rarity - 1 over all detectors: the sum of their e-values,
+   were rarities evidence. It never falls when none of the scores does, so that the combination
+   of running maxima is itself a running maximum.
+3. One split-conformal step turns it into bits: the same subjects score it who score the
+   detectors alone, and the rarities came from the fit half only. That e-value is valid whatever
+   was done in 1 and 2 and however the detectors depend on each other
+   (titer.detect.calibration, 3).
 
-Rules that were tried, and why this one: docs/adr/0009-one-combined-score.md.
+What else was tried for 1 and 2, and what it lost: docs/adr/0009-one-combined-score.md.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -36,56 +38,6 @@ from titer.detect.null import (
 #: Subjects of one tier from which it is compared with itself alone.
 SEGMENT = 200
 
-#: Rarity that everybody has somewhere: 1 in 2 subjects exceeds it, in each detector.
-COMMON = 1.0
-
-
-def largest(rarities: Floats) -> Floats:
-    """The rarest score alone. Axis -1 are the detectors, here and below."""
-    found: Floats = rarities.max(axis=-1, initial=0.0)
-    return found
-
-
-def excess(rarities: Floats) -> Floats:
-    """The sum of what each rarity has beyond `COMMON`."""
-    found: Floats = np.maximum(rarities - COMMON, 0.0).sum(axis=-1)
-    return found
-
-
-def log_mean_exp(rarities: Floats) -> Floats:
-    """log2 of the mean of 2^rarity: the average of e-values, were rarities bits."""
-    top = rarities.max(axis=-1, initial=0.0)
-    found: Floats = np.maximum(
-        top + np.log2(np.exp2(rarities - top[..., None]).mean(axis=-1)), 0.0
-    )
-    return found
-
-
-def two_largest(rarities: Floats) -> Floats:
-    """The sum of the two rarest scores."""
-    if rarities.shape[-1] < 2:
-        return excess(rarities + COMMON)
-    found: Floats = np.sort(rarities, axis=-1)[..., -2:].sum(axis=-1)
-    return found
-
-
-def largest_and_half(rarities: Floats) -> Floats:
-    """The rarest score, half of the next, a quarter of the one after: 2^-k of the k-th."""
-    ranked = np.sort(rarities, axis=-1)[..., ::-1]
-    found: Floats = (ranked * 0.5 ** np.arange(ranked.shape[-1])).sum(axis=-1)
-    return found
-
-
-RULES: dict[str, Callable[[Floats], Floats]] = {
-    "largest": largest,
-    "excess": excess,
-    "log mean exp": log_mean_exp,
-    "two largest": two_largest,
-    "halving": largest_and_half,
-}
-#: The rule of new calibrations; a calibration names the one that it was made with.
-RULE = "halving"
-
 
 class Combination(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What calibration knows about the combined score.
@@ -94,7 +46,6 @@ class Combination(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `tiers` and `top` are as in `Null`, of the combined score.
     """
 
-    rule: str
     detectors: tuple[str, ...]
     fitted: int
     everyone: Segment
@@ -113,8 +64,9 @@ class Combination(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def score(self, scores: Mapping[str, float], nulls: Mapping[str, Null]) -> float:
         """The combined score of raw scores by detector; an absent one is 0."""
-        rare = [nulls[d].rarity(scores.get(d, 0.0)) for d in self.detectors]
-        return float(RULES[self.rule](np.array(rare)))
+        return math.fsum(
+            math.exp2(nulls[d].rarity(scores[d])) - 1.0 for d in self.detectors if d in scores
+        )
 
     def bits(
         self, scores: Mapping[str, float], nulls: Mapping[str, Null], tier: str = ""
@@ -131,9 +83,14 @@ class Combination(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         bits = conformal_bits(transformed(combined, self.levels), held.total, held.n)
         return min(bits, claim(scores, {d: nulls[d] for d in self.detectors}))
 
-    def scores(self, scores: Floats, nulls: Mapping[str, Null]) -> Floats:
-        """`score` of many subjects: a row each, a column for each of `detectors`."""
-        return RULES[self.rule](rarities(scores, [nulls[d] for d in self.detectors]))
+    def scores(self, scores: Floats, nulls: Mapping[str, Null], *, own: bool = False) -> Floats:
+        """`score` of many subjects: a row each, a column for each of `detectors`. `own` are the
+        fit half itself.
+        """
+        total = np.zeros(len(scores))
+        for column, name in enumerate(self.detectors):
+            total += np.exp2(nulls[name].rarities(scores[:, column], own=own)) - 1.0
+        return total
 
     def bits_many(self, scores: Floats, nulls: Mapping[str, Null], tier: str = "") -> Floats:
         """`bits` of many subjects of one tier; a million rows take about a second."""
@@ -147,12 +104,6 @@ class Combination(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             claimed += raw if nulls[name].in_bits else np.where(raw > 0, math.inf, 0.0)
         found: Floats = np.minimum(np.maximum(bits, 0.0), claimed)
         return found
-
-
-def rarities(scores: Floats, nulls: Sequence[Null]) -> Floats:
-    """The rarity of every score: a row a subject, a column a detector."""
-    columns = [null.rarities(scores[:, column]) for column, null in enumerate(nulls)]
-    return np.stack(columns, axis=-1) if columns else np.zeros((len(scores), 0))
 
 
 def claim(scores: Mapping[str, float], nulls: Mapping[str, Null]) -> float:
@@ -171,7 +122,6 @@ def fit(
     scored: Floats,
     tiers: Sequence[str] = (),
     *,
-    rule: str = RULE,
     top: int = 8,
 ) -> Combination:
     """The combination of detectors under their nulls.
@@ -179,15 +129,14 @@ def fit(
     `fits` and `scored` hold a row for each subject of the fit and of the score half, a column
     for each of `nulls`; `tiers` name the tier of each row of `scored`.
     """
-    draft = Combination(rule, tuple(nulls), len(fits), Segment(0, 0.0))
-    levels = levels_of(np.sort(draft.scores(fits, nulls)).tolist())
+    draft = Combination(tuple(nulls), len(fits), Segment(0, 0.0))
+    levels = levels_of(np.sort(draft.scores(fits, nulls, own=True)).tolist())
     combined = draft.scores(scored, nulls)
     earned = transformed_many(combined, levels).tolist()
     by_tier: dict[str, list[float]] = {}
     for tier, value in zip(tiers, earned, strict=bool(tiers)):
         by_tier.setdefault(tier, []).append(value)
     return Combination(
-        rule,
         tuple(nulls),
         len(fits),
         segment(earned),

@@ -30,14 +30,16 @@ class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Null(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What calibration knows about one detector's scores under honest conduct.
 
-    `levels[j]` is the raw score that 1 in 2^(j+1) of the fit half exceeded; `params` what the
-    detector itself learnt; `top` the highest raw scores of the score half.
+    `levels[j]` is the raw score that 1 in 2^(j+1) of the fit half exceeded, `fitted` their number
+    and `climbed` the sum of theirs (`climbs`); `params` what the detector itself learnt; `top`
+    the highest raw scores of the score half.
     """
 
     version: str
     fitted: int
     everyone: Segment
     levels: tuple[float, ...] = ()
+    climbed: float = 0.0
     params: dict[str, tuple[float, ...]] = {}
     tiers: dict[str, Segment] = {}
     top: tuple[float, ...] = ()
@@ -55,34 +57,63 @@ class Null(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return min(bits, score) if self.in_bits else bits
 
     def rarity(self, score: float) -> float:
-        """About -log2 of the share of the fit half with a higher score; never falls with it.
+        """How unusual a raw score is beside the fit half, in bits (>= 0); never falls with it.
 
-        Between two levels it is interpolated; above the highest it grows by one for every
-        doubling. A score that is in bits is never rarer than it claims.
+        As `bits`, but of those who set the levels, and smooth between levels: not valid as
+        evidence, and so of use before the step that is.
         """
-        if score <= 0:
-            return 0.0
-        levels = self.levels
-        passed = bisect_left(levels, score)
-        if passed == len(levels):
-            top = levels[-1] if levels else 0.0
-            rare = passed + math.log2(1.0 + (score - top) / max(top, 1.0))
-        else:
-            low = levels[passed - 1] if passed else 0.0
-            rare = passed + (score - low) / (levels[passed] - low)
+        rare = conformal_bits(climb(score, self.levels), self.climbed, self.fitted)
         return min(rare, score) if self.in_bits else rare
 
-    def rarities(self, scores: Floats) -> Floats:
-        """`rarity` of many scores at once."""
-        levels = np.asarray(self.levels, dtype=np.float64)
-        passed = np.searchsorted(levels, scores, side="left")
-        low = np.concatenate(((0.0,), levels))[passed]
-        high = np.append(levels, math.inf)[passed]
-        beyond = passed == len(levels)
-        over = np.log2(1.0 + np.maximum(scores - low, 0.0) / np.maximum(low, 1.0))
-        inside = (scores - low) / np.where(beyond | (high <= low), 1.0, high - low)
-        rare: Floats = np.where(scores > 0, passed + np.where(beyond, over, inside), 0.0)
-        return np.minimum(rare, scores) if self.in_bits else rare
+    def rarities(self, scores: Floats, *, own: bool = False) -> Floats:
+        """`rarity` of many scores at once; `own` are those of the fit half itself, each of whom
+        is held beside the others.
+        """
+        climbed = climbs(scores, self.levels)
+        n = self.fitted - own
+        total = np.maximum(self.climbed + (0.0 if own else climbed), 1e-300)
+        rare = np.log2(np.maximum((n + 1) * climbed / total, 1.0))
+        rare[scores <= 0] = 0.0
+        found: Floats = np.minimum(rare, scores) if self.in_bits else rare
+        return found
+
+
+def climb(score: float, levels: Sequence[float]) -> float:
+    """`transformed`, but rising smoothly from one level to the next (geometrically)."""
+    if score <= 0:
+        return 0.0
+    if not levels:
+        return score
+    top = len(levels)
+    passed = bisect_left(levels, score)
+    if passed == top:
+        above = (score - levels[-1]) / max(levels[-1], 1.0)
+        return _step(passed, top) * min(1.0 + above, REACH) ** 3
+    low = levels[passed - 1] if passed else 0.0
+    part = (score - low) / (levels[passed] - low)
+    return math.pow(_step(passed, top), 1.0 - part) * math.pow(_step(passed + 1, top), part)
+
+
+def climbs(scores: Floats, levels: Sequence[float]) -> Floats:
+    """`climb` of many scores at once."""
+    if not levels:
+        return np.maximum(scores, 0.0)
+    top = len(levels)
+    steps = np.log2([_step(passed, top) for passed in range(top + 1)])
+    at = np.array([0.0, *levels])
+    passed = np.searchsorted(at[1:], scores, side="left")
+    low, high = at[passed], at[np.minimum(passed + 1, top)]
+    part = (scores - low) / np.where(high > low, high - low, 1.0)
+    rise = (steps[np.minimum(passed + 1, top)] - steps[passed]) * part
+    above = np.maximum(scores - levels[-1], 0.0) / max(levels[-1], 1.0)
+    climbed = np.exp2(steps[passed] + rise) * np.minimum(1.0 + above, REACH) ** 3
+    found: Floats = np.where(scores > 0, climbed, 0.0)
+    return found
+
+
+def _step(passed: int, top: int) -> float:
+    """What exceeding so many of `top` levels earns: 2^-top, and 4^j 2^-top for the j-th one."""
+    return float((1 + (4 ** (passed + 1) - 4) // 3) / 2**top)
 
 
 def transformed(score: float, levels: Sequence[float]) -> float:
@@ -95,10 +126,8 @@ def transformed(score: float, levels: Sequence[float]) -> float:
         return 0.0
     if not levels:
         return score
-    top = len(levels)
-    earned = sum(4.0 ** (j + 1) / 2.0**top for j, level in enumerate(levels) if score > level)
     # Below every level a positive score is still worth more than none.
-    earned += 2.0**-top
+    earned = _step(bisect_left(levels, score), len(levels))
     above = max(0.0, score - levels[-1]) / max(levels[-1], 1.0)
     return earned * min(1.0 + above, REACH) ** 3
 
@@ -107,9 +136,8 @@ def transformed_many(scores: Floats, levels: Sequence[float]) -> Floats:
     """`transformed` of many scores at once."""
     if not levels:
         return np.maximum(scores, 0.0)
-    top = len(levels)
-    steps = np.concatenate(((0.0,), np.cumsum(4.0 ** np.arange(1, top + 1) / 2.0**top)))
-    earned = steps[np.searchsorted(np.asarray(levels), scores, side="left")] + 2.0**-top
+    steps = np.array([_step(passed, len(levels)) for passed in range(len(levels) + 1)])
+    earned = steps[np.searchsorted(np.asarray(levels), scores, side="left")]
     above = np.maximum(0.0, scores - levels[-1]) / max(levels[-1], 1.0)
     found: Floats = np.where(scores > 0, earned * np.minimum(1.0 + above, REACH) ** 3, 0.0)
     return found

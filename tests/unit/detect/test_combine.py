@@ -1,4 +1,4 @@
-"""The combined score: rules, who takes part, what it is worth, and what it may never be."""
+"""The combined score: rarities, who takes part, what it is worth, and what it may never be."""
 
 import math
 
@@ -9,9 +9,8 @@ import pytest
 from titer.core.nouns import Principal
 from titer.detect import combine
 from titer.detect.calibration import SEGMENT, fit
-from titer.detect.combine import RULES, Combination
 from titer.detect.frames import Frames
-from titer.detect.null import Null, Segment
+from titer.detect.null import Null, Segment, climb, climbs, levels_of
 from titer.detect.parameters import Parameters
 from titer.testing import population
 
@@ -19,7 +18,8 @@ RNG = np.random.default_rng(5)
 
 
 def null(levels=(1.0, 2.0, 4.0), **changes):
-    return Null(version="1", fitted=8, everyone=Segment(30, 40.0), levels=levels, **changes)
+    held = {"fitted": 8, "climbed": 8.0} | changes
+    return Null(version="1", everyone=Segment(30, 40.0), levels=levels, **held)
 
 
 def pool(rows, columns):
@@ -29,46 +29,57 @@ def pool(rows, columns):
     return np.where(RNG.random((rows, columns)) < 0.3, scores, 0.0)
 
 
+def of(column):
+    """The null that a fit half's scores make."""
+    levels = levels_of(sorted(column.tolist()))
+    return null(levels, fitted=len(column), climbed=float(climbs(column, levels).sum()))
+
+
 def made(detectors=4, fits=300, scored=600, **changes):
-    nulls = {
-        f"d{n}": null(tuple(np.quantile(pool(500, 1), [0.5, 0.75, 0.875, 0.94, 0.97, 0.985])))
-        for n in range(detectors)
-    }
-    held = combine.fit(nulls, pool(fits, detectors), pool(scored, detectors), **changes)
+    half = pool(fits, detectors)
+    nulls = {f"d{n}": of(half[:, n]) for n in range(detectors)}
+    held = combine.fit(nulls, half, pool(scored, detectors), **changes)
     return held, nulls
 
 
-def test_a_rarity_counts_halvings_of_the_honest():
+def test_a_rarity_is_bits_beside_the_fit_half():
     one = null()
     assert one.rarity(0.0) == 0.0
-    assert one.rarity(0.5) == 0.5
-    assert one.rarity(1.0) == 1.0
-    assert one.rarity(3.0) == 2.5
-    assert one.rarity(4.0) == 3.0
-    assert one.rarity(8.0) == 4.0
-    assert one.rarity(1e6) > 20
-    assert null(levels=()).rarity(3.0) == 2.0
-    assert null(levels=(0.0, 0.0, 0.0)).rarity(1.0) == 4.0
-    assert null(levels=(0.0, 0.0, 0.0), in_bits=True).rarity(1.0) == 1.0
+    assert [round(one.rarity(score), 2) for score in (1.0, 2.0, 4.0)] == [0.0, 1.15, 2.36]
+    assert 1.15 < one.rarity(3.0) < 2.36  # smooth between two levels
+    assert 2.36 < one.rarity(5.0) < one.rarity(16.0) <= math.log2(9)
+    assert one.rarity(16.0) == one.rarity(1e300)
+    assert null(levels=(), climbed=5.0).rarity(3.0) == pytest.approx(math.log2(9 * 3 / 8))
+    unheard = {"levels": (0.0, 0.0, 0.0), "climbed": 0.0}
+    assert null(**unheard).rarity(0.1) == pytest.approx(math.log2(9))
+    assert null(**unheard, in_bits=True).rarity(0.1) == 0.1
 
 
-def test_rules_say_what_their_names_say():
-    rare = np.array([[3.0, 0.0, 5.0, 0.5], [0.0, 0.0, 0.0, 0.0]])
-    assert RULES["largest"](rare).tolist() == [5.0, 0.0]
-    assert RULES["excess"](rare).tolist() == [6.0, 0.0]
-    assert RULES["two largest"](rare).tolist() == [8.0, 0.0]
-    assert RULES["halving"](rare).tolist() == [5 + 1.5 + 0.125, 0.0]
-    expected = math.log2((8 + 1 + 32 + 2**0.5) / 4)
-    assert RULES["log mean exp"](rare).tolist() == pytest.approx([expected, 0.0])
-    for rule in RULES.values():
-        assert rule(rare[:, :1]).shape == (2,)
+def test_a_fit_subject_is_held_beside_the_others():
+    scores = np.array([0.0, 0.0, 1.0, 2.0, 8.0])
+    levels = (1.0, 2.0)
+    total = climbs(scores, levels).sum()
+    one = null(levels, fitted=5, climbed=total)
+    assert one.rarities(scores, own=True)[4] == pytest.approx(
+        null(levels, fitted=4, climbed=total - climb(8.0, levels)).rarity(8.0)
+    )
+
+
+def test_the_combined_score_adds_what_is_rare():
+    nulls = {"a": null(), "b": null()}
+    held = combine.fit(nulls, np.zeros((9, 2)), np.zeros((9, 2)))
+    alone = held.score({"a": 3.0}, nulls)
+    assert alone == pytest.approx(2 ** nulls["a"].rarity(3.0) - 1)
+    assert held.score({"a": 3.0, "b": 3.0}, nulls) == pytest.approx(2 * alone)
+    assert held.score({"a": 3.0, "b": 0.0, "c": 99.0}, nulls) == alone
+    assert held.score({}, nulls) == 0.0
 
 
 def test_it_costs_nothing_to_listen_to_silent_detectors():
     """Thirteen detectors that never speak leave the bits of the fourteenth as they are."""
     fits, scored = pool(600, 1), pool(1200, 1)
-    one = {"d": null(tuple(np.quantile(fits, [0.5, 0.75, 0.875, 0.94, 0.97, 0.985])))}
-    many = one | {f"s{n}": null(levels=(0.0,) * 9) for n in range(13)}
+    one = {"d": of(fits[:, 0])}
+    many = one | {f"s{n}": of(np.zeros(600)) for n in range(13)}
     silent = np.zeros((600, 13)), np.zeros((1200, 13))
     alone = combine.fit(one, fits, scored)
     beside = combine.fit(many, np.hstack([fits, silent[0]]), np.hstack([scored, silent[1]]))
@@ -79,17 +90,17 @@ def test_it_costs_nothing_to_listen_to_silent_detectors():
 
 
 def test_many_at_once_are_worth_what_each_is():
-    for rule in RULES:
-        held, nulls = made(rule=rule)
-        rows = np.vstack([pool(50, 4), np.zeros((1, 4)), np.full((1, 4), 1e12)])
-        one_by_one = [
-            held.bits(dict(zip(held.detectors, row.tolist(), strict=True)), nulls) for row in rows
-        ]
-        assert held.bits_many(rows, nulls) == pytest.approx(one_by_one, abs=1e-6)
+    held, nulls = made()
+    rows = np.vstack([pool(50, 4), np.zeros((1, 4)), np.full((1, 4), 1e12)])
+    one_by_one = [
+        held.bits(dict(zip(held.detectors, row.tolist(), strict=True)), nulls) for row in rows
+    ]
+    assert held.bits_many(rows, nulls) == pytest.approx(one_by_one, abs=1e-6)
 
 
 def test_no_more_bits_than_scores_claim():
-    nulls = {"a": null(levels=(0.0,) * 6, in_bits=True), "b": null(levels=(0.0,) * 6)}
+    nothing = {"levels": (0.0,) * 6, "fitted": 64, "climbed": 0.0}
+    nulls = {"a": null(**nothing, in_bits=True), "b": null(**nothing)}
     quiet = np.zeros((64, 2)), np.zeros((100, 2))
     held = combine.fit(nulls, *quiet)
     assert held.bits({"a": 0.25}, nulls) == 0.25
@@ -146,18 +157,3 @@ def test_every_subject_of_the_log_takes_part():
     null_ = held.detectors["frames"]
     assert null_.fitted + null_.everyone.n == 100
     assert held.combination.fitted + held.combination.everyone.n == 140
-
-
-def test_the_average_of_many_is_what_it_replaces():
-    """At n honest subjects and s detectors the old rule could not reach what the new one can."""
-    held, nulls = made(detectors=13, scored=2000, fits=1000)
-    loud = {"d0": 1e9}
-    averaged = math.log2((2**held.most + 13) / 14)
-    assert held.bits(loud, nulls) - 1 > averaged
-
-
-def test_a_rule_must_be_known():
-    held, nulls = made()
-    with pytest.raises(KeyError):
-        msgspec.structs.replace(held, rule="guess").bits({"d0": 9.0}, nulls)
-    assert isinstance(held, Combination)
