@@ -31,14 +31,15 @@ BROADCAST = 64 << 20
 class Settings(msgspec.Struct, frozen=True):
     """How much memory Spark may take, and anything else that a cluster needs.
 
-    `driver_memory`: the driver plans and passes answers on; it keeps none of them.
-    `executor_memory`: of each executor; shuffles that do not fit go to its disk. Spark reserves
-    300 MB and uses 60 % of the rest, so that less than 1g works poorly. `more` are `spark.*`
-    settings as Spark names them, which go before ours.
+    `driver_memory` (here) and `executor_memory` (of each executor), as in "2g"; empty for what
+    `spark-defaults.conf` says, else Spark's 1g. The driver plans and passes answers on, and keeps
+    none: 1g serves a million units. An executor reserves 300 MB and uses 60 % of the rest: below
+    1g it works poorly, and what does not fit goes to its disk. `more` are `spark.*` settings, as
+    Spark names them, that go before ours.
     """
 
-    driver_memory: str = "2g"
-    executor_memory: str = "1g"
+    driver_memory: str = ""
+    executor_memory: str = ""
     more: dict[str, str] = {}
 
 
@@ -98,8 +99,6 @@ def stop(session: Any) -> None:
 
 def _settings(master: str, settings: Settings, scratch: Path, quiet: Path) -> dict[str, str]:
     ours = {
-        "spark.driver.memory": settings.driver_memory,
-        "spark.executor.memory": settings.executor_memory,
         "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={quiet.as_uri()}",
         # Answers pass through the driver in pieces; their sum is no danger to it.
         "spark.driver.maxResultSize": "0",
@@ -118,6 +117,11 @@ def _settings(master: str, settings: Settings, scratch: Path, quiet: Path) -> di
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.local.dir": str(scratch / "shuffle"),
         }
+    memory = {
+        "spark.driver.memory": settings.driver_memory,
+        "spark.executor.memory": settings.executor_memory,
+    }
+    ours |= {name: size for name, size in memory.items() if size}
     return ours | settings.more
 
 

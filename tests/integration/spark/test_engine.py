@@ -80,6 +80,12 @@ def test_what_is_wrong_is_said(cluster, source, folder, tmp_path):
     facts.seal(tmp_path / "none")
     with pytest.raises(ConfigError, match="another Spark session"):
         SparkSource(tmp_path / "none", "spark://127.0.0.1:1")
+    lost = tmp_path / "lost"
+    make_facts(lost, seed=1, rows=20)
+    with SparkSource(lost, cluster.master) as spark:
+        next(lost.glob("rows-*")).rename(lost / "elsewhere")
+        with pytest.raises(ConfigError, match=f"does every worker see {lost}"):
+            spark.clock()
 
 
 def log(*, campaign, days=range(9)):
