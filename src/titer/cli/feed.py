@@ -73,6 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
                 again=arguments.again,
                 keep_text=arguments.keep_text,
                 principal=arguments.principal,
+                once=True,
             ),
             watch=watch,
             networks=load_networks(data),

@@ -26,6 +26,7 @@ from titer.gateway.feeds.exchange import Format, Maker, Sketches
 from titer.gateway.feeds.exchange_log import ExchangeLog
 from titer.gateway.feeds.lines import Block, Reader, opened
 from titer.gateway.feeds.litellm import LiteLLM
+from titer.gateway.feeds.oddities import Oddities
 from titer.gateway.feeds.openai_jsonl import OpenAILines
 from titer.gateway.feeds.progress import Progress, Seen
 from titer.gateway.networks.places import NOWHERE, Networks
@@ -38,6 +39,10 @@ WITHOUT = {
     "request": "no readable request body: text and parameters are not weighed",
     "dialect": "an endpoint that no dialect knows: text and parameters are not weighed",
     "at": "no time: the file's time was taken, so timing is not meaningful",
+    "order": "a time of more than an hour before one read earlier: single callers are weighed in "
+    "the order of reading",
+    "ahead": "a time that is yet to come: a clock was wrong, so that timing is not meaningful",
+    "created": "a time of before the day on which their account was made: one of the two is wrong",
     "principal": "no caller named: the caller given with --principal or the file's name was taken",
 }
 
@@ -80,12 +85,15 @@ class Watch(Protocol):
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How to read. `format` "" detects per file; `principal` names callers where lines do not."""
+    """How to read. `format` "" detects per file; `principal` names callers where lines do not;
+    `once` leaves exchanges out that were read before (`oddities`).
+    """
 
     format: str = ""
     again: bool = False
     keep_text: bool = False
     principal: str = ""
+    once: bool = False
 
 
 class Feed:
@@ -115,6 +123,8 @@ class Feed:
         self._missing: Counter[str] = Counter()
         self._unknown: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
+        now = time.time_ns() // 1000
+        self._odd = Oddities(self._missing, once=options.once, now=now)
         self._done = self._total = 0
         self.names: dict[str, str] = {}
         self.report = Report()
@@ -162,7 +172,8 @@ class Feed:
         aside = self._aside(path)
         try:
             for block in _chain(first, blocks):
-                exchanges, bad = maker.many(block.lines)
+                made, bad = maker.many(block.lines)
+                exchanges = self._odd.sift(made)
                 bad = _leave_unfinished(block, bad, report)
                 self._note(block, bad, aside, report)
                 if exchanges:
@@ -263,7 +274,11 @@ class Feed:
         report.notes = [
             f"{n} of {report.exchanges} exchanges have {WITHOUT[part]}"
             for part, n in report.missing.items()
+            if part != "once"
         ]
+        if "once" in report.missing:
+            n = report.missing["once"]
+            report.notes.append(f"{n} exchanges stood in the logs more than once, and count once")
         if any(file.incomplete for file in report.files):
             report.notes.append("an unfinished last line was left for the next feed")
         report.notes += self._networks.stale(time.time_ns() // 1000)

@@ -1,0 +1,75 @@
+"""What is odd about a log as a whole: lines that repeat, days out of order, clocks that are wrong.
+
+None of it makes a line unusable; all of it is counted, so that nobody wonders about findings.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from titer.core.nouns import Exchange
+
+#: Exchanges within which a repeated line is noticed: between this many and twice as many. Shippers
+#: repeat a batch at once; 65 bytes each.
+REMEMBERED = 250_000
+#: Logs are written when a request ends, so that times go back by as long as one takes.
+LATE = 3_600_000_000
+#: How far a clock may be ahead of ours without being called wrong (microseconds).
+AHEAD = 300_000_000
+#: Accounts are dated by the day, in some time zone.
+_DAY = 86_400_000_000
+
+
+class Oddities:
+    """Looks at exchanges in the order of reading and counts into `missing` of a report.
+
+    `once` leaves out an exchange that was read before: the same caller, time, text and name. A
+    name alone would not do, for some logs let callers choose it. `now` is in microseconds.
+    """
+
+    def __init__(self, missing: Counter[str], *, once: bool, now: int) -> None:
+        self._missing = missing
+        self._once = once
+        self._ahead = now + AHEAD
+        self._latest = 0
+        self._young: set[int] = set()
+        self._old: set[int] = set()
+
+    def sift(self, exchanges: list[Exchange]) -> list[Exchange]:
+        """The exchanges, without repeats when those are to be left out."""
+        if self._once:
+            exchanges = self._without_repeats(exchanges)
+        self._times(exchanges)
+        return exchanges
+
+    def _times(self, exchanges: Sequence[Exchange]) -> None:
+        latest, late, ahead, early = self._latest, 0, 0, 0
+        for exchange in exchanges:
+            at = exchange.at
+            if at > self._ahead:  # one clock gone wrong makes nobody else late
+                ahead += 1
+            elif at >= latest:
+                latest = at
+            else:
+                late += at < latest - LATE
+            early += at < exchange.principal.created - _DAY
+        self._latest = latest
+        for what, count in (("order", late), ("ahead", ahead), ("created", early)):
+            if count:
+                self._missing[what] += count
+
+    def _without_repeats(self, exchanges: list[Exchange]) -> list[Exchange]:
+        young, old, kept = self._young, self._old, []
+        for exchange in exchanges:
+            place = hash((exchange.id, exchange.at, exchange.principal.id, exchange.sketch.exact))
+            if place in young or place in old:
+                continue
+            young.add(place)
+            kept.append(exchange)
+            if len(young) >= REMEMBERED:
+                self._old, self._young = young, set()
+                young, old = self._young, self._old
+        if len(kept) < len(exchanges):
+            self._missing["once"] += len(exchanges) - len(kept)
+        return kept
