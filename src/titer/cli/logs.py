@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, cast
 
 import msgspec
 
+import titer
 from titer.core.errors import InputError
 from titer.core.ids import Pseudonyms
 from titer.core.nouns import Exchange
@@ -211,13 +212,14 @@ def _bytes(stretch: Stretch) -> int:
 
 class _Plan(msgspec.Struct):
     key: str
+    version: str
     stretches: list[Stretch]
 
 
 def _same_plan(folder: Path, plan: list[Stretch], maker: Maker) -> None:
     """Note what is read into this folder. Raises `InputError` when it was something else."""
     path = folder / "plan.json"
-    wanted = _Plan(maker.key, plan)
+    wanted = _Plan(maker.key, titer.__version__, plan)
     try:
         known = msgspec.json.decode(path.read_bytes(), type=_Plan)
     except FileNotFoundError:
@@ -226,10 +228,12 @@ def _same_plan(folder: Path, plan: list[Stretch], maker: Maker) -> None:
     except (OSError, msgspec.DecodeError) as error:
         raise InputError(f"{path}: cannot be read; choose another directory") from error
     if known != wanted:
-        what = "was read under another key" if known.key != maker.key else "is of other logs"
-        raise InputError(
-            f"{folder}: what is there {what}, or they have changed since; choose another directory"
-        )
+        what = (
+            "was read under another key" if known.key != maker.key
+            else f"was read by version {known.version}" if known.version != wanted.version
+            else "is of other logs, or they have changed since"
+        )  # fmt: skip
+        raise InputError(f"{folder}: what is there {what}; choose another directory")
 
 
 def _note(folder: Path, stretch: Stretch) -> Path:
@@ -279,12 +283,11 @@ def _read(
         return cast("Done", known)
     writer.close(feed.names)
     report = feed.report
-    plain = {f"{n} of {report.exchanges} exchanges have {WITHOUT[m]}"
-             for m, n in report.missing.items()}  # fmt: skip
     done = Done(
         report.exchanges, report.bad, report.missing,
         any(file.incomplete for file in report.files),
-        [note for note in report.notes if note not in plain and "unfinished" not in note],
+        # Those that count are made anew for all stretches together (`told`).
+        [n for n in report.notes if not n[0].isdigit() and "unfinished" not in n],
     )  # fmt: skip
     if stretch.path != "-":
         _put(_note(folder, stretch), msgspec.json.encode(done))
