@@ -1,13 +1,19 @@
-"""Which rule puts detectors' rarities together: power at a fixed realised false positive rate.
+"""Which rule puts the scores of all detectors together: power at fixed false positives.
 
     python -m evals.combination            # tune sources only; needs ../shared/data
     python -m evals.combination --quick    # smaller, for a look; writes nothing
 
 Never looks at `report` sources. Two honest crowds of the `tune` side (`accounts.py`): one to
-calibrate on, one to set the threshold of each rule at which 1 % and 0.3 % of *it* are accused. Then
-keys that harvest with one template at 100, 50 and 25 % of their traffic are weighed; a rule is
-judged by how many it accuses within 20, 60 and 150 exchanges, and in all. Beside the rules: each
-detector alone, and the average of the detectors' e-values, which is what titer did before.
+calibrate on, one to count false positives in. Keys that harvest with one template at 100, 50 and
+25 % of their traffic are weighed; a rule is judged by the share of them that it accuses within 20,
+60, 150 and 600 exchanges (the sum over these and over the mixes: 12 is all at once), at the score
+that accuses 1 %, 0.3 % and 0.1 % of the honest crowd, and at the bits that calibration gives. All
+is averaged over splits of the calibration crowd into fit and score half, since one honest
+subject more or less near the top moves every figure.
+
+A rule is a rarity for each detector (`e`: bits beside the fit half, as titer does; `rank`: minus
+log2 of the share with a higher score, log growth beyond) and a sum. Beside the rules: each
+detector alone, and the average of calibrated e-values, which is what titer did before.
 
 Detectors that need what these accounts do not carry (origins, denied parameters) are silent: they
 cost a rule what silent detectors cost.
@@ -17,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,14 +35,15 @@ from evals.accounts import DATA
 from evals.frames_coverage import SEED, crowd, harvesters
 from titer.core.nouns import Exchange
 from titer.detect.calibration import Calibration, fit
-from titer.detect.combine import RULES, rarities
-from titer.detect.null import transformed_many
+from titer.detect.null import Null, Segment, climbs, levels_of, transformed_many
 from titer.detect.plugins import detectors
 
 RESULT = Path(__file__).with_name("combination.json")
 MIXES = (1.0, 0.5, 0.25)
-RATES = (1e-2, 3e-3)
+RATES = (1e-2, 3e-3, 1e-3)
+BITS = (5.0, 7.0, 8.5, 9.3)
 WITHIN = (20, 60, 150, 600)
+SPLITS = 6
 
 
 class Rise(msgspec.Struct):
@@ -45,8 +53,8 @@ class Rise(msgspec.Struct):
     scores: list[list[float]]
 
 
-def paths(calibration: Calibration, log: Sequence[Exchange]) -> list[Rise]:
-    """The path of every subject of a log, in the order of their first exchange."""
+def rises(calibration: Calibration, log: Sequence[Exchange]) -> list[Rise]:
+    """Every subject of a log, in the order of their first exchange."""
     names = calibration.combination.detectors
     ready = [d for d in calibration.fit_detectors(detectors()) if d.card.name in names]
     order = {name: column for column, name in enumerate(names)}
@@ -75,60 +83,178 @@ def paths(calibration: Calibration, log: Sequence[Exchange]) -> list[Rise]:
     return list(found.values())
 
 
-def statistics(calibration: Calibration) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
-    """Every statistic that is compared, of rows of raw scores."""
-    nulls = [calibration.detectors[d] for d in calibration.combination.detectors]
+def by_rank(null: Null, scores: np.ndarray) -> np.ndarray:
+    """About -log2 of the share of the fit half with a higher score."""
+    levels = np.array(null.levels)
+    passed = np.searchsorted(levels, scores, side="left")
+    at = np.array([0.0, *levels])
+    low, high = at[passed], at[np.minimum(passed + 1, len(levels))]
+    inside = (scores - low) / np.where(high > low, high - low, 1.0)
+    beyond = np.log2(1.0 + np.maximum(scores - levels[-1], 0.0) / max(levels[-1], 1.0))
+    rare = np.where(scores > 0, passed + np.where(passed == len(levels), beyond, inside), 0.0)
+    return np.minimum(rare, scores) if null.in_bits else rare
 
-    def averaged(scores: np.ndarray) -> np.ndarray:
-        total = np.full(len(scores), 1.0)  # the hunt, silent
-        for column, null in enumerate(nulls):
-            earned = transformed_many(scores[:, column], null.levels)
-            held = null.everyone
+
+def sum_of_e(rare: np.ndarray) -> np.ndarray:
+    return (np.exp2(rare) - 1).sum(axis=-1)
+
+
+def sum_of_roots(rare: np.ndarray) -> np.ndarray:
+    return (np.exp2(rare / 2) - 1).sum(axis=-1) ** 2
+
+
+def largest(rare: np.ndarray) -> np.ndarray:
+    return np.exp2(rare.max(axis=-1)) - 1
+
+
+def excess(rare: np.ndarray) -> np.ndarray:
+    """The product of the e-values beyond 1 bit, nearly: right if detectors were independent."""
+    return np.exp2(np.maximum(rare - 1, 0).sum(axis=-1)) - 1 + 1e-3 * rare.max(axis=-1)
+
+
+def two_largest(rare: np.ndarray) -> np.ndarray:
+    return np.exp2(np.sort(rare, axis=-1)[..., -2:].sum(axis=-1)) - 1
+
+
+def halving(rare: np.ndarray) -> np.ndarray:
+    """The largest, half of the next, a quarter of the one after."""
+    ranked = np.sort(rare, axis=-1)[..., ::-1]
+    return np.exp2((ranked * 0.5 ** np.arange(rare.shape[-1])).sum(axis=-1)) - 1
+
+
+def norm_of_bits(rare: np.ndarray) -> np.ndarray:
+    return np.exp2((rare**4).sum(axis=-1) ** 0.25) - 1
+
+
+RULES = (
+    sum_of_e, sum_of_roots, norm_of_bits, largest, halving, two_largest, excess,
+)  # fmt: skip
+Statistic = Callable[[np.ndarray], np.ndarray]
+
+
+class Split:
+    """Every statistic after one split of the calibration crowd: its values, and its bits."""
+
+    def __init__(self, calibration: Calibration, rows: np.ndarray, seed: int) -> None:
+        fits = np.random.default_rng(seed).random(len(rows)) < 1 / 3
+        self.fits, self.scored = rows[fits], rows[~fits]
+        self.nulls, self.names = [], calibration.combination.detectors
+        for column, name in enumerate(self.names):
+            levels = levels_of(sorted(self.fits[:, column].tolist()))
+            self.nulls.append(
+                msgspec.structs.replace(
+                    calibration.detectors[name],
+                    levels=levels,
+                    fitted=len(self.fits),
+                    climbed=float(climbs(self.fits[:, column], levels).sum()),
+                    everyone=_segment(self.scored[:, column], levels),
+                )
+            )
+
+    def statistics(self) -> dict[str, tuple[Statistic, Statistic]]:
+        """By name: the statistic, and the bits that calibration gives it."""
+        out: dict[str, tuple[Statistic, Statistic]] = {}
+        for kind, rarity in (("e", Null.rarities), ("rank", by_rank)):
+            for rule in RULES:
+
+                def value(scores, rarity=rarity, rule=rule):
+                    columns = [rarity(null, scores[:, n]) for n, null in enumerate(self.nulls)]
+                    return rule(np.stack(columns, axis=-1))
+
+                out[f"{rule.__name__.replace('_', ' ')}, {kind}"] = value, self._bits(value)
+        out["averaged e-values (before)"] = self._averaged, self._averaged
+        for column, null in enumerate(self.nulls):
+
+            def alone(scores, column=column):
+                return scores[:, column]
+
+            def bits(scores, column=column, null=null):
+                return _conformal(null, scores[:, column])
+
+            out[f"alone: {self.names[column]}"] = alone, bits
+        return out
+
+    def _bits(self, value: Statistic) -> Statistic:
+        levels = levels_of(np.sort(value(self.fits)).tolist())
+        held = _segment(value(self.scored), levels)
+
+        def bits(scores: np.ndarray) -> np.ndarray:
+            earned = transformed_many(value(scores), levels)
             e = (held.n + 1) * earned / np.maximum(held.total + earned, 1e-300)
-            if null.in_bits:
-                e = np.minimum(e, 2.0 ** scores[:, column])
-            total += np.maximum(e, 1.0)
-        return total
+            return np.log2(np.maximum(e, 1.0))
 
-    out: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-        f"rule: {name}": lambda scores, rule=rule: rule(rarities(scores, nulls))
-        for name, rule in RULES.items()
-    }
-    out["averaged e-values"] = averaged
-    for column, name in enumerate(calibration.combination.detectors):
-        out[f"alone: {name}"] = lambda scores, column=column: scores[:, column]
-    return out
+        return bits
+
+    def _averaged(self, scores: np.ndarray) -> np.ndarray:
+        """Bits of the average of the detectors' e-values, the hunt's silent one among them."""
+        each = [_conformal(null, scores[:, n]) for n, null in enumerate(self.nulls)]
+        return np.log2((np.exp2(each).sum(axis=0) + 1) / (len(each) + 1))
 
 
-def firsts(found: Sequence[Rise], values: list[np.ndarray], threshold: float) -> list[int]:
-    """After how many exchanges each subject is above the threshold; 10^9 for never."""
-    out = []
-    for path, value in zip(found, values, strict=True):
-        above = np.flatnonzero(value > threshold)
-        out.append(path.at[above[0]] if len(above) else 10**9)
-    return out
+def _segment(scores: np.ndarray, levels: Sequence[float]) -> Segment:
+    return Segment(len(scores), float(transformed_many(scores, levels).sum()))
+
+
+def _conformal(null: Null, scores: np.ndarray) -> np.ndarray:
+    earned, held = transformed_many(scores, null.levels), null.everyone
+    e = (held.n + 1) * earned / np.maximum(held.total + earned, 1e-300)
+    bits = np.log2(np.maximum(e, 1.0))
+    return np.minimum(bits, scores) if null.in_bits else bits
+
+
+class Attackers:
+    """The rises of all attackers of one mix, one after another."""
+
+    def __init__(self, found: Sequence[Rise]) -> None:
+        self.rows = np.concatenate([np.array(rise.scores) for rise in found])
+        self.at = np.concatenate([np.array(rise.at) for rise in found])
+        self.ends = np.cumsum([0, *(len(rise.at) for rise in found)])
+
+    def firsts(self, above: np.ndarray) -> np.ndarray:
+        """After how many exchanges each is above the threshold; infinite for never."""
+        at = np.where(above, self.at, math.inf)
+        return np.minimum.reduceat(at, self.ends[:-1])
 
 
 def judge(
-    statistic: Callable, honest: Sequence[Rise], attackers: dict[float, list[Rise]]
+    statistic: tuple[Statistic, Statistic], honest: np.ndarray, attackers: dict[float, Attackers]
 ) -> dict:
-    ends = np.sort(statistic(np.array([path.scores[-1] for path in honest])))[::-1]
-    values = {
-        mix: [statistic(np.array(path.scores)) for path in found]
-        for mix, found in attackers.items()
-    }
+    """Thresholds, realised false positives, medians and shares of one statistic."""
+    value, bits = statistic
+    ends = np.sort(value(honest))[::-1]
+    accused = bits(honest)
+    values = {mix: (value(a.rows), bits(a.rows)) for mix, a in attackers.items()}
     out = {}
-    for rate in RATES:
-        threshold = float(ends[int(rate * len(ends))])
-        out[f"{rate:g}"] = row = {"threshold": threshold, "realised": float(
-            (ends > threshold).mean())}  # fmt: skip
+    levels = [(f"realised {rate:g}", 0, float(ends[int(rate * len(ends))])) for rate in RATES]
+    levels += [(f"{level:g} bits", 1, level) for level in BITS]
+    for name, which, threshold in levels:
+        row = out[name] = {"honest accused": float((accused >= threshold).mean())} if which else {}
         for mix, found in attackers.items():
-            seen = sorted(firsts(found, values[mix], threshold))
+            held = values[mix][which]
+            firsts = found.firsts(held >= threshold if which else held > threshold)
             row[f"mix {mix:g}"] = {
-                "median": None if seen[(len(seen) - 1) // 2] == 10**9
-                else seen[(len(seen) - 1) // 2],
-                **{f"within {n}": sum(x <= n for x in seen) / len(seen) for n in WITHIN},
-            }  # fmt: skip
+                "median": float(np.sort(firsts)[(len(firsts) - 1) // 2]),
+                "shares": [float((firsts <= n).mean()) for n in WITHIN],
+            }
+    return out
+
+
+def averaged(runs: Sequence[dict]) -> dict:
+    """One statistic over all splits; a median that is infinite in some is None."""
+    out = {}
+    for level, first in runs[0].items():
+        row = out[level] = {}
+        for name in first:
+            cells = [run[level][name] for run in runs]
+            if name == "honest accused":
+                row[name] = round(float(np.mean(cells)), 6)
+                continue
+            median = float(np.median([c["median"] for c in cells]))
+            row[name] = {
+                "median": median if median < math.inf else None,
+                "shares": np.mean([c["shares"] for c in cells], axis=0).round(4).tolist(),
+            }
+        row["power"] = round(sum(sum(row[f"mix {m:g}"]["shares"]) for m in MIXES), 3)
     return out
 
 
@@ -139,22 +265,31 @@ def main() -> None:
     if not DATA.exists():
         sys.exit("evals/combination.py needs the prompt data in ../shared/data; see its README")
     n, many = (600, 20) if quick else (2000, 60)
-    calibration = fit(detectors(), crowd("tune", n, "calibration")[1], seed=SEED)
-    honest = paths(calibration, crowd("tune", n, "test")[1])
+    log = crowd("tune", n, "calibration")[1]
+    calibration = fit(detectors(), log, seed=SEED)
+    rows = np.array([rise.scores[-1] for rise in rises(calibration, log)])
+    honest = np.array(
+        [rise.scores[-1] for rise in rises(calibration, crowd("tune", n, "test")[1])]
+    )
     attackers = {
-        mix: [path for log in harvesters("tune", many, mix) for path in paths(calibration, log)]
+        mix: Attackers(
+            [rise for log in harvesters("tune", many, mix) for rise in rises(calibration, log)]
+        )
         for mix in MIXES
     }
+    runs: dict[str, list[dict]] = {}
+    for seed in range(SPLITS):
+        for name, statistic in Split(calibration, rows, seed).statistics().items():
+            runs.setdefault(name, []).append(judge(statistic, honest, attackers))
     result = {
         "seed": SEED,
         "side": "tune",
+        "splits": SPLITS,
         "organisations": n,
         "attackers": many,
+        "within": WITHIN,
         "detectors": calibration.combination.detectors,
-        "statistics": {
-            name: judge(statistic, honest, attackers)
-            for name, statistic in statistics(calibration).items()
-        },
+        "statistics": {name: averaged(found) for name, found in runs.items()},
     }
     show(result)
     if not quick:
@@ -163,17 +298,14 @@ def main() -> None:
 
 
 def show(result: dict) -> None:
-    print(f"{result['organisations']} organisations, {', '.join(result['detectors'])}")
-    for rate in RATES:
-        print(f"\nrealised {rate:g}: median exchanges; accused within {WITHIN}, by mix {MIXES}")
-        for name, rows in result["statistics"].items():
-            row = rows[f"{rate:g}"]
-            cells = []
-            for mix in MIXES:
-                cell = row[f"mix {mix:g}"]
-                shares = " ".join(f"{cell[f'within {n}']:.2f}" for n in WITHIN)
-                cells.append(f"{cell['median'] or '-':>4} | {shares}")
-            print(f"{name:22} {'  ||  '.join(cells)}")
+    """Power at every level, and medians by mix at 8.5 bits."""
+    first = next(iter(result["statistics"].values()))
+    print(f"{result['organisations']} organisations; {', '.join(result['detectors'])}")
+    print(f"{'power (12 is all at once)':30} " + " ".join(f"{name:>14}" for name in first))
+    for name, rows in result["statistics"].items():
+        cells = " ".join(f"{row['power']:14.2f}" for row in rows.values())
+        medians = [rows["8.5 bits"][f"mix {mix:g}"]["median"] for mix in MIXES]
+        print(f"{name:30} {cells}  {medians}")
 
 
 if __name__ == "__main__":
