@@ -105,6 +105,17 @@ def test_what_a_log_names_itself_is_believed(data):
     assert not maker.shape.unknown
 
 
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [(4_294_967_295, 4_294_967_295), (4_294_967_296, 0), (-1, 0), (True, 0), ("7", 0), (1.5, 0)],
+)
+def test_network_numbers_have_32_bits(given, taken):
+    pseudonyms = Pseudonyms(b"s" * 32)
+    maker = Maker(ExchangeLog(pseudonyms), sketcher=Sketcher(b"k" * 32), pseudonyms=pseudonyms)
+    (exchange,), _ = maker.many([line(0, "", asn=given)])
+    assert exchange.origin.asn == taken
+
+
 def test_a_feed_fills_in_numbers_and_kinds_and_replays(data, tmp_path, capsys):
     log = tmp_path / "log.jsonl"
     log.write_bytes(b"\n".join(line(n, ip) for n, (ip, _, _) in enumerate(PLACES)) + b"\n")

@@ -23,6 +23,7 @@ from titer.gateway.feeds.parts import (
     day_json,
     moment_json,
     name,
+    number,
     reply_facts,
     status,
     word,
@@ -176,7 +177,7 @@ class ExchangeLog:
             self._pseudonyms,
             self._places,
             ip=word(given.get("ip")),
-            asn=count(given.get("asn")) or 0,
+            asn=number(given.get("asn")),
             ja4=word(given.get("ja4")),
             user_agent=word(given.get("user_agent")),
             headers=[h for h in headers if isinstance(h, str)]

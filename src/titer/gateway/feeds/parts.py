@@ -17,6 +17,9 @@ MAX_AT = 4_102_444_800_000_000
 #: Most tokens in one exchange that are believed.
 MAX_TOKENS = 1 << 31
 
+#: Largest network number: they have 32 bits.
+MAX_ASN = (1 << 32) - 1
+
 #: What a JSON text opens with: a time that is a number need not be tried as a text first.
 QUOTE = ord('"')
 
@@ -126,6 +129,13 @@ def count(value: Any) -> int | None:
     """A believable number of tokens, or None."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < MAX_TOKENS:
         return None
+    return value
+
+
+def number(value: Any) -> int:
+    """A network number (RFC 6793), or 0."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_ASN:
+        return 0
     return value
 
 
