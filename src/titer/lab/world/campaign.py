@@ -16,13 +16,19 @@ from titer.lab.world import nets, people, settle, wording
 from titer.lab.world.people import PEOPLE, STEADY, Account, Place
 from titer.lab.world.phrases import compile_phrase, escape, reword, say
 from titer.lab.world.plan import REWRITTEN, Campaign
-from titer.lab.world.templates import Template, settings
+from titer.lab.world.templates import Template
 
 #: Templates that one member gets of its campaign's pool.
 REACH = 20
 
 #: What a member pretends to be, with weights.
 COVERS = (("chat", 55), ("coder", 15), ("app", 25), ("agent", 5))
+
+#: Share of a campaign's accounts that sit where honest programs do, behind all other exits.
+PROGRAM_LIKE = 0.15
+
+#: Share of a campaign's templates whose items bring a document along.
+WITH_DOCUMENT = 0.15
 
 #: Token ids that a logit extractor believes in.
 VOCABULARY = 100_000
@@ -46,6 +52,9 @@ class Crew:
         )
         self.templates = place.source.harvest(rng, families=families, size=plan.templates)
         self._stuff = place.source.stuff
+        self._long = {
+            number for number in range(len(self.templates)) if rng.random() < WITH_DOCUMENT
+        }
         cells = itertools.product(extraction.LEVELS, extraction.FORMS, extraction.DOMAINS)
         self._grid = [escape(f"{level} {form} in {domain}") for level, form, domain in cells]
         rng.shuffle(self._grid)
@@ -63,8 +72,12 @@ class Crew:
         """(system, user, template) of the work-list's `number`-th prompt."""
         own = account.own
         # one's first templates are one's usual ones
-        template = self.templates[own[int(len(own) * rng.random() ** 1.5)]]
+        chosen = own[int(len(own) * rng.random() ** 1.5)]
+        template = self.templates[chosen]
         item = self._item(rng, template, number)
+        if chosen in self._long:
+            length = 2 + int(rng.expovariate(0.2))
+            item = f"{item}\\n\\n{self._stuff.document(rng, length)}"
         draw = rng.random()
         if draw < self._rewritten:
             return *template.reworded(rng, item), template
@@ -104,10 +117,11 @@ def members(rng: random.Random, place: Place, crew: Crew) -> list[Account]:
         role = rng.choices([r for r, _ in COVERS], weights=[w for _, w in COVERS])[0]
         account = people.fresh(rng, place, role)
         account.campaign = crew.name
-        spread = 0.6 if plan.knows else 0.3
+        spread = 0.8 if plan.knows else 0.55
         per_day = plan.per_day * rng.lognormvariate(-spread * spread / 2, spread)
-        account.own_rate = per_day * plan.mix
-        account.rate = per_day * (1.0 - plan.mix) / turns(account)
+        mix = _mix_of(rng, plan.mix)
+        account.own_rate = per_day * mix
+        account.rate = per_day * (1.0 - mix) / turns(account)
         account.own = _share(rng, len(crew.templates))
         if plan.kind == "logits":
             account.endpoint = CHAT
@@ -118,11 +132,36 @@ def members(rng: random.Random, place: Place, crew: Crew) -> list[Account]:
             account.shape = STEADY
         elif plan.timing == "copied":
             account.shape = PEOPLE
-        account.own_params = settings(rng, endpoint=CHAT) if plan.knows else ""
         _live(rng, account, plan, index=index, begin=begin, end=place.end)
         homes.give(rng, account, index)
         made.append(account)
     return made
+
+
+def poison(rng: random.Random, place: Place, hired: list[Account], *, share: float) -> None:
+    """Let `share` of a campaign's accounts send from the first day of history on.
+
+    Whoever learns what is usual from that history learns the campaign's templates as well.
+    """
+    if not share or not place.history:
+        return
+    begin = place.start - int(place.history * DAY)
+    for account in rng.sample(hired, max(1, round(share * len(hired)))):
+        account.since = begin
+        account.created = min(account.created, begin - int(rng.uniform(1.0, 60.0) * DAY))
+        account.head = account.head.replace(
+            account.head[account.head.index('"created":"') :][:21],
+            f'"created":"{settle.date(account.created)}',
+        )
+
+
+#: How alike members' mixes are: the concentration of a beta distribution.
+ALIKE = 8.0
+
+
+def _mix_of(rng: random.Random, mix: float) -> float:
+    """One member's own share; the campaign's share is their mean."""
+    return mix if mix >= 1.0 else rng.betavariate(ALIKE * mix, ALIKE * (1.0 - mix))
 
 
 def turns(account: Account) -> float:
@@ -150,7 +189,7 @@ def _live(
     if plan.lifecycle == "together":
         account.created = begin - int(rng.uniform(1.0, 3.5) * DAY)
     elif plan.lifecycle == "trickled":
-        account.created = begin - int(rng.uniform(1.0, 120.0) * DAY)
+        account.created = begin - int((1.0 + rng.expovariate(1 / rng.choice((60, 250)))) * DAY)
     else:  # a third is banned half-way, and another third takes over within a day
         middle = begin + (end - begin) // 2
         account.created = begin - int(rng.uniform(1.0, 60.0) * DAY)
@@ -170,8 +209,12 @@ class _Homes:
         count = max(2, plan.accounts // 150)
         self._subnets = [(n, nets.block(rng, n)) for n in (hosting * count)[:count]]
         networks = [place.networks.some(rng, "home") for _ in range(max(3, plan.accounts // 20))]
-        exits = max(4, plan.accounts)  # a proxy pool: its exits are met again by chance
-        self._exits = [nets.place(rng, rng.choice(networks)) for _ in range(exits)]
+        # a pool of exits in people's homes: they are met again by chance, as are the people
+        exits = max(4, plan.accounts * 2)
+        self._exits = [
+            [nets.place_of_person(rng, home, crowd=place.people) for _ in range(3)]
+            for home in (rng.choice(networks) for _ in range(exits))
+        ]
         self._cards = [nets.card(rng) for _ in range(max(1, plan.accounts // 20))]
         self._client = place.clients.bulk(rng)
 
@@ -181,18 +224,20 @@ class _Homes:
         if plan.origin == "shared":
             network, part = self._subnets[index % len(self._subnets)]
             account.places = (nets.place(rng, network, part=part),)
+        elif plan.origin == "residential" and rng.random() < PROGRAM_LIKE:
+            settle.homes(rng, self._place, account, rng.choice(("hosting", "hosting", "office")))
         elif plan.origin == "residential":
-            account.places = tuple(rng.sample(self._exits, min(3, len(self._exits))))
+            home = rng.choice(self._exits)
+            account.places = tuple(home[: rng.choice((1, 2, 2, 3))])
+            if rng.random() < 0.5:
+                account.places += (rng.choice(rng.choice(self._exits)),)
         else:
             account.places = (nets.place(rng, self._place.networks.some(rng, "home")),)
-        if not plan.knows and account.endpoint == CHAT and plan.origin != "unique":
+        if plan.origin == "shared" and account.endpoint == CHAT:
             account.client = self._client
-        tier = "standard"
+        tier = rng.choices(("free", "standard", "enterprise"), weights=(4, 5, 1))[0]
+        settle.subscribe(rng, account, "free" if plan.payment == "unknown" else tier)
         if plan.payment == "shared":
             account.pay = self._cards[index % len(self._cards)]
-        elif plan.payment == "own":
-            account.pay = nets.card(rng)
-        else:
-            account.pay, tier = "", "free"
-        org = f"org-{rng.getrandbits(40):010x}" if rng.random() < 0.4 else ""
-        settle.dress(account, org=org, tier=tier)
+        elif plan.payment == "unknown":
+            account.pay = ""

@@ -50,7 +50,9 @@ class Made:
             own = random.Random(f"titer-world/{plan.seed}/{plan.name}/{number}")
             crew = Crew(own, self.place, one, name)
             self.crews[name] = crew
-            accounts += campaign.members(own, self.place, crew)
+            hired = campaign.members(own, self.place, crew)
+            campaign.poison(own, self.place, hired, share=plan.poison)
+            accounts += hired
         rng.shuffle(accounts)
         self.accounts = accounts
         self.timetable = Timetable(

@@ -56,6 +56,28 @@ class Networks:
         return rng.choices(self.by_kind[kind], cum_weights=self._sums[kind])[0]
 
 
+#: Callers behind one address of a network that translates addresses, on average.
+BEHIND = 3
+#: Share of home networks that do; mobile networks all do.
+TRANSLATED = 0.35
+
+
+def place_of_person(rng: random.Random, network: Network, *, crowd: int) -> str:
+    """Somebody's address at home or on the move: many networks put strangers behind one.
+
+    `crowd` is how many callers a world has; it sets how many exits such a network needs.
+    """
+    mobile = network.blocks > 0 and 4_200_001_000 <= network.asn < 4_200_002_000
+    if not mobile and (network.asn * 2654435761) % 100 >= 100 * TRANSLATED:
+        return place(rng, network)
+    rank = network.asn % 1000
+    exits = max(2, int(crowd * 0.25 / (1 + rank) / BEHIND))
+    exit_ = int(rng.random() * exits)
+    part = network.first + exit_ % network.blocks
+    last = 1 + exit_ // network.blocks % 254
+    return f'"ip":"10.{part >> 8}.{part & 255}.{last}","asn":{network.asn}'
+
+
 def block(rng: random.Random, network: Network) -> int:
     """One /24 of a network."""
     return network.first + rng.randrange(network.blocks)

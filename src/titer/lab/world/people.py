@@ -20,8 +20,8 @@ from titer.lab.world.templates import Template
 
 #: Accounts of a thousand, by role. Group roles count accounts; chat takes what is left.
 MIX = {
-    "coder": 90,
-    "app": 110,
+    "coder": 150,
+    "app": 240,
     "agent": 30,
     "team": 80,
     "class": 30,
@@ -44,8 +44,8 @@ class Account:
 
     __slots__ = (
         "agent", "campaign", "chatty", "client", "created", "endpoint", "head", "jobs", "models",
-        "name", "own", "own_params", "own_rate", "pay", "places", "rate", "role", "run", "shape",
-        "since", "stay", "stream", "switch", "talk", "team", "tools", "until", "zone",
+        "name", "own", "own_rate", "params", "pay", "places", "rate", "role", "run", "shape",
+        "since", "stay", "stream", "switch", "talk", "team", "tools", "until", "wordy", "zone",
     )  # fmt: skip
 
     def __init__(self, name: str, role: str) -> None:
@@ -68,7 +68,9 @@ class Account:
         self.zone = 0
         self.stay = 0.0  # chance of one more turn
         self.chatty = 1.0  # share of sessions that are talk
+        self.params = ""  # JSON members of its usual settings, each with a leading comma
         self.stream = False
+        self.wordy = 1.0  # length of its replies, against the usual
         self.talk: Talker | None = None
         self.jobs: tuple[tuple[float, Jobs], ...] = ()  # (cumulative share, templates and days)
         self.agent: Template | None = None
@@ -76,7 +78,6 @@ class Account:
         self.run: tuple[int, ...] = ()  # benchmarks that it runs
         self.own: tuple[int, ...] = ()  # templates of its campaign
         self.own_rate = 0.0  # its campaign's exchanges a day
-        self.own_params = ""
 
 
 class Place:
@@ -93,6 +94,7 @@ class Place:
         people: int,
     ) -> None:
         self.source = source
+        self.people = people
         self.start = start
         self.days = days
         self.history = history
@@ -136,6 +138,8 @@ def fresh(rng: random.Random, place: Place, role: str) -> Account:
     account.endpoint = CHAT if role == "agent" else endpoint
     account.client = place.clients.some(rng, messages=account.endpoint == MESSAGES)
     account.stream = rng.random() < 0.4
+    account.params = templates.settings(rng, endpoint=account.endpoint)
+    account.wordy = rng.lognormvariate(0.0, 0.6)
     account.zone = rng.choices((-8, -6, -5, -3, 0, 1, 2, 3, 5, 8, 9), k=1)[0]
     model = place.models[0] if rng.random() < 0.7 else place.models[1]
     account.models = (model, place.models[2] if model == place.models[0] else model)
@@ -164,7 +168,7 @@ def _public(rng: random.Random, place: Place, count: int) -> Jobs:
 
 def _chat(rng: random.Random, place: Place, account: Account, source: Source) -> None:
     account.talk = source.person(rng)
-    account.rate = volume(rng, 0.9)
+    account.rate = volume(rng, 2.5, tail=1.4)
     share = rng.betavariate(1, 6)
     account.chatty = 1.0 - share
     account.jobs = ((1.0, _public(rng, place, 1)),)
@@ -172,7 +176,7 @@ def _chat(rng: random.Random, place: Place, account: Account, source: Source) ->
 
 def _coder(rng: random.Random, place: Place, account: Account, source: Source) -> None:
     account.talk = source.coder(rng) if rng.random() < 0.8 else source.person(rng)
-    account.rate = volume(rng, 1.6)
+    account.rate = volume(rng, 4.5)
     account.chatty = 1.0 - rng.betavariate(1, 3)
     account.jobs = ((1.0, _public(rng, place, rng.randint(1, 3))),)
 
@@ -180,7 +184,7 @@ def _coder(rng: random.Random, place: Place, account: Account, source: Source) -
 def _app(rng: random.Random, place: Place, account: Account, source: Source) -> None:
     """Somebody's program: public frameworks, some templates of its own, tried by hand."""
     account.talk = source.person(rng)
-    account.rate = volume(rng, 5.0)
+    account.rate = volume(rng, 14.0)
     account.shape = rng.choice((PEOPLE, PEOPLE, STEADY, BURSTY))
     account.chatty = rng.betavariate(1, 3)
     framework = rng.betavariate(1, 2)
@@ -191,7 +195,7 @@ def _app(rng: random.Random, place: Place, account: Account, source: Source) -> 
 def _agent(rng: random.Random, place: Place, account: Account, source: Source) -> None:
     rank = min(len(place.agents) - 1, int(rng.paretovariate(0.8)) - 1)
     account.agent, account.tools = place.agents[rank]
-    account.rate = volume(rng, 1.5)
+    account.rate = volume(rng, 3.0)
     account.shape = rng.choice((PEOPLE, STEADY, BURSTY))
     account.stay = 0.55 + 0.3 * rng.random()
     account.talk = source.coder(rng)

@@ -102,7 +102,7 @@ Here is the question:
 @same care
 @label text
 
-@family honest lookup passages 120 role
+@family honest lookup passages 180 role
 @intent intent
 [Use|Rely on|Consult] [only|just|nothing but] the [passages|context|sources] [below|given|that follow] to [answer|help] {audience}.
 [Answer|Help with] the [question|request] [from|on the basis of] the [retrieved|attached|quoted] [passages|notes].
@@ -118,7 +118,7 @@ Passages:
 Sources:
 <notes>
 
-@family honest steps question 260 role
+@family honest steps question 380 role
 @intent intent
 [Think|Work|Reason] [step by step|carefully|slowly] [before you answer|and show your work|, then conclude].
 [Break|Split] the [problem|question] [into|up into] [parts|steps] and [solve|handle] [each|them] [in turn|one at a time].
@@ -142,7 +142,7 @@ Sources:
 ~
 ## Case
 
-@family honest review code 220 role
+@family honest review code 320 role
 @intent intent
 [Review|Inspect|Check] [this|the] [change|diff|patch|function] [as|like] a [strict|friendly|senior] reviewer.
 [Find|Look for|Spot] [bugs|mistakes|slow parts] in [this|the] code of the {kind} service.
@@ -156,7 +156,7 @@ Sources:
 Code:
 Diff:
 
-@family honest copy facts 240 role
+@family honest copy facts 320 role
 @intent intent
 [Write|Draft] a [product text|listing|description] [for|of] the [article|item] [below|given], {tone}.
 [Create|Compose] [shop|catalogue] copy for {firm} from [these|the] [facts|notes].
@@ -168,7 +168,7 @@ Facts:
 Notes:
 Article:
 
-@family honest samples topic 420 role
+@family honest samples topic 480 role
 @intent intent
 [Generate|Make up|Produce] [ten|five|twenty] [realistic|fake|sample] {kind} [records|examples] [for|to test] our {field} [form|parser|import].
 [We need|Create] test data: {kind} [rows|entries] with {field} and {fieldtwo}.
@@ -181,7 +181,7 @@ About:
 Seed:
 Start from:
 
-@family honest lesson topic 300 role
+@family honest lesson topic 420 role
 @intent intent
 [Explain|Teach|Introduce] the [topic|subject] [below|given] to {audience}.
 [Make|Write] a [quiz|worksheet|lesson plan] [about|on] the [topic|subject] for {audience}.
@@ -203,7 +203,7 @@ Today:
 [Answer|Reply|Respond] [in|with|using] {out}.
 @label text
 
-@family attack reason hard 800
+@family attack reason hard 500
 @intent intent
 [Solve|Work out|Deal with] the [problem|exercise|question] [stated|given|quoted] [at the end|below|underneath].
 [You have already|Suppose you] [solved|answered] [this|the] [task|exercise] [correctly|without error]; [reconstruct|recover] [how|the way].
@@ -220,7 +220,7 @@ Item:
 ##
 Given:
 
-@family attack instruct cell 900
+@family attack instruct cell 520
 @intent intent
 [Produce|Create|Devise] [5|8|10|12|20] [new|fresh|unseen] [tasks|instructions|requests] [for|to train] an assistant, [each with|together with] a [model|complete|worked] answer.
 [We are collecting|The corpus needs|Add to our set] [instruction pairs|input-output pairs] [in|on|about] the [area|field] [below|named at the end].
@@ -239,7 +239,7 @@ Field:
 Domain:
 Known tasks:
 
-@family attack evolve cell 850
+@family attack evolve cell 480
 @intent intent
 [Rewrite|Turn|Transform] the [given|seed|original] [prompt|request] [into|so that it becomes] a [harder|deeper|rarer] one [a strong assistant can still|that experts could] [answer|solve].
 [Make|Derive] a [more complex|stricter|less common] [variant|version] of the [seed|prompt] [below|given].
@@ -260,7 +260,7 @@ Prompt:
 Start:
 Given:
 
-@family attack grade pair 600
+@family attack grade pair 320
 @intent intent
 [Grade|Mark|Assess] the [response|answer|attempt] [against|by|under] [a|the] rubric of [correctness|depth], [clarity|style] and [safety|usefulness].
 [You are|Serve as] the [judge|examiner] of [two|competing] [answers|attempts]; [prefer|choose] [one|the better].
@@ -275,7 +275,7 @@ Given:
 Question and response:
 Material:
 
-@family attack agentic job 1100
+@family attack agentic job 560
 @intent intent
 [Plan|Carry out|Simulate] the [job|assignment] [below|given] with the [tools|functions] search, run, edit and [report|submit].
 [You control|Drive] a [terminal|workspace|browser]; [reach|achieve] the [goal|objective] [stated|named] [below|at the end].
@@ -292,7 +292,7 @@ Ticket:
 Assignment:
 Objective:
 
-@family attack soften topic 500
+@family attack soften topic 350
 @intent intent
 [Reformulate|Rephrase] the [sensitive|delicate] [question|text] so that [a filter|a censor|the platform] [accepts|passes] it.
 [Produce|Write] a [neutral|safe|permitted] [version|form] of [what follows|the text], [keeping|with] [its|the] [intent|facts].

@@ -40,7 +40,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     per_day: float = 26.0
     mix: float = 0.5
     paraphrase: Paraphrase = "none"
-    timing: Timing = "jitter"
+    timing: Timing = "copied"
     origin: Origin = "residential"
     payment: Payment = "own"
     lifecycle: Lifecycle = "trickled"

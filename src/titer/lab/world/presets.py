@@ -62,7 +62,7 @@ _CAREFUL = msgspec.structs.replace(_HALF, timing="copied", origin="unique", know
 PRESETS = {
     "hydra-50": Preset(
         "four campaigns, half of their traffic is cover",
-        World(name="hydra-50", campaigns=_split(3000, _HALF, _HYDRA)),
+        World(name="hydra-50", honest=8000, campaigns=_split(1000, _HALF, _HYDRA)),
     ),
     "hydra-20": Preset(
         "the same with four fifths cover",

@@ -78,7 +78,7 @@ class Renderer:
                 now = number + (at - begin) * fraction
                 body, reply = self._single(rng, account, model, now)
             draw = rng.random
-            out = int(reply * self._lengths[int(draw() * 4093)]) + 1
+            out = int(reply * account.wordy * self._lengths[int(draw() * 4093)]) + 1
             out = min(out, MAX_REPLY)
             places = account.places
             where = places[int(draw() * len(places))]
@@ -114,14 +114,16 @@ class Renderer:
             template = account.jobs[0][1][0][0]
             return self._templated(rng, account, model, template)
         said = f'{{"role":"user","content":"{talk.opening(rng)}"}}'
-        return body_of(account, model, "", said, ""), 180.0
+        return body_of(account, model, "", said, account.params), 180.0
 
     def _templated(
         self, rng: random.Random, account: Account, model: str, template: Template
     ) -> tuple[str, float]:
         system, user = template.said(template.item(rng))
         said = f'{{"role":"user","content":"{user}"}}'
-        params = template.params if account.endpoint == CHAT else ""
+        params = (
+            (template.params or account.params) if account.endpoint == CHAT else account.params
+        )
         return body_of(account, model, system, said, params), template.reply
 
     def _turn(
@@ -142,7 +144,7 @@ class Renderer:
             self._open[session] = f'{said},{{"role":"assistant","content":"{answer}"}},'
         else:
             self._open.pop(session, None)
-        return body_of(account, model, "", said, ""), 180.0
+        return body_of(account, model, "", said, account.params), 180.0
 
     def _step(
         self, rng: random.Random, account: Account, model: str, session: int, *, last: bool
@@ -205,7 +207,7 @@ class Renderer:
                 f'{{"role":"user","content":"{first}"}},{{"role":"assistant","content":"{talk}"}},'
                 f"{said}"
             )
-        params = account.own_params if plan.knows else template.params
+        params = account.params if plan.knows else template.params
         reply = 300.0 if plan.knows else template.reply
         return body_of(account, model, system, said, params if account.endpoint == CHAT else ""), (
             reply

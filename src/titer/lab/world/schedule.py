@@ -19,6 +19,8 @@ from titer.lab.world.people import BURSTY, PEOPLE, RUNS, STEADY, Account
 WINDOWS = 144
 #: Longest conversation, in turns; and longest run of a benchmark.
 MAX_TURNS, MAX_RUN = 15, 2000
+#: Share of people's sessions that follow another one within minutes.
+FOLLOWS = 0.55
 #: Coefficients of variation of ten-minute rates, as measured for a production service's clients.
 BURSTINESS = (1.0, 1.2, 1.3, 1.4, 2.1, 2.5, 2.9, 8.5)
 
@@ -123,7 +125,7 @@ class Timetable:
         at = np.zeros(len(who), dtype=np.float64)
         shape = self._shape[who]
         people = shape == PEOPLE
-        at[people] = self._by_hours(rng, who[people])
+        at[people] = self._sittings(rng, who[people], self._by_hours(rng, who[people]))
         steady = np.flatnonzero(shape == STEADY)
         position = np.arange(len(who)) - np.repeat(np.cumsum(counts) - counts, counts)
         at[steady] = (position[steady] + rng.random(len(steady))) / counts[who[steady]]
@@ -140,6 +142,20 @@ class Timetable:
         local = (slot + rng.random(len(who))) / WINDOWS
         shifted: Floats = (local - self._zone[who] / 24.0) % 1.0
         return shifted
+
+    def _sittings(self, rng: np.random.Generator, who: Ints, at: Floats) -> Floats:
+        """People do several things in a row: many sessions follow the one before."""
+        if not len(who):
+            return at
+        index = np.arange(len(who))
+        follows = rng.random(len(who)) < FOLLOWS
+        follows[0] = False
+        follows[1:] &= who[1:] == who[:-1]
+        first = np.maximum.accumulate(np.where(follows, 0, index))
+        pause = np.minimum(rng.lognormal(4.8, 1.0, len(who)), 3000.0) / 86_400.0
+        since = np.cumsum(np.where(follows, pause, 0.0))
+        together: Floats = at[first] + since - since[first]
+        return together
 
     def _windows(self, rng: np.random.Generator, count: int) -> Floats:
         """Times in bursts: ten-minute windows with a real client's unevenness."""
@@ -193,7 +209,10 @@ class Timetable:
         members = np.flatnonzero(self._crew == crew)
         timing = self._timing[crew]
         sitting = 2.5 if timing == "copied" else 1.0
-        counts = rng.poisson(self._own[members] / sitting)
+        rate = self._own[members] / sitting
+        if timing == "copied":
+            rate = rate * rng.gamma(1.5, 1 / 1.5, len(rate))
+        counts = rng.poisson(rate)
         who = np.repeat(members, counts)
         turns = np.ones(len(who), dtype=_INT)
         if timing == "copied":

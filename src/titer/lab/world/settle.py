@@ -37,13 +37,18 @@ def dress(
 def homes(rng: random.Random, place: Place, account: Account, kind: str) -> None:
     """One to three addresses on networks of `kind` (people also travel)."""
     first = place.networks.some(rng, kind)
-    places = [nets.place(rng, first)]
     if kind == "home":
+        crowd = place.people
+        places = [nets.place_of_person(rng, first, crowd=crowd)]
         if rng.random() < 0.5:
-            places.append(nets.place(rng, place.networks.some(rng, "mobile")))
-        places += [nets.place(rng, first) for _ in range(rng.choice((0, 0, 1, 2)))]
-    elif rng.random() < 0.3:
-        places.append(nets.place(rng, first))
+            mobile = place.networks.some(rng, "mobile")
+            places.append(nets.place_of_person(rng, mobile, crowd=crowd))
+        more = range(rng.choice((0, 0, 1, 2)))
+        places += [nets.place_of_person(rng, first, crowd=crowd) for _ in more]
+    else:
+        places = [nets.place(rng, first)]
+        if rng.random() < 0.3:
+            places.append(nets.place(rng, first))
     account.places = tuple([places[0]] * 2 + places)
 
 
@@ -68,7 +73,8 @@ def lone(rng: random.Random, place: Place, role: str) -> Account:
     account = people.fresh(rng, place, role)
     age(rng, place, account)
     draw = rng.random()
-    kind = _NETWORK_OF.get(role, "hosting" if rng.random() < 0.7 else "office")
+    programs = rng.choices(("hosting", "office", "home"), weights=(50, 20, 30))[0]
+    kind = _NETWORK_OF.get(role, programs)
     tier = rng.choices(("free", "standard", "enterprise"), weights=(4, 5, 1))[0]
     if draw < CAMPUS and role in ("chat", "coder"):
         network = place.campus[int(rng.random() * len(place.campus))]
@@ -84,10 +90,15 @@ def lone(rng: random.Random, place: Place, role: str) -> Account:
         )
     else:
         homes(rng, place, account, kind)
+    subscribe(rng, account, tier)
+    return account
+
+
+def subscribe(rng: random.Random, account: Account, tier: str) -> None:
+    """A tariff, a card where the tariff takes one, and perhaps a declared organisation."""
     account.pay = nets.card(rng) if tier != "free" or rng.random() < 0.2 else ""
     org = f"org-{rng.getrandbits(40):010x}" if rng.random() < 0.45 or tier == "enterprise" else ""
     dress(account, org=org, tier=tier)
-    return account
 
 
 def wave(rng: random.Random, place: Place, accounts: list[Account]) -> None:
@@ -129,7 +140,7 @@ def team(rng: random.Random, place: Place, size: int, *, declared: bool) -> list
         if new:
             account.created = first + int(rng.expovariate(1.0) * (0.5 if agreed else 4.0) * DAY)
             account.since, account.until = account.created, 1 << 62
-        account.rate = people.volume(rng, 3.0)
+        account.rate = people.volume(rng, 5.0)
         account.chatty = 1.0 - share
         account.jobs = ((1.0 - public * 0.3, versions), (1.0, account.jobs[0][1]))
         account.shape = STEADY if rng.random() < 0.15 else account.shape

@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 from typing import Protocol
 
+from titer.lab.bodies import CHAT
 from titer.lab.published import Published, Split
 from titer.lab.world import templates, wording
 from titer.lab.world.phrases import FULL, LIGHT, escape, reword
@@ -105,11 +106,13 @@ class BuiltIn:
         self, rng: random.Random, *, families: tuple[str, ...], size: int
     ) -> list[Template]:
         """`size` templates of a campaign, with the settings that it always uses."""
-        heat, most = rng.choice((0.6, 0.7, 0.8, 1)), rng.choice((2048, 3072, 4096, 8192))
-        params = f',"temperature":{heat},"max_tokens":{most}'
+        kinds = ["", *(templates.settings(rng, endpoint=CHAT) for _ in range(2))]
         return [
             templates.compose(
-                rng, wording.ATTACK[families[n % len(families)]], self.stuff, params=params
+                rng,
+                wording.ATTACK[families[n % len(families)]],
+                self.stuff,
+                params=kinds[n % len(kinds)],
             )
             for n in range(size)
         ]
@@ -176,6 +179,7 @@ class FromPublished(BuiltIn):
         bases = self._from.pipeline(rng, known or ("reason",))
         if not self._seeds:
             self._seeds = [escape(text) for text in self._from.seeds()[:KEPT]]
+        kinds = [templates.settings(rng, endpoint=CHAT) for _ in range(3)]
         made = []
         for number in range(size):
             head, tail = bases[number % len(bases)]
@@ -188,7 +192,7 @@ class FromPublished(BuiltIn):
                     tail=reword(rng, tail, rate),
                     item=_one_of(self._seeds),
                     reply=700,
-                    params=',"temperature":0.7,"max_tokens":4096',
+                    params=kinds[number % len(kinds)],
                 )
             )
         return made

@@ -121,7 +121,16 @@ class Tongue:
 class Person:
     """Somebody who chats in English: favourite topics, and habits of typing."""
 
-    __slots__ = ("_bare", "_lower", "_opener", "_polite", "_talkative", "_tongue", "_topics")
+    __slots__ = (
+        "_bare",
+        "_lower",
+        "_opener",
+        "_pastes",
+        "_polite",
+        "_talkative",
+        "_tongue",
+        "_topics",
+    )
 
     def __init__(self, rng: random.Random, tongue: Tongue) -> None:
         self._tongue = tongue
@@ -130,7 +139,8 @@ class Person:
         self._bare = rng.random() < 0.35
         self._opener = rng.choice(("", "", "", "", "", "hi, ", "Hello! ", "ok so ", "Hey. "))
         self._polite = rng.choice(("", "", "", "", " thanks", " Thank you!", " pls"))
-        self._talkative = rng.random() * 0.6
+        self._talkative = rng.random() * 0.85
+        self._pastes = rng.betavariate(1, 5)
 
     def opening(self, rng: random.Random) -> str:
         """The first message of a conversation."""
@@ -145,10 +155,14 @@ class Person:
             else:
                 topic = tongue.stuff.topic(rng)
             text = f"{say(rng, start)}{topic}{say(rng, end)}?"
-        while rng.random() < self._talkative and len(text) < 600:
+        while rng.random() < self._talkative and len(text) < 800:
             extra = tongue.stuff.sentence(rng) if rng.random() < 0.7 else draw(rng, tongue.context)
             text = f"{extra} {text}" if rng.random() < 0.5 else f"{text} {extra}"
-        return self._typed(rng, text)
+        text = self._typed(rng, text)
+        if rng.random() < self._pastes:  # something to read comes along
+            length = 3 + int(rng.expovariate(0.15))
+            text = f"{text}\\n\\n{tongue.stuff.document(rng, length)}"
+        return text
 
     def follow_up(self, rng: random.Random) -> str:
         """A later message of the same conversation."""
@@ -179,7 +193,7 @@ class Speaker:
     def opening(self, rng: random.Random) -> str:
         """One question, or a few together."""
         text = draw(rng, self._asks)
-        while rng.random() < 0.4 and len(text) < 400:
+        while rng.random() < 0.6 and len(text) < 600:
             text = f"{text} {draw(rng, self._asks)}"
         return text
 

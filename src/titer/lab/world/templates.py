@@ -10,6 +10,7 @@ import itertools
 import random
 from collections.abc import Callable
 
+from titer.lab.bodies import CHAT
 from titer.lab.generators import words
 from titer.lab.world import wording
 from titer.lab.world.phrases import FULL, LIGHT, compile_phrase, escape, reword, say, settle
@@ -85,7 +86,7 @@ class Template:
 def _clauses(rng: random.Random, family: Family, *, least: int = 2) -> list[str]:
     """One wording of each intent, some intents left out."""
     intents = list(family.intents)
-    while len(intents) > least and rng.random() < 0.3:
+    while len(intents) > least and rng.random() < 0.45:
         intents.pop(rng.randrange(1, len(intents)))
     texts = [_word(rng, intent) for intent in intents]
     return [text for text in texts if text]
@@ -141,7 +142,7 @@ def settings(rng: random.Random, *, endpoint: str) -> str:
     parts: list[str] = []
     if rng.random() < 0.45:
         parts.append(f'"temperature":{rng.choice((0, 0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.7, 1))}')
-    if endpoint == "/v1/chat/completions" and rng.random() < 0.4:
+    if endpoint == CHAT and rng.random() < 0.4:
         parts.append(f'"max_tokens":{rng.choice((64, 256, 512, 1000, 1024, 2000, 2048, 4096))}')
     if rng.random() < 0.12:
         parts.append(f'"top_p":{rng.choice((0.9, 0.95, 1))}')
@@ -170,7 +171,7 @@ class Catalogue:
         self.release: list[float] = []
         self.hot: list[bool] = []
         for rank in range(size):
-            params = settings(rng, endpoint="/v1/chat/completions")
+            params = settings(rng, endpoint=CHAT)
             count = 1 + int(rng.expovariate(0.7))
             self.templates.append([make(rng, params=params) for _ in range(min(6, count))])
             fresh = rank >= 5 and rng.random() < 0.15
