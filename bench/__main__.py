@@ -10,6 +10,8 @@
     feed        exchanges/s of `titer feed`
     keys        a million known callers against a thousand
     sketch      microseconds a sketch
+    weigh       microseconds an exchange and bytes an account, by detector
+    batch       the batch hunt over made facts, and how its cost grows (--rows 10M,30M,200M)
 
 Peers are looked for on PATH and in ENVOY, LITELLM, UNMIMIC, VLLM_ROUTER (paths of their binaries;
 docs/how-to/measure-it-yourself.md says how to install them); one that is missing is left out. The
@@ -185,12 +187,14 @@ def rss(pid: int) -> float:
 def script(name: str, *words: str) -> Callable[[Path, int], int]:
     def run(tmp: Path, reps: int) -> int:
         del tmp, reps
-        command = [sys.executable, str(HERE / f"{name}.py"), *words]
+        command = [sys.executable, "-m", f"bench.{name}", *words, *MORE]
         return subprocess.run(command, check=False).returncode
 
     return run
 
 
+#: Options of one script, passed on.
+MORE: list[str] = []
 BENCHES: dict[str, Callable[[Path, int], int]] = {
     "gateway": gateway,
     "enforce": enforce,
@@ -202,6 +206,8 @@ BENCHES: dict[str, Callable[[Path, int], int]] = {
     "feed": script("feed"),
     "keys": script("known_callers"),
     "sketch": script("sketch"),
+    "weigh": script("weigh"),
+    "batch": script("batch_hunt"),
 }
 
 
@@ -209,7 +215,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHES))
     parser.add_argument("-r", "--reps", type=int, default=3, help="repetitions (medians)")
+    parser.add_argument("--rows", help="of `batch`: sizes of the logs")
     options = parser.parse_args()
+    if options.rows:
+        if options.names != ["batch"]:
+            parser.error("--rows is an option of `batch` alone")
+        MORE.extend(["--rows", options.rows])
     unknown = set(options.names) - set(BENCHES)
     if unknown:
         parser.error(f"no bench {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")

@@ -88,7 +88,7 @@ def chunk(world: World, number: int, rows: int) -> dict[str, np.ndarray]:
     for cell in range(4):
         out[f"m{cell}"] = mix(8, cell, item.view(np.uint64) % np.uint64(251))
     place = mix(9, who).view(np.uint64)
-    # A member of the campaign has 3 networks out of few; others have 2 of their own or a carrier's.
+    # A member has 3 networks out of few; others have 2 of their own or a carrier's.
     networks = max(20, world.hydra // 20)
     turn = rng.integers(0, 3, rows).astype(np.uint64)
     network = np.where(
