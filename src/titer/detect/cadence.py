@@ -22,7 +22,7 @@ BUSY = 12
 #: between two, the other one is always next.
 SLOTS, TURNING = 16, 3
 
-_MILLI, _HOUR = 1_000, 3_600_000
+_MILLI, _HOUR, _DAY = 1_000, 3_600_000_000, 86_400_000_000
 _LONGEST = 512
 #: Different hours among n requests that keep no hours: 24 (1 - (23/24)^n).
 _SPREAD = tuple(24.0 * (1.0 - (23.0 / 24.0) ** n) for n in range(_LONGEST))
@@ -89,7 +89,7 @@ class Cadence(Slim):
         state.tag = seen.tag
         if gap > 0:
             state.last = now
-        day, rest = divmod(now, 24 * _HOUR)
+        day, rest = divmod(exchange.at, _DAY)
         if day > state.day:
             if state.today >= BUSY:
                 bets.append((CLOCK, _evenness(state)))

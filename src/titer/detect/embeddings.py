@@ -1,11 +1,9 @@
-"""Embeddings: the output space of an embedding model is sampled evenly, with ever new texts.
+"""Embeddings: the output space of an embedding model is sampled widely, with ever new texts.
 
 Whoever copies an embedding model needs pairs from everywhere; whoever indexes a corpus embeds
-what the corpus is about, and again when it changes. A text falls into one of `REGIONS` regions
-by its first meaning cell. The yield is min(1, mean visits / visits of this region): its
-expectation is the overlap of the caller's own distribution with the even one, that is 1 minus
-their total variation distance. It is multiplied by the share of texts that are new, measured on
-one text in `SAMPLED`: an index is built again and again.
+what the corpus is about, and again when it changes. Requests are taken `WINDOW` at a time. In the
+second half of a window the yield is the share of a text's meaning cells that no text of the window
+had: the mass that the first half left unseen (Good and Turing), whatever the size of the corpus.
 """
 
 from __future__ import annotations
@@ -17,48 +15,37 @@ from titer.detect import slim
 from titer.detect.slim import FULL, Bets, Slim
 from titer.detect.strata import Glance
 
-#: Regions of the space of meaning, one byte each, and visits after which all are halved.
-REGIONS, FADE = 64, 2_048
-#: Texts before the regions are known at all: fewer visits than regions say nothing.
-ESTABLISHED = 128
-#: Bits of the memory of sampled texts, and new ones after which it begins anew (1,000 texts): of
-#: those 1 in 8 looks old.
-BITS, SAMPLED, REMEMBERED = 512, 8, 128
+#: Requests of a window; bets are placed in its second half.
+WINDOW = 128
+#: Bits that a window's cells are hashed into: 4 cells of 128 texts fill at most 4 in 10.
+BITS = 1024
 #: Characters of one input up to which it counts whole: who builds an index embeds passages.
 SHORT = 2_000
 
-_HALF = bytes(n >> 1 for n in range(256))
-
 
 class State(slim.State):
-    """`visits` of each region, and their sum `total`; of `sampled` texts `fresh` were new, which
-    the memory `texts` tells.
-    """
+    """`seen` counts all requests; `cells` is the memory of this window's."""
 
-    total: int = 0
-    sampled: int = 0
-    fresh: int = 0
-    visits: bytearray = msgspec.field(default_factory=bytearray)
-    texts: bytearray = msgspec.field(default_factory=bytearray)
+    cells: bytearray = msgspec.field(default_factory=bytearray)
 
 
 class Embeddings(Slim):
-    """Bets that the next text to embed is new and comes from where few came from."""
+    """Bets that the next text to embed comes from where no recent one came from."""
 
     card = Card(
         name="embeddings",
         version="1",
         technique="AML.T0024.002",
-        measures="how evenly the new texts that a caller has embedded are spread over the "
-        "regions of meaning: 1 minus the distance of their distribution from the even one",
-        blind_to="copies made for one domain; many inputs in one request (they are sketched as "
-        "one text); regions that the meaning cells do not tell apart; fewer than 128 requests",
-        benign_causes="indexing an encyclopedia or a crawl, benchmarks of retrieval over many "
-        "tasks, a search box with very many users",
-        cost="nothing for callers of other routes, else about 3 us and 250 bytes a subject",
+        measures="which share of the meaning cells of a text to embed no other recent text of "
+        "the caller had: how widely it samples the space, beside honest corpora",
+        blind_to="copies made for one domain or with texts of one kind; many inputs in one "
+        "request (they are sketched as one text); fewer than 100 requests",
+        benign_causes="search boxes and chats with many users, whose questions are as wide; "
+        "indexing an encyclopedia or a crawl; benchmarks of retrieval over many tasks",
+        cost="nothing for callers of other routes, else about 3 us and 200 bytes a subject",
         lifecycle="draft",
     )
-    drafts = (0.5,)
+    drafts = (0.45,)
     shape = State
 
     def subject(self, exchange: Exchange) -> str | None:
@@ -68,44 +55,26 @@ class Embeddings(Slim):
         return exchange.principal.subject
 
     def judge(self, state: State, exchange: Exchange, seen: Glance) -> Bets:
+        del seen
         cells = exchange.sketch.cells
-        if not cells:
+        place = (state.seen - 1) % WINDOW
+        if place == 0:
+            state.cells = bytearray(BITS // 8)
+        memory, new = state.cells, 0
+        for cell in cells:
+            at, bit = cell >> 12 & (BITS // 8 - 1), 1 << (cell >> 9 & 7)
+            if not memory[at] & bit:
+                memory[at] |= bit
+                new += 1
+        if place < WINDOW // 2 or not cells:
             return ()
-        if not state.visits:
-            state.visits += bytes(REGIONS)
-            state.texts += bytes(BITS // 8)
-        if seen.tag % SAMPLED == 0:
-            _sample(state, seen.tag // SAMPLED)
-        region = (cells[0] >> 7) % REGIONS
-        visits = state.visits[region] + 1
-        state.total += 1
-        if visits < 256:
-            state.visits[region] = visits
-        if state.total >= FADE or visits >= 255:
-            state.visits = state.visits.translate(_HALF)
-            state.total = sum(state.visits)
-        if state.seen <= ESTABLISHED:
-            return ()
-        even = min(FULL, FULL * state.total // (REGIONS * visits))
-        gain = even * (state.fresh + 1) // (state.sampled + 1)
+        gain = FULL * new // len(cells)
         length = exchange.sketch.chars // (exchange.request.turns or 1)
         return ((0, gain if length <= SHORT else gain * SHORT // length),)
 
     def note(self, state: State) -> str:
-        used = REGIONS - state.visits.count(0)
+        share = round(100 * state.gains[0] / FULL / max(1, state.trials[0]))
         return (
-            f"{state.fresh} of {state.sampled} sampled texts of {state.seen} requests were new; "
-            f"texts came from {used} of {REGIONS} regions of meaning"
+            f"{state.seen} requests had texts embedded; {share} % of their meaning cells were of "
+            f"a kind that the texts just before did not have"
         )
-
-
-def _sample(state: State, content: int) -> None:
-    """Count a sampled text, and whether it is new."""
-    place, bit = content >> 3 & (BITS // 8 - 1), 1 << (content & 7)
-    state.sampled += 1
-    if state.texts[place] & bit:
-        return
-    state.fresh += 1
-    if state.fresh % REMEMBERED == 0:
-        state.texts = bytearray(BITS // 8)
-    state.texts[place] |= bit

@@ -68,7 +68,7 @@ class Limits(Slim):
 
     def judge(self, state: State, exchange: Exchange, seen: Glance) -> Bets:
         del seen
-        now = (exchange.at - self.origin) // _SECOND
+        now = exchange.at // _SECOND
         bets: list[tuple[int, int]] = []
         if exchange.status >= 400:
             if exchange.status == TOO_MANY:
