@@ -61,7 +61,16 @@ def test_calibrate_then_feed_then_feed_again(world, tmp_path, capsys):
     assert status == 0
     assert made["excluded"] == 30
     assert made["smallest_alpha"] == 1 / (made["subjects"] + 1)
+    assert made["combination"]["subjects"] == made["subjects"]
+    assert made["combination"]["smallest_alpha"] == made["smallest_alpha"]
+    assert set(made["combination"]["of"]) <= {d["detector"] for d in made["detectors"]}
+    assert made["version"] == 1
+    assert made["signed_by"] == (data / "log" / "log.pub").read_text().strip()
     assert (data / "calibration.json").exists()
+    _, out, _ = verb(capsys, "calibrate", log, "--data", data)
+    assert "version 2" in out
+    assert "smallest alpha that it supports" in out
+    assert "all together:" in out
     status, out, _ = verb(capsys, "feed", log, "--data", data, "--json")
     fed = json.loads(out)
     assert fed["exchanges"] > 1_000
@@ -80,6 +89,33 @@ def test_a_hunt_with_a_calibration_weighs_single_accounts(world, tmp_path, capsy
     report = json.loads(out)
     assert report["calibration"]["id"].startswith("cal-")
     assert all(account["bits"] >= 0 for account in report["accounts"])
+    assert {type(account["fdr"]) for account in report["accounts"]} == {bool}
+
+
+def test_a_calibration_of_unknown_hands_is_refused_unless_trusted(world, tmp_path, capsys):
+    log, data = world / "log.jsonl.zst", tmp_path / "data"
+    verb(capsys, "calibrate", log, "--labels", world / "labels.jsonl", "--data", data)
+    file, key = data / "calibration.json", (data / "log" / "log.pub").read_text().strip()
+    status, _, err = verb(capsys, "hunt", log, "--calibration", file, "--seed", 1)
+    assert status == 2
+    assert "not trusted" in err
+    assert key in err
+    status, _, err = verb(capsys, "hunt", log, "--calibration", file, "--trust", "me")
+    assert status == 2
+    assert "--trust" in err
+    text = file.read_text()
+    file.write_text(text.replace('"seed": 0', '"seed": 1'))
+    status, _, err = verb(capsys, "hunt", log, "--calibration", file, "--trust", key)
+    assert status == 2
+    assert "changed" in err
+    status, _, err = verb(capsys, "feed", log, "--data", data)
+    assert status == 2
+    assert "calibration.json" in err
+    file.write_text(text)
+    status, _, err = verb(
+        capsys, "hunt", log, "--calibration", file, "--trust", key, "--seed", 1, "--json"
+    )
+    assert status in {0, 1}, err
 
 
 def test_what_cannot_be_read_is_refused(tmp_path, capsys):
