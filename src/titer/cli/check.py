@@ -139,9 +139,12 @@ def _check_state(data: Path) -> Iterator[Remark]:
     from titer.gateway.assembly import load_calibration
 
     try:
-        if load_calibration(data) is None:
-            text = "there is none, so detectors report 0 bits; see `titer calibrate`"
-            yield Remark("note", "calibration", text)
+        found = load_calibration(data)
+        if found is None or found.default:
+            text = "none of your own, so detectors draw attention and give 0 bits; run calibrate"
+        else:
+            text = f"version {found.version} supports alpha {found.smallest_alpha:.2g} at least"
+        yield Remark("note", "calibration", text)
     except ConfigError as error:
         yield Remark("problem", "calibration", str(error))
     yield from _check_networks(data)
