@@ -27,11 +27,11 @@ from titer.detect.strata import Glance
 #: Slots of the baseline, one byte each.
 SLOTS = 64
 #: A feature is unusual when fewer than 1 in so many requests had it.
-RARE = 10
+RARE = 5
 #: Requests before a caller has a baseline.
 ESTABLISHED = 32
-#: Requests after which all counts are halved: the baseline is about the last 200.
-FADE = 160
+#: Requests after which all counts are halved: the baseline is about the last 300.
+FADE = 240
 #: Fortune from which the baseline stops learning (3 bits), and requests for which it may.
 FROZEN, PATIENCE = 3 * POINT, 200
 #: Names remembered with their slots; when full, the memory starts anew.
@@ -65,13 +65,13 @@ class Drift(Slim):
         measures="how much more than usual a caller's requests differ from its own past: cells "
         "and frames of the text, endpoint, model, script, lengths, client and network",
         blind_to="accounts made for the purpose; a change that comes slowly (the baseline is of "
-        "the last 200 requests or so); a new owner with the habits of the old",
+        "the last 300 requests or so); a new owner with the habits of the old",
         benign_causes="a new release of an application, a move to another model or host, a new "
         "term, a project that ends and one that begins",
         cost="about 6 us and 170 bytes a subject",
         lifecycle="draft",
     )
-    drafts = (0.55,)
+    drafts = (0.6,)
     floor = 0.0
     shape = State
 

@@ -53,7 +53,7 @@ def test_a_slow_change_and_a_short_past_are_quiet(exchange, run):
     log = []
     for part in range(12):
         log += owner(exchange, rng, range(80 * part, 80 * part + 80), out=100 + 20 * part)
-    assert not run(Drift((0.6,)), log)[1]
+    assert not run(Drift(), log)[1]
     assert not run(Drift(), owner(exchange, rng, range(20)) + [exchange(30)] * 3)[1]
 
 
