@@ -4,9 +4,10 @@
     between a pair of quotes on one line     "..."  '...'  `...`  and typographic pairs
     between a pair of fences                 three backticks or three double quotes
     in a word with `://` or an inner `@`     URLs and e-mail addresses
+    in a block of worked examples            lines that open with `Q:` and `A:` again and again
 
-A JSON or few-shot blob needs no rule of its own: its strings and numbers are masked, and
-neighbouring masks are one. Rules look at one request alone and cost time linear in its bytes.
+A JSON blob needs no rule of its own: its strings and numbers are masked, and neighbouring masks
+are one. Rules look at one request alone and cost time linear in its bytes.
 An unpaired quote masks nothing; a writer who quotes only to hide hides the template as well.
 """
 
@@ -20,6 +21,14 @@ SPACE, PUNCT, LETTER, DIGIT, WIDE = range(5)
 
 #: Zero bytes behind a batch, so that eight can be read at any token.
 MARGIN = b"\x00" * 8
+
+#: A label opens at least so many lines of a text of examples, beside another that does: two
+#: examples and the question.
+REPEATED = 3
+#: Bytes of a line within which a label's word begins, and within which its colon stands.
+LABEL_BEGINS, LABEL_ENDS = 8, 32
+#: Tokens that must be left outside of examples; with fewer, the examples are the template.
+LEFT = 6
 
 #: Bytes that a pair of apostrophes may span; longer is two unrelated apostrophes.
 APOSTROPHE_SPAN = 400
@@ -50,6 +59,7 @@ _MARKS = {
     (0xE2, 0x80): {
         0x9C: '"', 0x9D: '"', 0x9E: '"', 0x98: "'", 0x99: "'", 0x93: " ", 0x94: " ", 0xA6: " ",
     },
+    (0xEF, 0xBC): {0x9A: ":"},
     (0xE3, 0x80): {0x8C: '"', 0x8D: '"', 0x8E: '"', 0x8F: '"', 0x81: " ", 0x82: " "},
 }  # fmt: skip
 _ANGLES = {0xAB: '"', 0xBB: '"', 0xA0: " "}
@@ -106,6 +116,55 @@ def masked_tokens(
     # A text's opening role token stands outside every literal.
     masked[np.searchsorted(starts, offsets)] = False
     return masked
+
+
+def examples(
+    data: bytes | bytearray, starts: Index, hashes: npt.NDArray[np.uint64], offsets: Index
+) -> npt.NDArray[np.bool_] | None:
+    """Which tokens stand in worked examples (a few-shot block), labels and question included.
+
+    A line opens with a label when its first word and a colon stand near its beginning. Where two
+    labels or more open `REPEATED` lines each, all from such a line to the next blank line is an
+    example. `hashes` tells tokens apart. None when no text has any.
+    """
+    values = np.frombuffer(data, dtype=np.uint8)
+    colons = np.flatnonzero(values == 58)
+    if len(colons) < 2 * REPEATED:
+        return None
+    # A turn's first line begins behind its role.
+    lines = np.flatnonzero((values == 10) | (values == 2))
+    first = np.searchsorted(starts, lines)
+    first[first == len(starts)] = 0
+    colon = np.searchsorted(colons, starts[first])
+    known = colon < len(colons)
+    ends = colons[np.where(known, colon, 0)]
+    follows = np.append(lines[1:], len(values))
+    known &= (starts[first] - lines <= LABEL_BEGINS) & (starts[first] > lines)
+    known &= (ends - lines <= LABEL_ENDS) & (ends < follows)
+    opens = np.flatnonzero(known)
+    if len(opens) < 2 * REPEATED:
+        return None
+    text = np.searchsorted(offsets, lines[opens], side="right") - 1
+    names = hashes[first[opens]] ^ text.astype(np.uint64)
+    _, which, count = np.unique(names, return_inverse=True, return_counts=True)
+    often = count[which] >= REPEATED
+    # Labels of each text that are repeated: each occurrence counts for its share.
+    kinds = np.bincount(text[often], 1.0 / count[which[often]], len(offsets))
+    often &= kinds[text] > 1.5
+    if not often.any():
+        return None
+    blank = np.append(lines[:-1][(np.diff(lines) == 1) & (values[lines[1:]] == 10)], len(values))
+    begins = lines[opens[often]]
+    stops = blank[np.searchsorted(blank, begins, side="right")]
+    depth = np.zeros(len(starts) + 1, dtype=np.int32)
+    np.add.at(depth, np.searchsorted(starts, begins), 1)
+    np.add.at(depth, np.searchsorted(starts, stops), -1)
+    inside = np.cumsum(depth[:-1]) > 0
+    heads = np.searchsorted(starts, offsets)
+    inside[heads] = False
+    left = np.add.reduceat(~inside, heads, dtype=np.intp)
+    inside &= np.repeat(left >= LEFT, np.diff(heads, append=len(starts)))
+    return inside
 
 
 def _quoted(data: bytes | bytearray, values: Bytes, classes: Bytes, offsets: Index) -> list[Spans]:

@@ -38,6 +38,7 @@ from titer.core.masking import (
     LETTER,
     MARGIN,
     WIDE,
+    examples,
     masked_tokens,
     plain_marks,
 )
@@ -126,14 +127,12 @@ class Sketcher:
         cells = self._cells(heads, starts, lengths, classes[starts] == WIDE, firsts)
         raw = self._token_hashes(heads, tails, lengths)
         masked = masked_tokens(joined, classes, starts, offsets)
-        seeds, _ = self._constants
-        raw[masked] = seeds[3]
-        keep = ~masked
-        keep[1:] |= ~masked[:-1]
-        keep[firsts] = True
-        hashes = raw[keep]
-        firsts = (np.cumsum(keep) - 1)[firsts]
-        frames, exact = self._frames(hashes, firsts)
+        shots = examples(joined, starts, raw, offsets)
+        hashes, begins = self._collapsed(raw, masked, firsts)
+        exact = self._exact(hashes, begins)
+        if shots is not None:
+            hashes, begins = self._collapsed(raw, masked | shots, firsts)
+        frames = self._frames(hashes, begins)
         return [
             Sketch(tuple(f), tuple(c), e, n, lang, families)
             for f, c, e, n, lang, families in zip(
@@ -169,10 +168,25 @@ class Sketcher:
         head += sizes.astype(np.uint64) * odd[2]
         return self._mix(head, 3)
 
-    def _frames(
-        self, hashes: Words, firsts: Index
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """MinHash bands (texts x `BANDS`) and the hash of the whole masked text (texts)."""
+    def _collapsed(self, raw: Words, masked: Flags, firsts: Index) -> tuple[Words, Index]:
+        """The tokens with masks for literals, neighbouring masks as one, and where texts begin."""
+        seeds, _ = self._constants
+        keep = ~masked
+        keep[1:] |= ~masked[:-1]
+        keep[firsts] = True
+        hashes = np.where(masked, seeds[3], raw)[keep]
+        return hashes, (np.cumsum(keep) - 1)[firsts]
+
+    def _exact(self, hashes: Words, firsts: Index) -> npt.NDArray[np.int64]:
+        """The keyed hash of each whole masked text, examples included: it tells contents apart."""
+        _, odd = self._constants
+        places = np.arange(len(hashes))
+        places -= np.repeat(firsts, np.diff(firsts, append=len(hashes)))
+        mixed = self._mix(hashes ^ (places.astype(np.uint64) * odd[13]), 13)
+        return self._mix(np.add.reduceat(mixed, firsts), 11).view(np.int64)
+
+    def _frames(self, hashes: Words, firsts: Index) -> npt.NDArray[np.int64]:
+        """MinHash bands: texts x `BANDS`."""
         _, odd = self._constants
         counts = np.diff(firsts, append=len(hashes))
         first = np.repeat(firsts, counts)
@@ -191,10 +205,7 @@ class Sketcher:
             order ^= order >> _SHIFT
             order *= odd[10]
             np.minimum.reduceat(order, heads, out=bands[:, band])
-        frames = self._mix(bands ^ self._finals, 11)
-        places = (index - first).astype(np.uint64) * odd[13]
-        whole = np.add.reduceat(self._mix(hashes ^ places, 13), firsts)
-        return frames.view(np.int64), self._mix(whole, 11).view(np.int64)
+        return self._mix(bands ^ self._finals, 11).view(np.int64)
 
     def _cells(
         self, heads: Words, starts: Index, sizes: Index, wide: Flags, firsts: Index

@@ -178,3 +178,68 @@ def test_meaning_cells_survive_small_edits():
 def test_hostile_text():
     for text in ("\ud800 lone", "\x00\x01\x02" * 50, "`" * 999, '"' * 999, "@" * 99, "://" * 99):
         assert SKETCHER.sketch(user(text)) == SKETCHER.sketch_many([user("x"), user(text)])[1]
+
+
+SHOTS = {
+    "en": (
+        "Decide whether the sentence is plausible and answer yes or no.",
+        "Q: {}\nA: Let us see. {} So the answer is yes.",
+        ("Ada sailed to the moon.", "A cat slept.", "Rain fell upwards.", "The king signed.",
+         "Bread grew on trees.", "Two trains met.", "He ate a cloud.", "Snow was warm."),
+    ),
+    "input and output": (
+        "Turn the informal sentence into a formal one that a bank could send.",
+        "### Input: {}\n### Output: {}",
+        ("hey there", "got it mate", "see you", "what's up", "no way", "send it", "come on",
+         "bye"),
+    ),
+    "zh": (
+        "请判断下面的句子是否合理，并给出理由。",
+        "问题：{}\n答案：{}所以是合理的。",
+        ("小猫在睡觉", "雨往上下", "国王签字了", "面包长在树上",
+         "两列火车相遇", "他吃了云", "雪很暖", "花开了"),
+    ),
+    "ru": (
+        "Определи, правдоподобно ли предложение, и объясни свой выбор одним словом.",
+        "Вопрос: {}\nОтвет: {} Значит, да.",
+        ("Кот спит.", "Дождь идёт вверх.", "Король подписал.", "Хлеб растёт.", "Поезд стоит.",
+         "Он съел облако.", "Снег тёплый.", "Цветы цветут."),
+    ),
+}  # fmt: skip
+
+
+def few_shots(name: str, picked: list[int]) -> str:
+    instruction, shape, texts = SHOTS[name]
+    blocks = [shape.format(texts[i], texts[-1 - i]) for i in picked]
+    question = shape.format(texts[picked[0] - 3], "").split("\n")[0]
+    return "\n\n".join([instruction, *blocks, question])
+
+
+@pytest.mark.parametrize("name", SHOTS)
+def test_an_instruction_is_one_frame_whatever_its_examples(name):
+    one = SKETCHER.sketch(user(few_shots(name, [0, 1, 2])))
+    two = SKETCHER.sketch(user(few_shots(name, [3, 4, 5, 6])))
+    assert one.frames == two.frames
+    assert one.exact != two.exact
+    other = SHOTS["en" if name != "en" else "ru"][0]
+    changed = few_shots(name, [0, 1, 2]).replace(SHOTS[name][0], other)
+    assert shared(one, SKETCHER.sketch(user(changed))) <= 2
+
+
+def test_examples_without_an_instruction_are_the_template():
+    one, two = ("\n\n".join(f"Q: {text}\nA: yes" for text in part)
+                for part in (CONTENTS[:3], CONTENTS[2:]))  # fmt: skip
+    assert SKETCHER.sketch(user(one)).exact != SKETCHER.sketch(user(two)).exact
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Step 1: read it\nStep 2: {}\nStep 3: answer\nStep 4: check the answer once more, please",
+        "Name: Ada\nTown: {}\nPlease write a letter to her about the new opening hours.",
+        "Note: be brief\nNote: be kind\nUse: {}\nWrite a reply to the customer as our shop would.",
+    ],
+)
+def test_lists_with_labels_are_no_examples(text):
+    one, two = (SKETCHER.sketch(user(text.format(word))) for word in ("paper", "plastic"))
+    assert one.exact != two.exact
