@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from titer.core.nouns import Exchange, Principal, Sketch
-from titer.gateway.feeds.oddities import LATE, REMEMBERED, Oddities
+from titer.gateway.feeds.oddities import LATE, REMEMBERED, TOGETHER, Oddities
 
 NOW = 1_800_000_000_000_000
 DAY = 86_400_000_000
@@ -50,17 +50,21 @@ def test_memory_is_bounded_and_near_repeats_are_found_across_it(monkeypatch):
     assert REMEMBERED == 250_000
 
 
-def test_what_is_late_is_counted_against_the_latest_before_it():
+def test_what_is_late_is_counted_against_the_log_before_it():
     t = NOW - 10 * DAY
-    times = [t, t + DAY, t + DAY - LATE, t + DAY - LATE - 1, t, t + 2 * DAY]
-    _, missing = sift([exchange(str(n), at) for n, at in enumerate(times)])
+    first = [exchange(f"a{n}", t + DAY) for n in range(TOGETHER)]
+    times = [t + DAY, t + DAY - LATE, t + DAY - LATE - 1, t, t + 2 * DAY]
+    _, missing = sift([*first, *(exchange(str(n), at) for n, at in enumerate(times))])
     assert missing == {"order": 2}
 
 
-def test_a_clock_that_is_ahead_makes_nobody_else_late():
-    log = [exchange("a", NOW - DAY), exchange("b", NOW + 400 * DAY), exchange("c", NOW - 1000)]
+def test_some_clocks_that_are_ahead_make_nobody_else_late():
+    log = [exchange(str(n), NOW - DAY + n) for n in range(10 * TOGETHER)]
+    for place in range(0, len(log), 4):
+        log.insert(place, exchange(f"x{place}", NOW + 400 * DAY))
+    log.insert(0, exchange("y", NOW - 100))
     _, missing = sift(log)
-    assert missing == {"ahead": 1}
+    assert missing == {"ahead": 38}
 
 
 def test_a_call_before_its_account_was_made():

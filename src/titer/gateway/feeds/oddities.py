@@ -15,6 +15,8 @@ from titer.core.nouns import Exchange
 REMEMBERED = 250_000
 #: Logs are written when a request ends, so that times go back by as long as one takes.
 LATE = 3_600_000_000
+#: Exchanges whose median is the time of the log.
+TOGETHER = 15
 #: How far a clock may be ahead of ours without being called wrong (microseconds).
 AHEAD = 300_000_000
 #: Accounts are dated by the day, in some time zone.
@@ -44,17 +46,19 @@ class Oddities:
         return exchanges
 
     def _times(self, exchanges: Sequence[Exchange]) -> None:
-        latest, late, ahead, early = self._latest, 0, 0, 0
-        for exchange in exchanges:
-            at = exchange.at
-            if at > self._ahead:  # one clock gone wrong makes nobody else late
-                ahead += 1
-            elif at >= latest:
-                latest = at
-            else:
-                late += at < latest - LATE
-            early += at < exchange.principal.created - _DAY
-        self._latest = latest
+        """Count by time. What is late is so against the latest median of `TOGETHER` exchanges, so
+        that a few clocks gone wrong make nobody else late.
+        """
+        late = ahead = early = 0
+        for start in range(0, len(exchanges), TOGETHER):
+            some = exchanges[start : start + TOGETHER]
+            least = self._latest - LATE
+            for exchange in some:
+                at = exchange.at
+                late += at < least
+                ahead += at > self._ahead
+                early += at < exchange.principal.created - _DAY
+            self._latest = max(self._latest, sorted(e.at for e in some)[len(some) // 2])
         for what, count in (("order", late), ("ahead", ahead), ("created", early)):
             if count:
                 self._missing[what] += count

@@ -39,7 +39,7 @@ WITHOUT = {
     "request": "no readable request body: text and parameters are not weighed",
     "dialect": "an endpoint that no dialect knows: text and parameters are not weighed",
     "at": "no time: the file's time was taken, so timing is not meaningful",
-    "order": "a time of more than an hour before one read earlier: single callers are weighed in "
+    "order": "a time of more than an hour before the lines above: single callers are weighed in "
     "the order of reading",
     "ahead": "a time that is yet to come: a clock was wrong, so that timing is not meaningful",
     "created": "a time of before the day on which their account was made: one of the two is wrong",
