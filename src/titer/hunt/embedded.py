@@ -42,7 +42,7 @@ from titer.hunt.tally import Pairs, count_users, pairs_of
 
 #: Bytes for what is moved at a time. The rest of a hunt (one column, the index of rows, answers)
 #: needs about 24 bytes a row beside it.
-MEMORY = 2 << 30
+MEMORY = 1 << 30
 #: Threads; more do not help once the disk is the limit, and a hunt is no reason to stop the rest.
 THREADS = 2
 #: Units from which each thread no longer has its own clocks: 128 bytes a unit and thread.
