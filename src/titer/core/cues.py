@@ -190,6 +190,7 @@ CUES: dict[str, str] = {
         |original question|new prompt|new instruction|new question|rewritten|evolved|this prompt
         |created prompt|seed prompt|the instruction|prompt below|instruction below|base prompt
         |prompt creator|prompt rewriter|prompt engineer|following prompt|following instruction
+        |given problem|original problem|new problem|similar problem|similar question|seed question
         |instrucción dada|instrucción original|pregunta original|pregunta dada|nueva instrucción
         |nuevo prompt|pregunta reescrita|instrucción siguiente|siguiente instrucción
         |consigne donnée|consigne d origine|question d origine|question donnée|nouvelle consigne
@@ -254,7 +255,8 @@ CUES: dict[str, str] = {
     """,
     "steps": """
         step by step|each step|every step|steps|step 1|step i$|stepwise|one step at a time
-        |intermediate step|in detail before|remaining step
+        |intermediate step|in detail before|remaining step|show your work|show all work
+        |show all your work|all the work$
         |paso a paso|cada paso|pasos|paso 1
         |étape par étape|pas à pas|chaque étape|étapes|étape 1
         |schritt für schritt|jeden schritt|schrittweise|schritte|schritt 1

@@ -55,8 +55,8 @@ _GUARD = _BIT["guard"]
 RULES: dict[str, tuple[tuple[int, str], ...]] = {
     "reasoning": (
         (40, "reason steps"),
-        (40, "reason steps show known"),
-        (40, "steps known show"),
+        (30, "reason steps hidden"),
+        (10, "steps known show"),
         (40, "thoughts show"),
         (50, "thoughts hidden show"),
         (40, "reason hidden known show"),
@@ -66,7 +66,7 @@ RULES: dict[str, tuple[tuple[int, str], ...]] = {
         (60, "tag known"),
         (90, "tongue reason"),
         (40, "make answer steps"),
-        (30, "steps known"),
+        (20, "steps known"),
         (40, "make answer many diverse"),
         (60, "disguise thoughts"),
     ),
@@ -87,6 +87,7 @@ RULES: dict[str, tuple[tuple[int, str], ...]] = {
         (50, "make instruction many model"),
         (60, "make instruction data"),
         (20, "make diverse question many"),
+        (25, "make instruction many"),
     ),
     "evolution": (
         (70, "rewrite complex instruction"),
@@ -96,6 +97,7 @@ RULES: dict[str, tuple[tuple[int, str], ...]] = {
         (60, "rewrite complex model instruction"),
         (50, "origin complex instruction"),
         (50, "rewrite origin answer model"),
+        (50, "make origin question"),
     ),
     "personas": (
         (60, "persona make instruction"),
