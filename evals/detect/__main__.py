@@ -1,7 +1,8 @@
 """How well one caller is weighed: python -m evals detect [--quick].
 
-    python -m evals detect             # needs ../shared/data; about 20 minutes on two cores
-    python -m evals detect --quick     # a minute, prints, writes nothing
+    python -m evals detect             # needs ../shared/data; about half an hour on two cores
+    python -m evals detect --quick     # under a minute, prints, writes nothing
+    python -m evals detect --part windows --side report --guard FOLDER    # a part of the result
 
 Sources are split: `tune` may be looked at while building, `report` gives the published figures.
 Crowds, attackers, volumes and reply lengths are ours; prompts and templates are published ones.
@@ -16,63 +17,114 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
+
 from evals.accounts import DATA
-from evals.detect import runs, single
+from evals.detect import kept, runs, single, windows
 from evals.detect.pools import Pools
-from evals.detect.running import spread
 from evals.detect.runs import Sizes
+from titer.detect.calibration import Calibration
 
 SEED = 20261122
 RESULT = Path(__file__).parents[1] / "detect.json"
-SIDES = ("tune", "report")
+SIDES, PARTS = ("tune", "report"), ("accounts", "windows")
 QUICK = Sizes(
-    calibrate=900, tune=600, report=600, shifted=300, attackers=2, exchanges=120, pools=0.1
+    calibrate=500, tune=300, report=300, shifted=150, attackers=1, exchanges=80, pools=0.05
 )
+QUICK_WINDOWS = windows.Sizes(
+    calibrate=12, test=6, attackers=1, draws=1, window=100, pools=0.05, hashed=True
+)
+#: Prompts of the `tune` sources that unmimic's guard learns as honest.
+BENIGN = 1500
+HEAD = {
+    "what": "detection of one caller; see evals/detect",
+    "seed": SEED,
+    "split": "detectors were built on `tune` sources; `report` sources give the figures",
+    "assumed": "shares of kinds, volumes, reply lengths, times, networks",
+}
 
 
-def run(sizes: Sizes, sides: tuple[str, ...], jobs: int) -> dict:
-    """All figures; the calibrations of both sides are made at the same time."""
-    started = time.monotonic()
-    flags = runs.flags()
-    pools = {side: Pools(side, seed=SEED, scale=sizes.pools, flags=flags) for side in sides}
-    made = spread(lambda side: runs.calibrated(pools[side], sizes.calibrate, SEED), sides, jobs)
-    calibrations = dict(zip(sides, made, strict=True))
-    out: dict = {
-        "what": "detection of one caller; see evals/detect",
-        "seed": SEED,
-        "split": "detectors were built on `tune` sources; `report` sources give the figures",
-        "assumed": "shares of kinds, volumes, reply lengths, times, networks",
-    }
+class Task:
+    """One side of the sources at one size."""
+
+    def __init__(self, side: str, sizes: Sizes, jobs: int) -> None:
+        self.side, self.sizes, self.jobs = side, sizes, jobs
+        self.flags = runs.flags(0.2 if sizes is QUICK else 1.0)
+        self.pools = Pools(side, seed=SEED, scale=sizes.pools, flags=self.flags)
+        self.figures = single.Side(self.pools, self._calibration(self.pools), SEED, jobs)
+
+    def _calibration(self, pools: Pools) -> Calibration:
+        size = self.sizes.calibrate
+        return kept.calibration(
+            f"{pools.side}-{size}-{SEED}", lambda: runs.calibrated(pools, size, SEED)
+        )
+
+    def accounts(self) -> dict:
+        other = None
+        if self.side == "report":
+            tune = Pools("tune", seed=SEED, scale=self.sizes.pools, flags=self.flags)
+            other = self._calibration(tune)
+        elif self.sizes is QUICK:
+            other = self.figures.calibration
+        return self.figures.report(self.sizes, other)
+
+    def windows(self, sizes: windows.Sizes) -> dict:
+        few = Pools(self.side, seed=SEED, scale=sizes.pools, flags=self.flags, keep=True)
+        setting = msgspec.structs.replace(self.figures.setting, pools=few)
+        benign = [talk[0] for talk in runs.Prompts("tune").chats[:BENIGN]]
+        return windows.report(setting, self.figures.combined, benign, sizes)
+
+
+def run(sides: tuple[str, ...], parts: tuple[str, ...], sizes: Sizes, jobs: int) -> dict:
+    """The figures asked for, by side and part."""
+    out: dict = {}
     for side in sides:
-        other = calibrations.get("tune") if side == "report" else None
-        figures = single.Side(pools[side], calibrations[side], SEED, jobs)
-        out[side] = figures.report(sizes, other)
-        print(f"{side}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
-    out["seconds"] = round(time.monotonic() - started)
+        task = Task(side, sizes, jobs)
+        for part in parts:
+            started, found = time.monotonic(), {"commit": kept.commit()}
+            if part == "accounts":
+                found |= task.accounts()
+            else:
+                found |= task.windows(QUICK_WINDOWS if sizes is QUICK else windows.Sizes())
+            found["seconds"] = round(time.monotonic() - started)
+            out.setdefault(side, {})[part] = found
+            print(f"{side}, {part}: {found['seconds']} s", file=sys.stderr, flush=True)
     return out
+
+
+def kept_with(found: dict) -> dict:
+    """The result file with parts of it made anew."""
+    result = json.loads(RESULT.read_text("utf-8")) if RESULT.exists() else {}
+    result = {**HEAD, **{side: result.get(side, {}) for side in SIDES}}
+    for side, parts in found.items():
+        result[side] |= parts
+    return result
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m evals detect", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small; prints, writes nothing")
-    parser.add_argument("--side", choices=SIDES, help="one side alone; prints, writes nothing")
+    parser.add_argument("--side", choices=SIDES, help="one side of the sources alone")
+    parser.add_argument("--part", choices=PARTS, help="accounts or windows alone")
+    parser.add_argument("--honest", type=int, help="honest organisations to test on")
+    parser.add_argument("--guard", type=Path, help="folder of the installed package unmimic")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
     given = parser.parse_args()
     if not DATA.exists():
         print("evals detect needs the prompt data in ../shared/data; see its README",
               file=sys.stderr)  # fmt: skip
         return 2
-    sizes = QUICK if given.quick else Sizes()
-    sides = (given.side,) if given.side else SIDES
-    result = run(sizes, sides, given.jobs)
-    if given.quick:  # report sources are run so that the code cannot rot, and not looked at
-        result.pop("report", None)
-    text = json.dumps(result, indent=1)
-    if given.quick or given.side:
-        print(text)
-    else:
-        RESULT.write_text(text + "\n")
-        print(f"wrote {RESULT.name}")
+    windows.Methods.folder = given.guard
+    parts = (given.part,) if given.part else PARTS
+    if given.quick:  # report sources are not for looking at
+        print(json.dumps(run(("tune",), parts, QUICK, given.jobs), indent=1))
+        return 0
+    sizes = Sizes()
+    if given.honest:
+        sizes = msgspec.structs.replace(sizes, report=given.honest)
+    found = run((given.side,) if given.side else SIDES, parts, sizes, given.jobs)
+    RESULT.write_text(json.dumps(kept_with(found), indent=1) + "\n")
+    print(f"wrote {RESULT.name}")
     return 0
 
 

@@ -45,7 +45,7 @@ _REPLIES = {
     "logits": (0.0, 0.0), "prompt": (4.8, 0.8),
 }  # fmt: skip
 _VOCABULARY = 128_000
-_PLACES = ("hosting", "proxy", "residential", "")
+_PLACES = {"": 35, "hosting": 30, "residential": 20, "proxy": 15}
 
 
 class Arms:
@@ -114,18 +114,20 @@ class Attacker:
             ]
         )
 
-    def exchanges(self, mix: float, count: int) -> Iterator[tuple[Exchange, Turn]]:
+    def exchanges(
+        self, mix: float, count: int, *, cover: str = "", draw: int = 0
+    ) -> Iterator[tuple[Exchange, Turn]]:
         """`count` exchanges, a share `mix` of them the attack's; the rest one honest kind's."""
-        rng = random.Random(f"{self.name}-{mix}-{self.rng.random()}")
-        cover = crowd.MAKERS[rng.choice(COVERS)](self.pools, rng)
+        rng = random.Random(f"{self.name}-{mix}-{cover}-{draw}")
+        hides = crowd.MAKERS[cover or rng.choice(COVERS)](self.pools, rng)
         number = iter(range(10**9))
 
-        def draw() -> tuple[Turn, int, dict[str, Any]]:
-            return self.request(next(number), rng) if rng.random() < mix else cover()
+        def request() -> tuple[Turn, int, dict[str, Any]]:
+            return self.request(next(number), rng) if rng.random() < mix else hides()
 
         times = (clocks.around if rng.random() < 0.5 else clocks.copied)(rng, count)
         return crowd.exchanges(
-            f"{self.name}-{mix}", draw, times, rng, kind="attack", places=_PLACES, eager=0.3
+            f"{self.name}-{mix}", request, times, rng, kind="attack", places=_PLACES, eager=0.3
         )
 
     def request(self, number: int, rng: random.Random) -> tuple[Turn, int, dict[str, Any]]:

@@ -99,12 +99,12 @@ def _hour(rng: random.Random, zone: int) -> int:
     return ((hour - zone) % 24) * HOUR + rng.randrange(HOUR)
 
 
-def origins(rng: random.Random, *, program: bool, kinds: tuple[str, ...]) -> list[Origin]:
+def origins(rng: random.Random, *, program: bool, kinds: dict[str, int]) -> list[Origin]:
     """The places that one organisation calls from: a few addresses of one or two networks."""
     agents = _AGENTS["program" if program else "person"]
     number = 1 + min(int(rng.expovariate(0.9)), 6)
     asn = rng.randrange(64_500, 64_900)
-    kind = rng.choice(kinds)
+    kind = rng.choices(list(kinds), list(kinds.values()))[0]
     agent, ja4 = rng.choice(agents), f"t13d{rng.randrange(12):04d}"
     headers = f"h{rng.randrange(20)}"
     found = []

@@ -25,6 +25,11 @@ KINDS = {
 }  # fmt: skip
 #: Fewest and most exchanges of one organisation; volumes between are heavy-tailed.
 FEWEST, MOST = 4, 600
+#: Of 100 honest callers, how many call from a kind of network; people use proxies too.
+PLACES = {
+    "person": {"": 88, "residential": 6, "vpn": 4, "proxy": 1, "hosting": 1},
+    "program": {"": 45, "hosting": 50, "vpn": 2, "proxy": 2, "residential": 1},
+}
 CHAT, EMBED = "/v1/chat/completions", "/v1/embeddings"
 STOPPED = ReplyFacts(finish="stop")
 LIMITED = ReplyFacts()
@@ -52,15 +57,12 @@ def exchanges(
     rng: random.Random,
     *,
     kind: str,
-    places: tuple[str, ...] | None = None,
+    places: dict[str, int] | None = None,
     eager: float = 0.08,
 ) -> Iterator[tuple[Exchange, Turn]]:
     """The exchanges of a caller in order of time."""
     program = kind != "chat"
-    if places is None:
-        places = ("hosting", "hosting", "") if program else ("", "", "residential", "vpn")
-        if rng.random() < 0.97:
-            places = ("",) if not program else places[:3]
+    places = places or PLACES["program" if program else "person"]
     origins = clocks.origins(rng, program=program, kinds=places)
     choice = clocks.Choice(rng, eager=eager)
     # Few clients meet rate limits, ask for what does not exist, or send odd parameters.
@@ -96,8 +98,8 @@ def exchanges(
 
 def _volume(kind: str, rng: random.Random) -> int:
     if kind in _PROGRAMS:
-        return max(FEWEST, min(MOST, int(rng.lognormvariate(3.4, 1.2))))
-    return max(FEWEST, min(MOST, 3 + int(5 * rng.paretovariate(1.15))))
+        return max(FEWEST, min(MOST, int(rng.lognormvariate(3.1, 1.2))))
+    return max(FEWEST, min(MOST, 3 + int(4 * rng.paretovariate(1.15))))
 
 
 def _times(kind: str, count: int, rng: random.Random) -> list[int]:

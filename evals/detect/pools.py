@@ -41,7 +41,7 @@ Deck = list[Turn]
 
 
 class Pools:
-    """All decks of one side (`tune` or `report`), and the queries behind them."""
+    """All decks of one side (`tune` or `report`); with `keep`, the queries behind them."""
 
     def __init__(
         self,
@@ -50,8 +50,10 @@ class Pools:
         seed: int,
         scale: float = 1.0,
         flags: Callable[[str], bool] | None = None,
+        keep: bool = False,
     ) -> None:
         self.side = side
+        self.keep = keep
         self.flags = flags
         self.prompts = Prompts(side)
         self.texts: list[str] = []
@@ -78,8 +80,8 @@ class Pools:
         self.leaks = leaks(side)
         self.probes = self._decks(self._n(20), self._probe)
 
-    def deal(self, requests: Sequence[Texts], *, tools: int = 0, keep: bool = False) -> Deck:
-        """Turns of requests given as (role, text) pairs; `keep` numbers their queries."""
+    def deal(self, requests: Sequence[Texts], *, tools: int = 0) -> Deck:
+        """Turns of requests given as (role, text) pairs."""
         sketches = SKETCHER.sketch_many(requests)
         turns = []
         for texts, sketch in zip(requests, sketches, strict=True):
@@ -87,7 +89,7 @@ class Pools:
             turns.append(
                 Turn(
                     sketch, tuple(role for role, _ in texts), sum(len(text) for _, text in texts),
-                    self.place(query) if keep else -1, tools,
+                    self.place(query) if self.keep else -1, tools,
                     self.flags is not None and self.flags(query),
                 )
             )  # fmt: skip

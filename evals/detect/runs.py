@@ -25,12 +25,12 @@ CHUNK = 200
 class Sizes(msgspec.Struct, frozen=True):
     """How large an evaluation is. `report` is the side whose figures are published."""
 
-    calibrate: int = 36_000
-    tune: int = 20_000
+    calibrate: int = 16_000
+    tune: int = 10_000
     report: int = 110_000
-    shifted: int = 30_000
-    attackers: int = 40
-    exchanges: int = 800
+    shifted: int = 10_000
+    attackers: int = 24
+    exchanges: int = 600
     pools: float = 1.0
 
 
@@ -53,19 +53,20 @@ class Honest(msgspec.Struct, frozen=True):
     wealth: np.ndarray
 
 
-def flags() -> Callable[[str], bool]:
-    """The classifier of single prompts, trained on the `tune` side."""
+def flags(share: float = 1.0) -> Callable[[str], bool]:
+    """The classifier of single prompts, trained on the `tune` side or a share of it."""
     rng, prompts = random.Random("flags"), Prompts("tune")
     rows = [r for r in _templates() if r["pipeline"] in PIPELINES["tune"]]
     attack = [
-        _filled(rng.choice(rows)["template"], rng.choice(prompts.seeds), rng) for _ in range(4000)
+        _filled(rng.choice(rows)["template"], rng.choice(prompts.seeds), rng)
+        for _ in range(int(4000 * share))
     ]
     honest = [text for turns in prompts.chats for text in turns]
     for groups in (prompts.support, prompts.evaluations, prompts.batches, prompts.agents):
         texts = [text for group in groups for text in group]
         honest += rng.sample(texts, min(2500, len(texts)))
     rng.shuffle(honest)
-    return naive.trained(attack, honest)
+    return naive.trained(attack, honest[: int(len(honest) * share)])
 
 
 def calibrated(pools: Pools, size: int, seed: int) -> Calibration:

@@ -35,7 +35,7 @@ class Side:
     def __init__(self, pools: Pools, calibration: Calibration, seed: int, jobs: int) -> None:
         self.pools, self.calibration, self.seed, self.jobs = pools, calibration, seed, jobs
         self.runner = Runner(calibration.fit_detectors(detectors()))
-        self.flagged = mean_flags(pools, seed)
+        self.flagged = mean_flags(pools, seed, min(2000, calibration.combination.fitted))
         self.setting = Setting(pools, self.runner, seed, self.flagged, jobs)
 
     def columns(self, scores: np.ndarray, calibration: Calibration) -> np.ndarray:
@@ -59,6 +59,7 @@ class Side:
                 "kinds": dict(Counter(honest.kinds)),
             },
             "calibration": describe(self.calibration),
+            "exchanges_watched": sizes.exchanges,
             "false_alarms": self._false_alarms(honest, self.calibration),
             "mean_null": self._mean_null(honest),
         }
@@ -144,7 +145,7 @@ def describe(calibration: Calibration) -> dict:
     held = calibration.combination
     return {
         "scored": held.everyone.n, "fitted": held.fitted, "exchanges": calibration.exchanges,
-        "most_bits": round(held.most, 3), "rule": held.rule, "detectors": list(held.detectors),
+        "most_bits": round(held.most, 3), "detectors": list(held.detectors),
         "smallest_alpha": 1 / (held.everyone.n + 1),
     }  # fmt: skip
 

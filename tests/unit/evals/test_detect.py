@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -28,7 +29,7 @@ def quick():
 @pytest.mark.slow
 def test_quick_run_gives_every_figure_of_the_side_that_may_be_looked_at(quick):
     assert "report" not in quick
-    side = quick["tune"]
+    side = quick["tune"]["accounts"]
     assert side["honest"]["organisations"] == sum(side["honest"]["kinds"].values())
     for level in side["false_alarms"]["combination"]:
         assert 0 <= level["interval"][0] <= level["share"] <= level["interval"][1] <= 1
@@ -37,6 +38,39 @@ def test_quick_run_gives_every_figure_of_the_side_that_may_be_looked_at(quick):
     logits = side["detection"]["logits"]["1.0"]["parameters"]["0.01"]
     assert logits["detected"]["share"] == 1.0
     assert logits["median"] < 60
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_windows_hold_every_baseline_against_the_same_requests(quick):
+    tested = quick["tune"]["windows"]["groups"]
+    assert set(tested) == {"chat", "support", "any service"}
+    for figures in tested.values():
+        assert {"titer", "mmd", "prada", "busiest hour", "tokens"} <= set(figures)
+        for row in figures.values():
+            assert row["0.25"]["hits"] <= row["0.25"]["n"] == 5
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_figures_are_drawn_from_a_result(quick):
+    command = [sys.executable, "-c", DRAW]
+    done = subprocess.run(
+        command, cwd=ROOT, input=json.dumps({"report": quick["tune"]}).encode(),
+        capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    drawn = json.loads(done.stdout)
+    assert len(drawn) == 7
+    for text in drawn.values():
+        ET.fromstring(text)
+
+
+DRAW = """
+import json, sys
+from evals.figures import drawn
+print(json.dumps(drawn(json.load(sys.stdin))))
+"""
 
 
 def tally():

@@ -1,0 +1,122 @@
+"""Draw what `python -m evals detect` found: python -m evals.figures
+
+Reads evals/detect.json, writes docs/images/detect-*.svg. Run it again when the JSON changes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from evals.plot import Axis, Plot
+
+HERE = Path(__file__).parent
+IMAGES = HERE.parent / "docs" / "images"
+#: Share of a key's traffic that is the attack's, as the axis of time to detection shows it.
+MIXES = (1.0, 0.5, 0.25, 0.1)
+TARGETS = ((1.0, 20), (0.5, 60), (0.25, 150))
+REFERENCE = ((1.0, 50), (0.5, 136), (0.25, 368))
+
+
+def false_alarms(side: dict) -> str:
+    plot = Plot(
+        "Honest organisations accused: realised against nominal",
+        Axis(1e-4, 1e-2, log=True, name="nominal (what the calibration promises)"),
+        Axis(1e-5, 1e-1, log=True, name="realised"),
+    )
+    plot.line("realised = nominal", [(1e-4, 1e-4), (1e-2, 1e-2)], dash="5 4")
+    rows = {
+        "titer": side["false_alarms"]["combination"],
+        "titer, other sources": side["false_alarms_other_sources"]["combination"],
+        "mean null": side["mean_null"]["levels"],
+    }
+    for name, levels in rows.items():
+        plot.line(name, [(row["nominal"], max(row["share"], 1e-5)) for row in levels])
+        for row in levels:
+            low, high = row["interval"]
+            plot.interval(row["nominal"], max(low, 1e-5), max(high, 1e-5))
+    return plot.svg()
+
+
+def exchanges(side: dict, alpha: str) -> str:
+    top = side["exchanges_watched"]
+    plot = Plot(
+        f"Exchanges until a key is detected, median, realised {alpha}",
+        Axis(0.1, 1.0, log=True, name="share of its traffic that is the attack"),
+        Axis(1, top, log=True, name=f"exchanges (top: {top} or never)"),
+    )
+    plot.line("target", TARGETS, dash="2 3")
+    plot.line("reference (E1)", REFERENCE, dash="7 3")
+    for attack, by_mix in side["detection"].items():
+        rows = [(mix, by_mix[str(mix)]["combination"][alpha]) for mix in MIXES]
+        plot.line(attack, [(mix, row["median"] or top) for mix, row in rows])
+        if attack == "all":
+            for mix, row in rows:
+                low, high = (bound or top for bound in row["median_interval"])
+                plot.interval(mix, low, high)
+    return plot.svg()
+
+
+def roc(side: dict) -> str:
+    plot = Plot(
+        f"Keys detected within {side['exchanges_watched']} exchanges, against honest accused",
+        Axis(1e-5, 1.0, log=True, name="honest organisations accused (share)"),
+        Axis(0.0, 1.0, name="keys detected (share)"),
+    )
+    for mix in MIXES:
+        points = side["roc"][str(mix)]["combination"]
+        name = f"titer, {mix:.0%} attack"
+        plot.line(name, [(max(x, 1e-5), y) for x, y in points], marks=False)
+    for mix in (1.0, 0.25):
+        points = side["roc"][str(mix)]["mean null"]
+        plot.line(f"classifier, {mix:.0%}", [(max(x, 1e-5), y) for x, y in points], dash="3 3")
+    return plot.svg()
+
+
+def windows(figures: dict, group: str) -> str:
+    methods = {"titer": "titer", "mmd": "MMD", "prada": "PRADA", "unmimic": "unmimic guard",
+               "busiest hour": "busiest hour", "tokens": "tokens out"}  # fmt: skip
+    mixes = ("0.05", "0.1", "0.25")
+    plot = Plot(
+        f"1,500 requests, {group}: windows detected at a false alarm rate of 0.1 %",
+        Axis(0.0, 1.0),
+        Axis(0.0, 1.0, name="windows detected (share)"),
+    )
+    plot.bars(
+        [f"{float(mix):.0%} attack" for mix in mixes],
+        {
+            name: [(figures[m][x]["share"], *figures[m][x]["interval"]) for x in mixes]
+            for m, name in methods.items()
+            if m in figures
+        },
+    )
+    return plot.svg()
+
+
+def drawn(result: dict) -> dict[str, str]:
+    """Every figure of the `report` side, by file name."""
+    side = result["report"]["accounts"]
+    tested = result["report"]["windows"]["groups"]
+    found = {
+        "detect-false-alarms.svg": false_alarms(side),
+        "detect-exchanges.svg": exchanges(side, "0.0001"),
+        "detect-exchanges-1e-3.svg": exchanges(side, "0.001"),
+        "detect-roc.svg": roc(side),
+    }
+    for group, figures in tested.items():
+        found[f"detect-windows-{group.replace(' ', '-')}.svg"] = windows(figures, group)
+    return found
+
+
+def main() -> int:
+    result = json.loads((HERE / "detect.json").read_text("utf-8"))
+    IMAGES.mkdir(exist_ok=True)
+    for name, text in drawn(result).items():
+        (IMAGES / name).write_text(text, "utf-8")
+        print(f"docs/images/{name}: {len(text):,} bytes")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
