@@ -146,3 +146,14 @@ def test_one_token_may_fill_the_log(tmp_path):
         )
     assert found.value.tolist() == [7]
     assert len(found.unit) == n
+
+
+def test_nothing_that_serves_loads_what_only_batches_need():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, titer.gateway.analysis, titer.gateway.worker, titer.hunt.live; "
+        "sys.exit(any(m in sys.modules for m in ('numba', 'pyarrow', 'duckdb')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
