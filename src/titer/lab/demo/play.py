@@ -68,8 +68,8 @@ class Demo:
             "every request goes through the real gateway; every figure is of this run.",
         )
         with self._stage:
-            teach(story, self._stage.data, seed=self._seed)
             world = scenario.make("small" if self._model else "mixed", seed=self._seed)
+            teach(story, self._stage.data, seed=self._seed)
             played = asyncio.run(self._serve_and_play(world))
             facts = read_facts(self._stage.data)
             judge = Judge(story, self._stage, self._outcome, model=self._model)

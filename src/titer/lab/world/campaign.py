@@ -13,7 +13,7 @@ from titer.lab.arrivals import DAY
 from titer.lab.bodies import CHAT
 from titer.lab.generators import extraction
 from titer.lab.world import nets, people, settle, wording
-from titer.lab.world.people import PEOPLE, STEADY, Account, Place
+from titer.lab.world.people import STEADY, Account, Place
 from titer.lab.world.phrases import compile_phrase, escape, reword, say
 from titer.lab.world.plan import REWRITTEN, Campaign
 from titer.lab.world.templates import Template
@@ -118,8 +118,10 @@ def members(rng: random.Random, place: Place, crew: Crew) -> list[Account]:
         account = people.fresh(rng, place, role)
         account.campaign = crew.name
         spread = 0.8 if plan.knows else 0.55
-        per_day = plan.per_day * rng.lognormvariate(-spread * spread / 2, spread)
-        mix = _mix_of(rng, plan.mix)
+        per_day, mix = plan.per_day, plan.mix
+        if plan.accounts >= MANY:
+            per_day *= rng.lognormvariate(-spread * spread / 2, spread)
+            mix = _mix_of(rng, mix)
         account.own_rate = per_day * mix
         account.rate = per_day * (1.0 - mix) / turns(account)
         account.own = _share(rng, len(crew.templates))
@@ -130,8 +132,6 @@ def members(rng: random.Random, place: Place, crew: Crew) -> list[Account]:
             account.models = (place.models[0], place.models[2])
         if plan.timing == "jitter":
             account.shape = STEADY
-        elif plan.timing == "copied":
-            account.shape = PEOPLE
         _live(rng, account, plan, index=index, begin=begin, end=place.end)
         homes.give(rng, account, index)
         made.append(account)
@@ -154,6 +154,9 @@ def poison(rng: random.Random, place: Place, hired: list[Account], *, share: flo
             f'"created":"{settle.date(account.created)}',
         )
 
+
+#: From this many accounts on, members differ in volume and in mix.
+MANY = 10
 
 #: How alike members' mixes are: the concentration of a beta distribution.
 ALIKE = 8.0

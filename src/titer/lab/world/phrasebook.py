@@ -93,7 +93,7 @@ Here is the question:
 
 @family honest fields document 35 role
 @intent intent
-[Extract|Pull|Find] the {field} and [the] {fieldtwo} [from|in] [this|the] {kind}.
+[Extract|Pull|Find] the {field} and [the |]{fieldtwo} [from|in] [this|the] {kind}.
 [Read|Scan] [the|this] {kind} and [fill|complete] the fields {field}, {fieldtwo}.
 [Convert|Parse|Turn] [this|the] {kind} [into|to] a record of {field} and {fieldtwo}.
 @intent intent

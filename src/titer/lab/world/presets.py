@@ -68,15 +68,17 @@ PRESETS = {
         "the same with four fifths cover",
         World(
             name="hydra-20",
-            campaigns=_split(3000, msgspec.structs.replace(_HALF, mix=0.2), _HYDRA),
+            honest=8000,
+            campaigns=_split(1000, msgspec.structs.replace(_HALF, mix=0.2), _HYDRA),
         ),
     ),
     "hydra-10-paraphrased": Preset(
         "nine tenths cover, half the frames worded anew, people's hours",
         World(
             name="hydra-10-paraphrased",
+            honest=8000,
             campaigns=_split(
-                3000,
+                1000,
                 msgspec.structs.replace(_HALF, mix=0.1, paraphrase="half", timing="copied"),
                 _HYDRA,
             ),
@@ -86,8 +88,9 @@ PRESETS = {
         "careless: no cover, shared subnets, cards and hours",
         World(
             name="hydra-open",
+            honest=8000,
             campaigns=_split(
-                3000,
+                1000,
                 Campaign(
                     mix=1.0,
                     origin="shared",
@@ -103,7 +106,8 @@ PRESETS = {
         "half cover, knows its detectors, one address each, people's hours",
         World(
             name="hydra-careful",
-            campaigns=_split(3000, msgspec.structs.replace(_CAREFUL, paraphrase="jitter"), _HYDRA),
+            honest=8000,
+            campaigns=_split(1000, msgspec.structs.replace(_CAREFUL, paraphrase="jitter"), _HYDRA),
         ),
     ),
     "pivot": Preset(
@@ -139,12 +143,24 @@ PRESETS = {
             name="lone",
             campaigns=tuple(
                 Campaign(
-                    name=f"distiller-{round(mix * 100)}", kind="distiller", accounts=1, mix=mix
+                    name=f"distiller-{round(mix * 100)}",
+                    kind="distiller",
+                    accounts=1,
+                    per_day=200.0,
+                    timing="jitter",
+                    mix=mix,
                 )
                 for mix in (1.0, 0.5, 0.25, 0.1, 0.05)
             )
             + tuple(
-                Campaign(name=f"{kind}-{round(mix * 100)}", kind=kind, accounts=1, mix=mix)
+                Campaign(
+                    name=f"{kind}-{round(mix * 100)}",
+                    kind=kind,
+                    accounts=1,
+                    per_day=200.0,
+                    timing="jitter",
+                    mix=mix,
+                )
                 for kind in ("reasoning", "logits", "leak")
                 for mix in (1.0, 0.5, 0.25)
             ),
@@ -152,7 +168,7 @@ PRESETS = {
     ),
     "adaptive-grid": Preset(
         "twenty campaigns: every mix with every wording, the other knobs in turn",
-        World(name="adaptive-grid", campaigns=_grid(4000)),
+        World(name="adaptive-grid", honest=8000, campaigns=_grid(4000)),
     ),
     "bad-input": Preset(
         "a half-covered campaign in a log with every fault, and a poisoned history",

@@ -95,7 +95,7 @@ class Timetable:
         rng = np.random.default_rng([self._seed & 0xFFFFFFFF, 77, number + 100_000])
         begin = self._start + number * DAY
         parts = [self._sessions(rng, number, begin), self._runs(rng, begin)]
-        parts += [self._harvest(rng, crew, begin) for crew in range(len(self._bursts))]
+        parts += [self._harvest(rng, crew, number, begin) for crew in range(len(self._bursts))]
         offset, columns = 0, []
         for at, who, session, turn, turns, own in parts:
             columns.append((at, who, session + offset, turn, turns, own))
@@ -116,9 +116,8 @@ class Timetable:
         )
 
     def _sessions(self, rng: np.random.Generator, number: int, begin: int) -> tuple[Ints, ...]:
-        weekend = (number + 4) % 7 in (5, 6)
         mood = rng.gamma(1.5, 1 / 1.5, len(self._rate))
-        rate = self._rate * np.where(self._shape == PEOPLE, mood * (0.65 if weekend else 1.1), 1.0)
+        rate = self._rate * np.where(self._shape == PEOPLE, mood * _of_week(number), 1.0)
         rate[self._shape == RUNS] = 0.0
         counts = rng.poisson(rate)
         who = np.repeat(np.arange(len(counts)), counts)
@@ -204,26 +203,35 @@ class Timetable:
         columns = [np.concatenate(c) if c else empty for c in (times, whos, sessions, turns)]
         return (*columns, np.ones(len(columns[0]), dtype=_INT), np.zeros(len(columns[0]), bool))
 
-    def _harvest(self, rng: np.random.Generator, crew: int, begin: int) -> tuple[Ints, ...]:
+    def _harvest(
+        self, rng: np.random.Generator, crew: int, number: int, begin: int
+    ) -> tuple[Ints, ...]:
         """A campaign's own exchanges."""
         members = np.flatnonzero(self._crew == crew)
         timing = self._timing[crew]
         sitting = 2.5 if timing == "copied" else 1.0
         rate = self._own[members] / sitting
         if timing == "copied":
-            rate = rate * rng.gamma(1.5, 1 / 1.5, len(rate))
+            mood = rng.gamma(1.5, 1 / 1.5, len(rate)) * _of_week(number)
+            rate = np.where(self._shape[members] == PEOPLE, rate * mood, rate)
         counts = rng.poisson(rate)
         who = np.repeat(members, counts)
         turns = np.ones(len(who), dtype=_INT)
-        if timing == "copied":
-            at = self._by_hours(rng, who)
-            turns = np.minimum(rng.geometric(1 / sitting, len(who)), MAX_TURNS)
+        position = np.arange(len(who)) - np.repeat(np.cumsum(counts) - counts, counts)
+        at = (position + rng.random(len(who))) / np.maximum(np.repeat(counts, counts), 1)
+        if timing == "copied":  # each at the hours of what it pretends to be
+            people = self._shape[who] == PEOPLE
+            at[people] = self._by_hours(rng, who[people])
+            turns[people] = np.minimum(rng.geometric(1 / sitting, people.sum()), MAX_TURNS)
+            turns[~people] = 1 + rng.poisson(sitting - 1.0, (~people).sum())
         elif timing == "burst":
             windows = self._bursts[crew]
             chosen = windows[rng.integers(len(windows), size=len(who))]
-            at = np.minimum(chosen + rng.exponential(0.008, len(who)), 0.999999)
-        else:
-            position = np.arange(len(who)) - np.repeat(np.cumsum(counts) - counts, counts)
-            per = np.repeat(counts, counts)
-            at = np.minimum((position + rng.random(len(who))) / np.maximum(per, 1), 0.999999)
+            at = chosen + rng.exponential(0.008, len(who))
+        at = np.minimum(at, 0.999999)
         return self._unfold(rng, begin + (at * DAY).astype(_INT), who, turns, own=True)
+
+
+def _of_week(number: int) -> float:
+    """How much people do on a day, against their mean; day 0 is a Friday."""
+    return 0.67 if (number + 4) % 7 in (5, 6) else 1.13
