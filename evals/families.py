@@ -3,7 +3,8 @@
     python -m evals.families         # writes families.json; needs ../shared/data; a minute
 
 Cues and rules (`titer.core.cues`, `titer.core.families`) were written while looking at `tune`
-sources; `report` sources were run once. A hit rate is no error rate: the detectors bet on how
+sources; `report` sources were run more than once, and what was changed in between is said in the
+result. A hit rate is no error rate: the detectors bet on how
 much of an account's traffic shows a family. Attack templates are taken with their slots unfilled;
 `any` is a score above 0 in a family of the template's kind, `strong` one of `STRONG` or more.
 """
@@ -121,7 +122,10 @@ def main() -> None:
         sys.exit("evals/families.py needs the prompt data in ../shared/data; see its README")
     sides = sys.argv[1:] or ["tune", "report"]
     result: dict = {
-        "split": "cues and rules were written while looking at tune sources; report was run once",
+        "split": "cues and rules were written while looking at tune sources. At the first run on "
+        "report sources 3 of 105 attempts at a system prompt were told (interval 0.006 to 0.081); "
+        "after it, without looking at them, cues for having repeated what was said before were "
+        "added in two steps. That figure is therefore not independent; the others are",
         "strong": STRONG,
     }
     for side in sides:

@@ -519,6 +519,60 @@ CUES: dict[str, str] = {
         |كرر|كرّر|اعرض|أظهر|اطبع|اكشف|أخبرني|ما هي|ما هو|انسخ|ترجم|اذكر
         |दोहरा|दिखा|प्रिंट|बता|क्या हैं|क्या है|कॉपी|अनुवाद|प्रकट
     """,
+    # What was said before, given back as it was.
+    "again": """
+        repeat|recite|echo$|reproduce|copy$|copy paste|print|write back|say again|regurgitat
+        |write out|transcribe|rot13|base64|encode|read back|output all|output every|output the
+        |show me all|show all|reveal|duplicate|parrot|paste|backwards|restate|retell|recount
+        |list all|list every|list each|list out|tell me all|tell me every|give me all
+        |give me every|say everything|what were all|what are all|return all|return every
+        |provide all|provide every|display all|display every|word by word
+        |repit|recit|reproduc|copia|imprim|transcrib|muestra todo|codific
+        |répèt|récit|reprodui|copie|imprim|transcri|affiche tout|encode
+        |wiederhol|gib wieder|reproduzier|kopier|druck|zitier|schreib ab|gib alles aus|kodier
+        |повтор|воспроизвед|скопируй|процитируй|напечат|выведи|перепиши дослов|закодируй
+        |repit|recit|reproduz|copi|imprim|transcrev|mostre tudo|codifi
+        |重复|复述|复制|打印|照抄|原样输出|输出所有|输出全部|重複|背诵|编码
+        |繰り返し|復唱|コピー|出力|再現|そのまま書|書き写
+        |반복|그대로 출력|복사|되풀이|출력|따라 말
+        |كرر|كرّر|انسخ|اطبع|أعد ما|أعد نص|أعد كتابة كل
+        |दोहरा|कॉपी|प्रिंट|ज्यों का त्यों|फिर से बता
+    """,
+    "before": """
+        prior text|preceding|previous text|previous sentence|previous message|prior sentence
+        |prior message|all sentences|every sentence|sentences in our|our conversation
+        |conversation so far|text so far|said so far|said before|words so far|messages so far
+        |came before|come before|comes before|first sentence|prior conversation|earlier message
+        |earlier conversation|messages above|sentences above|instructions above|prompt above
+        |paragraph above|the first prompt|start of our|beginning of our|before this message
+        |before this sentence|before my message|told you before|what i told|what i said
+        |whole conversation|entire conversation|everything i|everything you|all instructions
+        |all of your|all previous|all prior|original prompt|the prompt$|entire prompt|full prompt
+        |conversation history|chat history|entire history|instruction you|been told
+        |our chat|our discussion|our dialogue|our exchange|our talk|this chat|this discussion
+        |we discussed|we have discussed|we ve discussed|we talked|have said
+        |ve said|said to me|told me|so far|up to now|until now|up until|previously said
+        |in this conversation|from this conversation|of this conversation
+        |texto previo|texto anterior|mensajes anteriores|frases anteriores|todas las frases
+        |nuestra conversación|todo lo anterior|lo que te dije|lo que dije antes
+        |toda la conversación
+        |texte précédent|messages précédents|phrases précédentes|toutes les phrases
+        |notre conversation|tout ce qui précède|ce que j ai dit|toute la conversation
+        |vorherigen text|vorherige nachricht|vorherigen nachricht|alle sätze|unserer unterhaltung
+        |unseres gesprächs|bisherigen|bisher gesagt|was ich gesagt|was ich dir gesagt|alles bisher
+        |gesamte gespräch|gesamte unterhaltung|vorangegangen
+        |предыдущий текст|предыдущие сообщ|все предложения|нашего разговора|нашей беседы
+        |до этого|всё сказанное|все сказанное|что я сказал|весь разговор|предшеству
+        |texto anterior|mensagens anteriores|todas as frases|nossa conversa|tudo o que veio antes
+        |o que eu disse|toda a conversa|frases anteriores
+        |之前的文字|之前的内容|之前所有|此前|前文|所有句子|我们的对话|我们对话|前面所有|以上全部
+        |之前说的
+        |全部对话|整个对话|对话开头|最开始
+        |これまでの会話|以前の文章|前の文章|すべての文|会話全体|ここまで|最初の文|前のメッセージ
+        |이전 대화|이전 메시지|앞의 내용|모든 문장|우리 대화|대화 전체|지금까지|처음부터
+        |النص السابق|الرسائل السابقة|كل الجمل|جميع الجمل|محادثتنا|كل ما سبق|ما قلته|المحادثة كلها
+        |पिछला पाठ|पिछले संदेश|सभी वाक्य|हमारी बातचीत|पूरी बातचीत|अब तक|पहले कहा
+    """,
     "verbatim": """
         verbatim|word for word|exactly|in full|code block|txt|entire|everything|above|as is$
         |without chang|character by character|letter by letter|line by line|from the beginning
