@@ -88,6 +88,15 @@ class Made:
         """The lines of one day that is planned already."""
         return self._renderer.lines(number, day)
 
+    def banned(self) -> list[str]:
+        """Who was banned inside the log: members to be replaced, and some for other reasons."""
+        return [
+            account.name
+            for number, account in enumerate(self.accounts)
+            if self.place.start < account.until < self.place.end
+            and (account.campaign or (not account.team and number % 3 == 0))
+        ]
+
     def about(self) -> dict[str, Any]:
         """Sizes and roles, for people and for evaluation."""
         return {

@@ -4,6 +4,7 @@ OUT/log.jsonl[.zst]          the exchange log; with several jobs log-00.jsonl, l
                              which put together are the same bytes
 OUT/history.jsonl[.zst]      the days before, when the plan has some
 OUT/labels.jsonl             {"principal", "campaign", "team"}: read by evaluation only
+OUT/banned.txt               accounts that were banned inside the log, when there are some
 OUT/about.json               the plan, sizes, and the realised mix of every campaign
 """
 
@@ -164,6 +165,10 @@ def _finish(
         for count in counts:
             for name in count.extra:
                 sink.write(_ENCODE({"principal": name, "campaign": None, "team": None}) + b"\n")
+    banned = "".join(f"{name}\n" for name in made.banned())
+    (folder / "banned.txt").unlink(missing_ok=True)
+    if banned:
+        (folder / "banned.txt").write_text(banned, encoding="utf-8")
     logs = counts[:-1] if history else counts
     own, cover = Counter[str](), Counter[str]()
     for count in logs:

@@ -155,3 +155,17 @@ def test_published_prompts_make_a_world_of_their_split(tmp_path):
         }
     assert texts["tune"] and texts["test"] and not texts["tune"] & texts["test"]
     assert find("hydra-50").plan.prompts == "built-in"
+
+
+def test_the_banned_are_listed_with_others_who_were(tmp_path):
+    campaign = Campaign(accounts=30, lifecycle="replaced")
+    result = write(plan(campaigns=(campaign,), days=3.0, honest=400), tmp_path)
+    banned = (tmp_path / "banned.txt").read_text().split()
+    labels = read_labels(tmp_path / "labels.jsonl")
+    hired = [name for name in banned if labels[name].campaign]
+    assert len(hired) == 10 and len(banned) > 10
+    last = {}
+    for line in lines(*result.logs):
+        found = json.loads(line)
+        last[found["principal"]] = found["at"]
+    assert max(last[name] for name in banned if name in last) < "2026-05-04"
