@@ -6,6 +6,8 @@ hunt      small worlds with hydras and with honest groups that look like them
 detect    one caller: false alarms, exchanges to detection, windows, baselines (needs the data)
 rules     rules that combine detectors, on tune sources (needs the data)
 default   makes the calibration that titer ships: attention only
+cells     which meaning cells survive a paraphrase
+families  how often single prompts show a text family, by source (needs the data)
 
 `python -m evals NAME --quick` is a small run for a look, where an evaluation has one.
 """
@@ -17,7 +19,8 @@ import subprocess
 import sys
 
 MODULES = {"logits": "logit_theft", "callers": "frames_coverage", "hunt": "hunt_small",
-           "detect": "detect", "rules": "combination"}  # fmt: skip
+           "detect": "detect", "rules": "combination",
+           "cells": "cells", "families": "families"}  # fmt: skip
 #: What writes into the package, and so runs only when it is named.
 MAKERS = {"default": "default_calibration"}
 
