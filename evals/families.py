@@ -120,7 +120,7 @@ def show(side: str, figures: dict) -> None:
 def main() -> None:
     if not DATA.exists():
         sys.exit("evals/families.py needs the prompt data in ../shared/data; see its README")
-    sides = sys.argv[1:] or ["tune", "report"]
+    sides = [name for name in sys.argv[1:] if name in HONEST] or ["tune", "report"]
     result: dict = {
         "split": "cues and rules were written while looking at tune sources. At the first run on "
         "report sources 3 of 105 attempts at a system prompt were told (interval 0.006 to 0.081); "
