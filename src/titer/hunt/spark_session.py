@@ -16,7 +16,7 @@ import msgspec
 
 from titer.core.errors import ConfigError
 
-#: Spark's own; the hunt's plans were tried with this and need nothing older.
+#: The first that gives answers as Arrow without pandas. The plans were tried with 4.3.
 MIN_SPARK = (4, 0)
 #: Below this, Java cannot run Spark 4.
 MIN_JAVA = 17
@@ -107,6 +107,8 @@ def _settings(master: str, settings: Settings, scratch: Path, quiet: Path) -> di
         # Sums wrap as they do elsewhere, instead of ending the hunt.
         "spark.sql.ansi.enabled": "false",
         "spark.sql.session.timeZone": "UTC",
+        # Shuffle parts are joined up to this: four times `spark_tables.PARTITION` would be 64m.
+        "spark.sql.adaptive.advisoryPartitionSizeInBytes": "16m",
         "spark.sql.autoBroadcastJoinThreshold": str(BROADCAST),
         "spark.sql.adaptive.autoBroadcastJoinThreshold": str(BROADCAST),
     }
@@ -166,6 +168,8 @@ rootLogger.level = error
 rootLogger.appenderRef.console.ref = console
 logger.python.name = org.apache.spark.api.python.PythonGatewayServer
 logger.python.level = error
+logger.waiting.name = org.apache.spark.scheduler.TaskSchedulerImpl
+logger.waiting.level = warn
 appender.console.type = Console
 appender.console.name = console
 appender.console.target = SYSTEM_ERR

@@ -16,6 +16,9 @@ PATIENCE = 60
 #: For Javas that live a minute: a quick compiler and no helper threads halve what a test costs.
 BRIEF = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto"
 
+#: Runs a program until its input ends: with this process it ends too, whatever ended that.
+WHILE_WATCHED = '"$@" & read -r _; kill -KILL 0'
+
 
 def spark_home():
     """The package's folder, or the test is skipped, visibly."""
@@ -72,8 +75,9 @@ class Cluster:
         with (self.folder / f"{name}.log").open("wb") as log:
             self.processes.append(
                 subprocess.Popen(
-                    [*self.run, *words], env=self.env, stdin=subprocess.DEVNULL, stdout=log,
-                    stderr=subprocess.STDOUT, start_new_session=True,
+                    ["sh", "-c", WHILE_WATCHED, name, *self.run, *words], env=self.env,
+                    stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
+                    start_new_session=True,
                 )
             )  # fmt: skip
 
@@ -90,14 +94,22 @@ class Cluster:
     def stop(self):
         """Workers first, so that they end their executors; then everything of each group."""
         for process in reversed(self.processes):
-            process.terminate()
+            self.signal(process, signal.SIGTERM)
+        end = time.monotonic() + 10
         for process in self.processes:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(10)
-        for process in self.processes:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            while self.signal(process, 0) and time.monotonic() < end:
+                time.sleep(0.05)
+            self.signal(process, signal.SIGKILL)
+            process.stdin.close()
             process.wait()
+
+    def signal(self, process, number):
+        """Whether there was anyone left in the process's group to have it."""
+        process.poll()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+            return True
+        return False
 
 
 @pytest.fixture(scope="session")

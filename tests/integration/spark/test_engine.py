@@ -2,6 +2,7 @@
 of two workers. One file, so that tests run side by side start one cluster.
 """
 
+import json
 import random
 
 import numpy as np
@@ -117,7 +118,8 @@ def log(*, campaign, days=range(9)):
     return sorted(rows, key=lambda e: e.at)
 
 
-def test_campaigns_are_the_same(cluster, source, tmp_path):
+def test_campaigns_are_the_same(cluster, source, tmp_path, capsys):
+    from titer.cli import main
     from titer.hunt.spark import SparkSource
 
     for name, rows in (("past", log(campaign=False)), ("now", log(campaign=True))):
@@ -134,3 +136,11 @@ def test_campaigns_are_the_same(cluster, source, tmp_path):
         assert find(spark_now, history=spark_past, seed=3, permutations=999) == known
         assert find(spark_now, seed=3) == find(now, seed=3)
     assert {m for c in known.campaigns for m in c.members} == {f"x{i}" for i in range(60)}
+
+    said = {}
+    for engine in ("embedded", cluster.master):
+        words = [str(tmp_path / "now"), "--history", str(tmp_path / "past"), "--seed", "3"]
+        assert main(["hunt", *words, "--engine", engine, "--json"]) == 1
+        said[engine] = capsys.readouterr().out
+    assert said[cluster.master] == said["embedded"]
+    assert len(json.loads(said["embedded"])["campaigns"][0]["members"]) == 60
