@@ -14,7 +14,7 @@ from titer.detect.strata import Glance
 
 #: Cells that must be familiar for a question to belong to the caller's family: half of them.
 FAMILIAR = 2
-#: A cell is familiar when 1 in so many requests had it (chance gives 1 in 256), and two did.
+#: A cell is familiar when 1 in so many requests had it (chance gives 1 in 65,536), and two did.
 FAMILIAR_ONE_IN = 32
 #: Settings are usual when 1 in so many requests had them, and two did.
 USUAL_ONE_IN = 8
@@ -45,8 +45,8 @@ class Coverage(Wagering):
         "unmasked cells of the text) with the settings it mostly uses; repeated questions, "
         "which honest use is full of, count against it (the Good-Turing share of unseen mass)",
         blind_to="collection over many subjects at once; questions that cells do not see as one "
-        "family (8 bits each, word stems); a caller that repeats itself or varies its settings "
-        "on purpose; conversations",
+        "family (words in common, not meaning); a caller that repeats itself or varies its "
+        "settings on purpose; conversations",
         benign_causes="evaluation runs, batch jobs, a classroom on one exercise sheet, an "
         "application for one purpose",
         cost="about 5 us and 1.3 kB a subject",
