@@ -22,6 +22,8 @@ SHARE = 0.08
 HYDRA_ROWS, BENIGN_ROWS = 670, 250
 ASKED = 8
 SURVIVES = 0.35
+#: Bands of a campaign's text that its template makes, and how many templates it has.
+OF_TEMPLATE, TEMPLATES = 2, 400
 DAYS = 45
 DAY = 86_400_000_000
 BEGIN = 1_774_000_000_000_000
@@ -79,9 +81,12 @@ def chunk(world: World, number: int, rows: int) -> dict[str, np.ndarray]:
     public = (kind >= 0.40) & (kind < 0.66) & (who % 997 == 5)
     item[public] = mix(5, rng.integers(0, 2_000, int(public.sum())))
     item[hydra] = mix(6, rng.integers(0, world.items, int(hydra.sum())))
+    template = rng.integers(0, TEMPLATES, int(hydra.sum()))
     out: dict[str, np.ndarray] = {"account": world.hashes[who], "exact": mix(item, 99)}
     for band in range(BANDS):
         token = mix(item, band + 10)
+        if band < OF_TEMPLATE:
+            token[hydra] = mix(20, template, band)
         lost = hydra & (rng.random(rows) >= SURVIVES)
         token[lost] = mix(7, unique[lost], band)
         out[f"f{band}"] = token
@@ -89,7 +94,7 @@ def chunk(world: World, number: int, rows: int) -> dict[str, np.ndarray]:
         out[f"m{cell}"] = mix(8, cell, item.view(np.uint64) % np.uint64(251))
     place = mix(9, who).view(np.uint64)
     # A member has 3 networks out of few; others have 2 of their own or a carrier's.
-    networks = max(20, world.hydra // 20)
+    networks = 20
     turn = rng.integers(0, 3, rows).astype(np.uint64)
     network = np.where(
         hydra, mix(10, (place + turn * np.uint64(977)) % np.uint64(networks)),
@@ -99,9 +104,7 @@ def chunk(world: World, number: int, rows: int) -> dict[str, np.ndarray]:
     out["network"] = network
     out["address"] = mix(network, rng.integers(0, 4, rows))
     out["provider"] = 64_500 + (network.view(np.uint64) % np.uint64(400)).astype(np.int64)
-    out["payment"] = np.where(
-        hydra, mix(13, place % np.uint64(max(10, world.hydra // 15))), mix(14, who)
-    )
+    out["payment"] = np.where(hydra, mix(13, place % np.uint64(30)), mix(14, who))
     program = np.where(hydra, 3 + place % np.uint64(2), place % np.uint64(40))
     out["software"] = mix(15, program)
     out["endpoint"] = mix(16, (place >> np.uint64(7)) % np.uint64(3))

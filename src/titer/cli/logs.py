@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import multiprocessing
 import os
+import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -251,6 +252,8 @@ def _put(path: Path, data: bytes) -> None:
     draft = path.with_name(path.name + ".tmp")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
     draft.replace(path)
 
 
@@ -320,6 +323,7 @@ class _Part(io.RawIOBase):
 
 def _follow() -> None:
     """End with the process that started this one, however that ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process is told, and tells the rest
     parent = multiprocessing.parent_process()
     if parent is None:
         return

@@ -240,6 +240,8 @@ def _write(
             table, file, compression="zstd", compression_level=1, use_dictionary=dictionary,
             row_group_size=GROUP_ROWS,
         )  # fmt: skip
+        file.flush()
+        os.fsync(file.fileno())
     draft.replace(path)
 
 
@@ -287,6 +289,8 @@ def seal(folder: Path, *, read: int | None = None, key: str = "") -> About:
     draft = folder / "about.json.tmp"
     with _private(draft) as file:
         file.write(msgspec.json.encode(about) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
     draft.replace(folder / "about.json")
     return about
 

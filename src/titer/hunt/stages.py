@@ -7,6 +7,7 @@ made under another name and renamed when whole; one that is there is right.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -36,6 +37,8 @@ class Stages:
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(mode=0o700)
             make(draft)
+            if not self._temporary:
+                _sync(draft)
             draft.replace(done)
         return done
 
@@ -68,6 +71,16 @@ class Stages:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _sync(folder: Path) -> None:
+    """Have the disk hold what is in a folder, so that a name never shows half of it."""
+    for path in folder.iterdir():
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
 
 def fingerprint(*parts: object) -> str:
