@@ -147,12 +147,13 @@ def poison(rng: random.Random, place: Place, hired: list[Account], *, share: flo
         return
     begin = place.start - int(place.history * DAY)
     for account in rng.sample(hired, max(1, round(share * len(hired)))):
-        account.since = begin
+        account.own_since = begin
         account.created = min(account.created, begin - int(rng.uniform(1.0, 60.0) * DAY))
         account.head = account.head.replace(
             account.head[account.head.index('"created":"') :][:21],
             f'"created":"{settle.date(account.created)}',
         )
+        account.since = account.created
 
 
 #: From this many accounts on, members differ in volume and in mix.
@@ -187,8 +188,8 @@ def _share(rng: random.Random, pool: int) -> tuple[int, ...]:
 def _live(
     rng: random.Random, account: Account, plan: Campaign, *, index: int, begin: int, end: int
 ) -> None:
-    """When it was created, and when it is at work."""
-    account.since, account.until = begin, 1 << 62
+    """When it was created, how long it lives, and when its own work begins."""
+    account.own_since, account.until = begin, 1 << 62
     if plan.lifecycle == "together":
         account.created = begin - int(rng.uniform(1.0, 3.5) * DAY)
     elif plan.lifecycle == "trickled":
@@ -200,7 +201,7 @@ def _live(
             account.until = middle + int(rng.uniform(-0.1, 0.1) * DAY)
         elif index % 3 == 1:
             account.created = middle + int(rng.uniform(0.0, 1.0) * DAY)
-            account.since = account.created
+    account.since = account.created  # what it pretends to be, it is from the beginning
 
 
 class _Homes:

@@ -44,8 +44,9 @@ class Account:
 
     __slots__ = (
         "agent", "campaign", "chatty", "client", "created", "endpoint", "head", "jobs", "models",
-        "name", "own", "own_rate", "params", "pay", "places", "rate", "role", "run", "shape",
-        "since", "stay", "stream", "switch", "talk", "team", "tools", "until", "wordy", "zone",
+        "name", "own", "own_rate", "own_since", "params", "pay", "places", "rate", "role", "run",
+        "shape", "since", "stay", "stream", "switch", "talk", "team", "tools", "until", "wordy",
+        "zone",
     )  # fmt: skip
 
     def __init__(self, name: str, role: str) -> None:
@@ -77,6 +78,7 @@ class Account:
         self.tools = ""
         self.run: tuple[int, ...] = ()  # benchmarks that it runs
         self.own: tuple[int, ...] = ()  # templates of its campaign
+        self.own_since = 1 << 62  # when its campaign begins
         self.own_rate = 0.0  # its campaign's exchanges a day
 
 

@@ -78,6 +78,7 @@ class Timetable:
         self._stay = np.array([a.stay for a in accounts])
         self._talk = np.array([1.0 if a.agent is not None else a.chatty for a in accounts])
         self._since = np.array([a.since for a in accounts], dtype=_INT)
+        self._begun = np.array([a.own_since for a in accounts], dtype=_INT)
         self._until = np.array([a.until for a in accounts], dtype=_INT)
         self._hired = np.array([bool(a.campaign) for a in accounts])
         names = sorted(bursts)
@@ -104,6 +105,7 @@ class Timetable:
             np.concatenate([part[n] for part in columns]) for n in range(6)
         )
         kept = (at >= self._since[who]) & (at < self._until[who]) & (at < begin + DAY)
+        kept &= ~own.astype(np.bool_) | (at >= self._begun[who])
         order = np.flatnonzero(kept)
         order = order[np.argsort(at[order], kind="stable")]
         return Day(

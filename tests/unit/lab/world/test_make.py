@@ -187,7 +187,7 @@ def test_lifecycles():
     assert max(a.created for a in trickled) - min(a.created for a in trickled) > 60 * DAY
     made = world(Campaign(accounts=60, lifecycle="replaced"), days=4.0)
     ended = [a.until for a in members(made) if a.until < 1 << 60]
-    began = [a.since for a in members(made) if a.since > START + DAY]
+    began = [a.created for a in members(made) if a.created > START + DAY]
     middle = START + 2 * DAY
     assert len(ended) == len(began) == 20
     assert all(abs(at - middle) < DAY / 2 for at in ended)
@@ -285,6 +285,10 @@ def test_history_is_honest_unless_it_is_poisoned():
     clean = world(Campaign(accounts=20), history_days=2.0)
     assert clean.span == range(-2, 1)
     assert not own(clean, days=[-2, -1]) and own(clean, days=[0])
+    idle = {account.name for account in members(clean)}
+    assert idle & {
+        line["principal"] for day in (-2, -1) for line in map(json.loads, clean.lines(day))
+    }
     poisoned = world(Campaign(accounts=20), history_days=2.0, poison=0.2)
     early = {account.name for account, _ in own(poisoned, days=[-2, -1])}
     assert 1 <= len(early) <= 4
