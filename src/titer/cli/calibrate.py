@@ -50,7 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
     from titer.gateway.assembly import keep_calibration, make_sketcher
     from titer.gateway.feeds import Feed, Options
     from titer.gateway.networks import load as load_networks
-    from titer.gateway.recorded import recorded, suspects
+    from titer.gateway.networks.notice import knowing
+    from titer.gateway.networks.places import in_use, told_by
+    from titer.gateway.recorded import listed, recorded, suspects
 
     keep_private()
     data: Path = arguments.data
@@ -76,7 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
         excluded = _subjects(attackers, again, pseudonyms) if attackers else frozenset()
         if not arguments.logs:
             excluded |= suspects(data)
-        made = fit(detectors(), again, seed=arguments.seed, exclude=excluded)
+        kinds = told_by(in_use(networks.manifests)) if arguments.logs else listed(data)
+        made = fit(knowing(detectors(), kinds), again, seed=arguments.seed, exclude=excluded)
     made = keep_calibration(data, made)
     combination = made.combination
     out = {

@@ -1,9 +1,10 @@
 """Origin: a caller comes from where, or with what, honest callers of this service do not.
 
-1. *Network*: the kind of network that imported data name (`Origin.kind`). How much a kind is
-   worth is learnt: hosting, where most honest programs run, is worth nothing; a kind that one
-   honest subject in 500 ever uses is worth a whole bet. What the honest subjects who do use it
-   use most is the null.
+1. *Hosting* and *masked*: the kind of network that imported data name (`Origin.kind`). How much
+   a kind is worth is learnt: where most honest programs run in hosting, it is worth nothing; a
+   kind that one honest subject in 500 ever uses is worth a whole bet. How much the honest
+   subjects who do use it use it is the null. Hosting has a side of its own, so that its many
+   honest users do not hide an exit of Tor.
 2. *Software*: the user agent against the order of the headers and the TLS fingerprint. A pair
    that some honest subjects show is fine. Both halves known, but never together, is a
    contradiction: Python's headers under a browser's name. What is not known is no bet, so that
@@ -17,21 +18,24 @@ from __future__ import annotations
 import math
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import msgspec
 
 from titer.core.nouns import Card, Exchange, Finding
 from titer.core.nouns import Origin as Facts
-from titer.detect import slim, wager
+from titer.detect import slim
 from titer.detect.fold import DRAFT_HORIZON
 from titer.detect.slim import FULL, Bets, Slim
 from titer.detect.strata import Glance
 
-NETWORK, SOFTWARE, NETWORKS, ADDRESSES = range(4)
+HOSTING, MASKED, SOFTWARE, NETWORKS, ADDRESSES = range(5)
 #: Kinds of network by place; another word counts as the first, unknown.
 KINDS = ("", "hosting", "vpn", "proxy", "tor", "residential")
+#: Quantile of honest subjects' means that is the null of each side. Who uses a VPN mostly always
+#: does: against a lower null the few who do would be the most suspect of all, and hide the rest.
+WORST = (1.0, 1.0, 0.99, 0.99, 0.99)
 #: Draft worth of each kind, in sixteenths.
 DRAFT_WORTH = (0, 0, 8, 12, 16, 12)
 #: A kind that half of the honest subjects use is worth nothing, one that 1 in 2^9 uses a bet.
@@ -84,8 +88,8 @@ class Origin(Slim):
         cost="about 3 us and 80 bytes a subject, 150 while learning",
         lifecycle="draft",
     )
-    sides = ("network", "software", "networks", "addresses")
-    drafts = (0.3, 0.05, 0.2, 0.5)
+    sides = ("hosting", "masked", "software", "networks", "addresses")
+    drafts = (0.5, 0.3, 0.05, 0.2, 0.5)
     shape = State
 
     def __init__(
@@ -97,6 +101,7 @@ class Origin(Slim):
         worth: Sequence[float] | None = None,
         known: Iterable[float] = (),
         dated: int = 0,
+        listed: Collection[str] = (),
     ) -> None:
         super().__init__(nulls, origin=origin, horizon=horizon)
         self._learning = worth is None
@@ -107,13 +112,18 @@ class Origin(Slim):
         self._prints = {pair >> _FAMILY_BITS for pair in self._known}
         self._seen: dict[tuple[str, str, str], int] = {}
         self.dated = dated
+        self._listed = frozenset(listed)
 
-    def informed(self, dated: int) -> Self:
-        """The same detector where network data are as of `dated` (microseconds; 0 unknown)."""
+    def informed(self, dated: int = 0, listed: Collection[str] = ()) -> Self:
+        """The same detector where network data are as of `dated` (microseconds; 0 unknown).
+
+        `listed` are the kinds that they can tell: of another kind that `learn` never sees it is
+        not known how many honest subjects use it, and it is worth nothing.
+        """
         given = {"worth": None if self._learning else [self._worth[k] for k in KINDS]}
         return type(self)(
             self.nulls, origin=self.origin, horizon=self.horizon, known=self._known, dated=dated,
-            **given,
+            listed=listed, **given,
         )  # fmt: skip
 
     def judge(self, state: State, exchange: Exchange, seen: Glance) -> Bets:
@@ -121,7 +131,10 @@ class Origin(Slim):
         came = exchange.origin
         bets: list[tuple[int, int]] = []
         if came.net or came.asn or came.kind:
-            bets.append((NETWORK, self._worth.get(came.kind, 0)))
+            hosted = came.kind == "hosting"
+            bets.append((MASKED, 0 if hosted else self._worth.get(came.kind, 0)))
+            if self._worth["hosting"]:
+                bets.append((HOSTING, self._worth["hosting"] if hosted else 0))
             self._change(state, came, bets)
         software = (came.agent, came.headers, came.ja4)
         said = self._seen.get(software)
@@ -168,8 +181,10 @@ class Origin(Slim):
             for gain, trial in zip(state.gains, state.trials, strict=True)
         ]
         said = [f"of {state.seen} requests"]
-        if state.gains[NETWORK]:
-            said.append(f"rare kinds of network had {shares[NETWORK]} % of their full weight")
+        if state.gains[HOSTING]:
+            said.append(f"hosting had {shares[HOSTING]} % of a full weight")
+        if state.gains[MASKED]:
+            said.append(f"masking networks had {shares[MASKED]} % of a full weight")
         if state.gains[SOFTWARE]:
             said.append(f"{shares[SOFTWARE]} % had a user agent that is not their software's")
         for side, what in ((NETWORKS, "network"), (ADDRESSES, "block of addresses")):
@@ -188,18 +203,27 @@ class Origin(Slim):
     def learn(self, states: Iterable[Any]) -> dict[str, list[float]]:
         """What kinds are worth, which software is known, and the nulls under both."""
         rows = [s if isinstance(s, State) else msgspec.convert(s, State) for s in states]
-        users = [1] * len(KINDS)
+        users = [0] * len(KINDS)
         shown: Counter[int] = Counter()
         for row in rows:
             for place, count in enumerate(row.kinds):
                 users[place] += count > 0
             shown.update(row.pairs[::2])
-        worth = [0, *(_worth(used / (len(rows) + 1)) for used in users[1:])]
+        worth = [0] + [
+            _worth((used + 1) / (len(rows) + 1)) if used or kind in self._listed else 0
+            for kind, used in zip(KINDS[1:], users[1:], strict=True)
+        ]
         known = [p for p, n in shown.most_common(MOST_PAIRS) if n >= SHOWN]
         fitted = type(self)(worth=worth, known=known)
         sums = [fitted._sums(row) for row in rows]  # noqa: SLF001 - of this class
-        nulls = wager.worst_means(sums, self.nulls, enough=self.enough)
-        return {"nulls": list(nulls), "worth": list(map(float, worth)),
+        nulls = [
+            _worst(
+                [gains[side] / trials[side] for gains, trials in sums
+                 if trials[side] >= self.enough], draft, WORST[side],
+            )
+            for side, draft in enumerate(self.nulls)
+        ]  # fmt: skip
+        return {"nulls": nulls, "worth": list(map(float, worth)),
                 "software": sorted(map(float, known))}  # fmt: skip
 
     def _sums(self, row: State) -> tuple[list[float], list[int]]:
@@ -207,7 +231,10 @@ class Origin(Slim):
         gains = [gain / FULL for gain in row.gains]
         trials = list(row.trials)
         weights = [self._worth[kind] / FULL for kind in KINDS]
-        gains[NETWORK] = sum(w * n for w, n in zip(weights, row.kinds, strict=False))
+        known = sum(row.kinds)
+        used = [w * n for w, n in zip(weights, row.kinds, strict=False)]
+        gains[HOSTING], gains[MASKED] = sum(used[1:2]), sum(used[2:])
+        trials[HOSTING] = trials[MASKED] = known
         gains[SOFTWARE], trials[SOFTWARE] = 0.0, 0
         for pair, count in zip(row.pairs[::2], row.pairs[1::2], strict=True):
             if pair & _FAMILY in self._families and pair >> _FAMILY_BITS in self._prints:
@@ -257,6 +284,13 @@ def _family(agent: str) -> int:
     if version and not version[0].isdigit():
         name = agent
     return zlib.crc32(name.lower().encode()) & _FAMILY
+
+
+def _worst(means: list[float], draft: float, quantile: float) -> float:
+    """The null of a side: a high quantile of honest subjects' means, `draft` if there are none."""
+    if not means:
+        return draft
+    return sorted(means)[min(len(means) - 1, math.ceil(quantile * len(means)) - 1)]
 
 
 def _worth(share: float) -> int:

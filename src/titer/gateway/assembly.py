@@ -20,7 +20,6 @@ from titer.detect import seal
 from titer.detect.calibration import Calibration
 from titer.detect.calibration import load as read_calibration
 from titer.detect.default import default_calibration
-from titer.detect.origin import Origin
 from titer.detect.plugins import detectors
 from titer.engine import Weigher
 from titer.evidence import note
@@ -28,7 +27,7 @@ from titer.evidence.files import replace, sync_directory
 from titer.evidence.log import Log
 from titer.gateway.analysis import Analysis
 from titer.gateway.networks import Used, Watch, used
-from titer.gateway.networks.notice import inform
+from titer.gateway.networks.notice import inform, knowing
 from titer.gateway.networks.places import in_use
 from titer.gateway.networks.store import Stamp
 from titer.gateway.records import Reader
@@ -131,8 +130,7 @@ def trusted(data: Path) -> tuple[note.Verifier, ...]:
 
 def make_weigher(calibration: Calibration | None, ladder: Ladder) -> Weigher:
     """A weigher at the start of its fold."""
-    # A detector that is told things must not be the one that everybody shares.
-    every = tuple(d.informed(0) if isinstance(d, Origin) else d for d in detectors())
+    every = knowing(detectors())
     fitted = every if calibration is None else calibration.fit_detectors(every)
     return Weigher(fitted, calibration, ladder)
 

@@ -10,6 +10,7 @@ import msgspec
 from titer.core.errors import InputError
 from titer.core.nouns import Campaign, Decision, Exchange
 from titer.evidence.log import View
+from titer.gateway.networks.places import Used, told_by
 
 
 def _view(data: Path) -> View:
@@ -27,6 +28,17 @@ def recorded(data: Path) -> Iterator[Exchange]:
     for stored in _view(data).scan():
         if stored.kind == "exchange" and stored.body is not None:
             yield decode(stored.body)
+
+
+def listed(data: Path) -> frozenset[str]:
+    """Kinds of network that could be told at every time that was recorded."""
+    found: list[frozenset[str]] = []
+    for stored in _view(data).scan():
+        if stored.kind == "networks" and stored.body is not None:
+            found.append(told_by(msgspec.json.decode(stored.body, type=tuple[Used, ...])))
+        elif stored.kind == "start" and not found:
+            found.append(frozenset())  # of a version that did not say
+    return frozenset.intersection(*found) if found else frozenset()
 
 
 def suspects(data: Path) -> frozenset[str]:

@@ -117,6 +117,12 @@ def in_use(manifests: Iterable[Manifest]) -> tuple[Used, ...]:
     )
 
 
+def told_by(used: Iterable[Used]) -> frozenset[str]:
+    """The kinds of network that these snapshots can tell."""
+    kinds = dict(TELLING)
+    return frozenset(kinds[u.kind] for u in used if u.kind in kinds)
+
+
 def oldest(used: Iterable[Used]) -> int:
     """The day of the oldest of them in microseconds; 0 when there is none."""
     return min((day(u.dated) for u in used), default=0)
