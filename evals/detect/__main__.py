@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 
 from evals.accounts import DATA
-from evals.detect import kept, runs, single, windows
+from evals.detect import contest, kept, runs, single, windows
 from evals.detect.pools import Pools
 from evals.detect.runs import Sizes
 from titer.detect.calibration import Calibration
@@ -72,7 +72,7 @@ class Task:
         few = Pools(self.side, seed=SEED, scale=sizes.pools, flags=self.flags, keep=True)
         setting = msgspec.structs.replace(self.figures.setting, pools=few)
         benign = [talk[0] for talk in runs.Prompts("tune").chats[:BENIGN]]
-        return windows.report(setting, self.figures.combined, benign, sizes)
+        return contest.report(setting, self.figures.combined, benign, sizes)
 
 
 def run(sides: tuple[str, ...], parts: tuple[str, ...], sizes: Sizes, jobs: int) -> dict:
@@ -114,7 +114,7 @@ def main() -> int:
         print("evals detect needs the prompt data in ../shared/data; see its README",
               file=sys.stderr)  # fmt: skip
         return 2
-    windows.Methods.folder = given.guard
+    contest.Methods.folder = given.guard
     parts = (given.part,) if given.part else PARTS
     if given.quick:  # report sources are not for looking at
         print(json.dumps(run(("tune",), parts, QUICK, given.jobs), indent=1))

@@ -77,3 +77,27 @@ def _logistic(attack: np.ndarray, benign: np.ndarray) -> np.ndarray:
         curve = (x * (each * p * (1 - p))[:, None]).T @ x + np.diag(ridge)
         weights -= np.linalg.solve(curve, slope)
     return weights
+
+
+def counted(
+    benign: float,
+    attacks: dict[str, float],
+    *,
+    size: int,
+    honest: int,
+    draws: int,
+    mixes: Sequence[float],
+) -> tuple[np.ndarray, dict[tuple[str, float], np.ndarray]]:
+    """Flags in honest windows, and by attack and mix in attacked ones, were flags independent.
+
+    Kinder than counting in windows, whose callers differ; `benign` and `attacks` are shares of
+    requests that are flagged.
+    """
+    rng = np.random.default_rng(7)
+    found = {}
+    for attack, share in attacks.items():
+        for mix in mixes:
+            own = round(mix * size)
+            flags = rng.binomial(own, share, draws) + rng.binomial(size - own, benign, draws)
+            found[attack, mix] = flags.astype(float)
+    return rng.binomial(size, benign, honest).astype(float), found

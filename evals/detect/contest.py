@@ -1,0 +1,145 @@
+"""Every method on the same windows: thresholds, false alarms, what is detected by mix."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from evals.detect import guard, minilm, mmd
+from evals.detect.runs import Setting
+from evals.detect.tally import rate, threshold
+from evals.detect.windows import ATTACKS, GROUPS, MIXES, Seen, Sizes, attacked, honest
+
+#: Share of honest windows that may pass a threshold.
+ALPHA = 1e-3
+#: Texts of one sort that unmimic's guard is asked about: embedding their sentences is slow.
+FLAGGED = 150
+
+
+class Methods:
+    """Every method as a function from windows to scores: more is more suspicious."""
+
+    #: Where the package unmimic is installed, when not beside titer.
+    folder: Path | None = None
+
+    def __init__(
+        self,
+        setting: Setting,
+        combined: Callable[[np.ndarray], np.ndarray],
+        benign: Sequence[str],
+        windows: Iterable[Seen],
+        *,
+        fast: bool,
+    ) -> None:
+        self.setting, self.combined = setting, combined
+        self.name, embed = minilm.embedder(fast=fast)
+        texts = setting.pools.texts
+        used = np.unique(np.concatenate([seen.texts for seen in windows])).tolist()
+        chosen = [texts[at] for at in used]
+        rows = embed(chosen)
+        self.vectors = np.zeros((len(texts), rows.shape[1]), dtype=np.float32)
+        self.vectors[used] = rows
+        self.used = len(used)
+        self.flags: Callable[[Sequence[str]], list[bool]] | None = None
+        spec = importlib.util.find_spec("unmimic")
+        places = list(spec.submodule_search_locations or ()) if spec else []
+        folder = Path(places[0]) if places else self.folder
+        if folder is not None:
+            self.flags = guard.trained(embed, folder, benign)
+
+    def flagged(self, texts: Sequence[int]) -> dict:
+        """How many of some of these texts unmimic's guard flags."""
+        assert self.flags is not None
+        rng = random.Random(self.setting.seed)
+        chosen = rng.sample(sorted(texts), min(FLAGGED, len(texts)))
+        words = [self.setting.pools.texts[at] for at in chosen]
+        return rate(sum(self.flags(words)), len(words))
+
+    def scores(self, windows: Sequence[Seen], reference: Sequence[Seen]) -> dict[str, np.ndarray]:
+        """By method; `reference` are the calibration windows of the same group."""
+        pairs = [(seen.texts, seen.times) for seen in windows]
+        benign = np.concatenate([np.repeat(s.texts, s.times) for s in reference])
+        rows = np.array([seen.scores for seen in windows])
+        sigma = mmd.width(self.vectors[np.unique(benign)], self.setting.seed)
+        found = {
+            "titer": self.combined(rows),
+            "mmd": mmd.mmd(self.vectors, pairs, benign, sigma),
+            "prada": mmd.prada(self.vectors, pairs),
+            "busiest hour": np.array([seen.busiest for seen in windows], dtype=float),
+            "tokens": np.array([seen.tokens for seen in windows], dtype=float),
+        }
+        found |= {f"titer: {n}": rows[:, c] for c, n in enumerate(self.setting.runner.names)}
+        return found
+
+
+def report(
+    setting: Setting,
+    combined: Callable[[np.ndarray], np.ndarray],
+    benign: Sequence[str],
+    sizes: Sizes,
+) -> dict:
+    """All figures of one side; `benign` are prompts that a guard may be trained on."""
+    groups = {g: honest(setting, g, sizes.calibrate + sizes.test, sizes.window) for g in GROUPS}
+    attacks, attack_texts = attacked(setting, sizes)
+    all_windows = [*chain(*groups.values(), *attacks.values())]
+    methods = Methods(setting, combined, benign, all_windows, fast=sizes.hashed)
+    out: dict = {
+        "window": sizes.window, "alpha": ALPHA, "embedding": methods.name,
+        "texts": methods.used, "unmimic": methods.flags is not None, "groups": {},
+    }  # fmt: skip
+    for group, seen in groups.items():
+        first = seen[: sizes.calibrate]
+        everything = [*seen]
+        places = {}
+        for (of, attack, mix), windows in attacks.items():
+            if of == group:
+                places[attack, mix] = range(len(everything), len(everything) + len(windows))
+                everything += windows
+        found = methods.scores(everything, first)
+        out["groups"][group] = {
+            name: _figures(values, places, sizes) for name, values in found.items()
+        }
+        if methods.flags is not None:
+            benign_texts = set(np.concatenate([s.texts for s in first]).tolist())
+            out["groups"][group]["unmimic"] = _guarded(methods, benign_texts, attack_texts, sizes)
+    return out
+
+
+def _guarded(
+    methods: Methods, benign: set[int], attacks: dict[str, set[int]], sizes: Sizes
+) -> dict:
+    """The figures of unmimic's guard, from the shares of texts that it flags."""
+    honest_rate = methods.flagged(benign)
+    rates = {attack: methods.flagged(texts - benign) for attack, texts in attacks.items()}
+    honest_counts, counts = guard.counted(
+        honest_rate["share"],
+        {attack: found["share"] for attack, found in rates.items()},
+        size=sizes.window,
+        honest=sizes.calibrate + sizes.test,
+        draws=sizes.attackers * sizes.draws,
+        mixes=MIXES,
+    )
+    values = np.concatenate([honest_counts, *counts.values()])
+    places, start = {}, len(honest_counts)
+    for key, found in counts.items():
+        places[key] = range(start, start + len(found))
+        start += len(found)
+    flagged = {"benign": honest_rate, **rates}
+    return {**_figures(values, places, sizes), "requests": flagged}
+
+
+def _figures(values: np.ndarray, places: dict, sizes: Sizes) -> dict:
+    bound = threshold(values[: sizes.calibrate], ALPHA)
+    test = values[sizes.calibrate : sizes.calibrate + sizes.test]
+    out: dict = {"false_alarms": rate(int((test > bound).sum()), len(test)), "attacks": {}}
+    for mix in MIXES:
+        hits = {a: values[list(places[a, mix])] > bound for a in ATTACKS}
+        whole = np.concatenate(list(hits.values()))
+        out[str(mix)] = rate(int(whole.sum()), len(whole))
+        out["attacks"][str(mix)] = {a: round(float(h.mean()), 4) for a, h in hits.items()}
+    return out

@@ -1,0 +1,140 @@
+"""Print the tables of the page on what detection achieves: python -m evals.detect.tables"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+RESULT = Path(__file__).parents[1] / "detect.json"
+MIXES = ("1.0", "0.5", "0.25", "0.1")
+TARGET = {"1.0": "20", "0.5": "60", "0.25": "150", "0.1": "-"}
+REFERENCE = {"1.0": "50", "0.5": "136", "0.25": "368", "0.1": "-"}
+WINDOWS = ("0.05", "0.1", "0.25")
+METHODS = ("titer", "mmd", "prada", "unmimic", "busiest hour", "tokens")
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def percent(value: float) -> str:
+    """Three digits at most, in per cent."""
+    return f"{100 * value:.3g} %"
+
+
+def interval(found: dict) -> str:
+    low, high = found["interval"]
+    return f"{percent(found['share'])} [{100 * low:.2g}, {100 * high:.2g}]"
+
+
+def false_alarms(side: dict) -> str:
+    rows = {
+        "titer": side["false_alarms"]["combination"],
+        "titer, calibrated on other sources": side.get("false_alarms_other_sources", {}).get(
+            "combination", ()
+        ),
+        "mean null": side["mean_null"]["levels"],
+    }
+    head = ["honest organisations accused", "n", *(f"nominal {r['nominal']:g}" for r in
+            side["false_alarms"]["combination"])]  # fmt: skip
+    return table(
+        head,
+        [
+            [
+                name,
+                f"{levels[0]['n']:,}",
+                *(
+                    f"{r['hits']}: {r['ratio']:.2g}x"
+                    f" [{r['ratio_interval'][0]:.2g}, {r['ratio_interval'][1]:.2g}]"
+                    for r in levels
+                ),
+            ]
+            for name, levels in rows.items()
+            if levels
+        ],
+    )
+
+
+def waits(found: dict) -> str:
+    """Median and interval, and the share detected at all."""
+
+    def number(value: int | None) -> str:
+        return "never" if value is None else str(value)
+
+    low, high = found["median_interval"]
+    share = found["detected"]["share"]
+    median = number(found["median"])
+    if found["median"] is not None:
+        median += f" [{number(low)}, {number(high)}]"
+    return f"{median}; {100 * share:.0f} %"
+
+
+def detection(side: dict, method: str, alpha: str) -> str:
+    rows = [
+        [attack, *(waits(by_mix[mix][method][alpha]) for mix in MIXES)]
+        for attack, by_mix in side["detection"].items()
+        if method in by_mix["1.0"]
+    ]
+    rows.append(["*target at 1e-4*", *(TARGET[mix] for mix in MIXES)])
+    rows.append(["*reference (E1)*", *(REFERENCE[mix] for mix in MIXES)])
+    return table([f"{method}, realised {alpha}", "100 %", "50 %", "25 %", "10 %"], rows)
+
+
+def alone(side: dict, alpha: str) -> str:
+    methods = side["detection"]["all"]["1.0"]
+    rows = []
+    for method in methods:
+        cells = []
+        for attack in side["detection"]:
+            found = side["detection"][attack]["0.5"][method][alpha]
+            share = found["detected"]["share"]
+            median = found["median"]
+            cells.append("-" if share == 0 else f"{100 * share:.0f} %" + (
+                "" if median is None else f", {median}"))  # fmt: skip
+        rows.append([method, *cells])
+    return table([f"at 50 %, realised {alpha}", *side["detection"]], rows)
+
+
+def windows(found: dict) -> str:
+    parts = []
+    for group, figures in found["groups"].items():
+        rows = [
+            [m, interval(figures[m]["false_alarms"]), *(interval(figures[m][x]) for x in WINDOWS)]
+            for m in METHODS
+            if m in figures
+        ]
+        parts.append(table([group, "false alarms", "5 %", "10 %", "25 %"], rows))
+        rows = [
+            [m, *(f"{100 * figures[m]['attacks']['0.1'][a]:.0f} %" for a in
+                  figures[m]["attacks"]["0.1"])]
+            for m in figures
+            if any(figures[m]["attacks"]["0.1"].values())
+        ]  # fmt: skip
+        parts.append(table([f"{group}, at 10 %", *figures["mmd"]["attacks"]["0.1"]], rows))
+    return "\n".join(parts)
+
+
+def main() -> int:
+    result = json.loads(RESULT.read_text("utf-8"))
+    for name in sys.argv[1:] or ("report",):
+        side = result[name]
+        if "accounts" in side:
+            held = side["accounts"]
+            print(held["commit"], held["calibration"], held["honest"], held["seconds"], "\n")
+            print(false_alarms(held))
+            for alpha in ("0.0001", "0.001", "0.01"):
+                print(detection(held, "combination", alpha))
+            print(detection(held, "mean null", "0.0001"))
+            print(detection(held, "mean null", "0.001"))
+            print(alone(held, "0.001"))
+        if "windows" in side:
+            print({k: v for k, v in side["windows"].items() if k != "groups"}, "\n")
+            print(windows(side["windows"]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
