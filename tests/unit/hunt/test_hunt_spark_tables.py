@@ -18,7 +18,8 @@ def test_only_integers_of_two_widths_are_stored():
 def test_of_a_java_trace_the_cause_is_told():
     trace = (
         "An error occurred while calling o1.x.\n: org.apache.spark.SparkException: Job aborted\n"
-        "\tat java.base/x\nCaused by: java.io.FileNotFoundException: rows-1.parquet\n\tat y\n\t... 9 more"
+        "\tat java.base/x\nCaused by: java.io.FileNotFoundException: rows-1.parquet\n\tat y\n"
+        "\t... 9 more"
     )
     assert _reason(trace) == "Caused by: java.io.FileNotFoundException: rows-1.parquet"
     assert _reason("[CODE] short\n\tat z") == "[CODE] short"
