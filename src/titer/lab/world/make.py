@@ -77,7 +77,7 @@ class Made:
         """The plan of one day, cut at the world's end."""
         day = self.timetable.day(number)
         if (number + 1) > self.plan.days:
-            day = day.until(self.place.end)
+            day = day.part(0, int(np.searchsorted(day.at, self.place.end)))
         return day
 
     def lines(self, number: int) -> Iterator[str]:

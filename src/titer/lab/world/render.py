@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator, Sequence
 
@@ -13,6 +14,8 @@ from titer.lab.world.schedule import Day
 from titer.lab.world.settle import date
 from titer.lab.world.templates import Template
 
+#: Rows of a day that are taken out of their arrays at once.
+CHUNK = 50_000
 #: Longest reply, in tokens.
 MAX_REPLY = 4096
 _CLOCK = [f"{h:02d}:{m:02d}:{s:02d}" for h in range(24) for m in range(60) for s in range(60)]
@@ -48,18 +51,8 @@ class Renderer:
         begin = self._place.start + number * DAY
         today = date(begin)
         served = dict.fromkeys(self._crews, 0)
-        elapsed = (day.at - begin) // 1000
-        seconds, millis = (elapsed // 1000).tolist(), (elapsed % 1000).tolist()
-        columns = zip(
-            seconds,
-            millis,
-            day.at.tolist(),
-            day.who.tolist(),
-            day.session.tolist(),
-            day.turn.tolist(),
-            day.turns.tolist(),
-            day.own.tolist(),
-            strict=True,
+        columns = itertools.chain.from_iterable(
+            _rows(day.part(first, first + CHUNK), begin) for first in range(0, len(day.at), CHUNK)
         )
         fraction = 1.0 / DAY
         for second, milli, at, who, session, turn, turns, own in columns:
@@ -212,6 +205,22 @@ class Renderer:
         return body_of(account, model, system, said, params if account.endpoint == CHAT else ""), (
             reply
         )
+
+
+def _rows(part: Day, begin: int) -> Iterator[tuple[int, int, int, int, int, int, int, bool]]:
+    """(second, millisecond, at, who, session, turn, turns, own) of each exchange of a part."""
+    elapsed = (part.at - begin) // 1000
+    return zip(
+        (elapsed // 1000).tolist(),
+        (elapsed % 1000).tolist(),
+        part.at.tolist(),
+        part.who.tolist(),
+        part.session.tolist(),
+        part.turn.tolist(),
+        part.turns.tolist(),
+        part.own.tolist(),
+        strict=True,
+    )
 
 
 def body_of(account: Account, model: str, system: str, said: str, params: str) -> str:

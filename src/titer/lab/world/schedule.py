@@ -43,16 +43,15 @@ class Day(NamedTuple):
     turns: npt.NDArray[np.int16]
     own: npt.NDArray[np.bool_]
 
-    def until(self, end: int) -> Day:
-        """What happens before `end`."""
-        n = int(np.searchsorted(self.at, end))
+    def part(self, first: int, last: int) -> Day:
+        """The exchanges of positions `first` to `last`."""
         return Day(
-            self.at[:n],
-            self.who[:n],
-            self.session[:n],
-            self.turn[:n],
-            self.turns[:n],
-            self.own[:n],
+            self.at[first:last],
+            self.who[first:last],
+            self.session[first:last],
+            self.turn[first:last],
+            self.turns[first:last],
+            self.own[first:last],
         )
 
 
@@ -122,7 +121,7 @@ class Timetable:
         rate = self._rate * np.where(self._shape == PEOPLE, mood * _of_week(number), 1.0)
         rate[self._shape == RUNS] = 0.0
         counts = rng.poisson(rate)
-        who = np.repeat(np.arange(len(counts)), counts)
+        who = np.repeat(np.arange(len(counts), dtype=_INT), counts)
         at = np.zeros(len(who), dtype=np.float64)
         shape = self._shape[who]
         people = shape == PEOPLE
