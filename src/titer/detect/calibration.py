@@ -126,13 +126,21 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return 1 / (self.combination.everyone.n + 1)
 
     def fit_detectors(self, detectors: Iterable[Detector]) -> tuple[Detector, ...]:
-        """The same detectors under the nulls found here; others as they are."""
-        return tuple(
-            _fitted(d, self.detectors[d.card.name].params, self.origin, self.horizon)
-            if self.covers(d.card)
-            else d
-            for d in detectors
-        )
+        """The same detectors under the nulls found here; others as they are.
+
+        Raises `InputError` when a detector does not understand what it has learnt before.
+        """
+        return tuple(self._fit(d) if self.covers(d.card) else d for d in detectors)
+
+    def _fit(self, detector: Detector) -> Detector:
+        card = detector.card
+        try:
+            return _fitted(detector, self.detectors[card.name].params, self.origin, self.horizon)
+        except (ValueError, KeyError, TypeError):
+            raise InputError(
+                f"detector {card.name} does not understand what calibration {self.id} holds for "
+                "it, although both name one version; run `titer calibrate` again"
+            ) from None
 
     def dump(self) -> str:
         """JSON text, the same for the same calibration."""

@@ -129,9 +129,20 @@ def trusted(data: Path) -> tuple[note.Verifier, ...]:
 
 
 def make_weigher(calibration: Calibration | None, ladder: Ladder) -> Weigher:
-    """A weigher at the start of its fold."""
+    """A weigher at the start of its fold.
+
+    Raises `InputError` when the calibration does not fit the detectors; a default one that does
+    not is left out, as it could only draw attention.
+    """
     every = knowing(detectors())
-    fitted = every if calibration is None else calibration.fit_detectors(every)
+    if calibration is None:
+        return Weigher(every, None, ladder)
+    try:
+        fitted = calibration.fit_detectors(every)
+    except InputError:
+        if not calibration.default:
+            raise
+        return Weigher(every, None, ladder)
     return Weigher(fitted, calibration, ladder)
 
 

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from titer.core.errors import ConfigError
+from titer.core.errors import ConfigError, InputError
 from titer.core.nouns import Card, Dose, Exchange, Finding, Principal, Sketch, Usage
 from titer.detect import BUILTIN, default
 from titer.detect.calibration import fit, load
 from titer.detect.default import NAME, default_calibration
 from titer.detect.frames import Frames
 from titer.engine import Weigher
+from titer.gateway import assembly
 from titer.gateway.assembly import load_calibration, make_weigher
 from titer.respond.ladder import Ladder, Rung
 from titer.testing import population
@@ -101,10 +102,25 @@ def test_the_shipped_one_is_a_default_and_covers_what_titer_brings(tmp_path):
     now = {d.card.name: d.card.version for d in BUILTIN}
     assert made_with == now, "detectors changed: run `python -m evals default`"
     assert sum(shipped.covers(d.card) for d in BUILTIN) >= len(BUILTIN) - 2
+    shipped.fit_detectors(BUILTIN)  # raises when a detector has changed what it learns
     weigher = make_weigher(shipped, EAGER)
     for one in (*population.harvester(5), *population.extractor(5)):
         assert weigher.weigh(one).decision is None
     assert all(s.bits == 0.0 for s in weigher.standings.values())
+
+
+class Forgets(Frames):
+    """Learns something else than the version that was calibrated."""
+
+    def fitted(self, params, *, origin, horizon):
+        raise KeyError("nulls")
+
+
+def test_one_that_no_longer_fits_is_left_out_and_an_own_one_is_refused(monkeypatch):
+    monkeypatch.setattr(assembly, "detectors", lambda: (Forgets(),))
+    assert make_weigher(DEFAULT, EAGER).bench.calibration is None
+    with pytest.raises(InputError, match="frames does not understand"):
+        make_weigher(OWN, EAGER)
 
 
 @pytest.mark.parametrize(
