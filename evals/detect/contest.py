@@ -39,12 +39,10 @@ class Methods:
         self.setting, self.combined = setting, combined
         self.name, embed = minilm.embedder(fast=fast)
         texts = setting.pools.texts
-        used = np.unique(np.concatenate([seen.texts for seen in windows])).tolist()
-        chosen = [texts[at] for at in used]
-        rows = embed(chosen)
-        self.vectors = np.zeros((len(texts), rows.shape[1]), dtype=np.float32)
-        self.vectors[used] = rows
-        self.used = len(used)
+        used = np.unique(np.concatenate([seen.texts for seen in windows]))
+        chosen = [texts[at] for at in used.tolist()]
+        self.vectors = embed(chosen)
+        self.used = used
         self.flags: Callable[[Sequence[str]], list[bool]] | None = None
         spec = importlib.util.find_spec("unmimic")
         places = list(spec.submodule_search_locations or ()) if spec else []
@@ -60,10 +58,10 @@ class Methods:
         words = [self.setting.pools.texts[at] for at in chosen]
         return rate(sum(self.flags(words)), len(words))
 
-    def scores(self, windows: Sequence[Seen], reference: Sequence[Seen]) -> dict[str, np.ndarray]:
-        """By method; `reference` are the calibration windows of the same group."""
-        pairs = [(seen.texts, seen.times) for seen in windows]
-        benign = np.concatenate([np.repeat(s.texts, s.times) for s in reference])
+    def scores(self, windows: Sequence[Seen], reference: int) -> dict[str, np.ndarray]:
+        """By method; the first `reference` of them calibrate."""
+        pairs = [(np.searchsorted(self.used, seen.texts), seen.times) for seen in windows]
+        benign = np.concatenate([np.repeat(*pair) for pair in pairs[:reference]])
         rows = np.array([seen.scores for seen in windows])
         sigma = mmd.width(self.vectors[np.unique(benign)], self.setting.seed)
         found = {
@@ -90,7 +88,7 @@ def report(
     methods = Methods(setting, combined, benign, all_windows, fast=sizes.hashed)
     out: dict = {
         "window": sizes.window, "alpha": ALPHA, "embedding": methods.name,
-        "texts": methods.used, "unmimic": methods.flags is not None, "groups": {},
+        "texts": len(methods.used), "unmimic": methods.flags is not None, "groups": {},
     }  # fmt: skip
     for group, seen in groups.items():
         first = seen[: sizes.calibrate]
@@ -100,7 +98,7 @@ def report(
             if of == group:
                 places[attack, mix] = range(len(everything), len(everything) + len(windows))
                 everything += windows
-        found = methods.scores(everything, first)
+        found = methods.scores(everything, len(first))
         out["groups"][group] = {
             name: _figures(values, places, sizes) for name, values in found.items()
         }
