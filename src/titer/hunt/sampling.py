@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from titer.hunt import kernels, reading
-from titer.hunt.source import BANDS, I32, I64, Rows
+from titer.hunt.source import BANDS, I32, I64, Rows, Source
 
 #: Columns of a sample, those that order its ties first.
 TIES = ("endpoint", "model", "parameters", "software", "exact")
 CELLS = 4
+#: Rows asked for at once: 200 bytes each.
+AT_ONCE = 2_000_000
 _COLUMNS = (
     "at", "draw", *TIES, *(f"m{i}" for i in range(CELLS)), *(f"f{i}" for i in range(BANDS)),
     "chars", "tokens_out",
@@ -96,3 +98,28 @@ def _ordered(
         return order
     rest = [columns[name] for name in _COLUMNS if name not in (first, second)]
     return np.lexsort((*reversed(rest), columns[second], columns[first], unit))
+
+
+def sample_groups(source: Source, groups: Sequence[I64], *, most: int) -> Iterator[Rows]:
+    """`source.sample` of each of several groups of units (sorted), which may overlap.
+
+    Asks for many at once: on files each question reads the whole log. The rows of a unit do not
+    depend on which other units are asked for, so the answers are the same.
+    """
+    place = 0
+    while place < len(groups):
+        end, units = place + 1, groups[place]
+        while end < len(groups):
+            more = np.union1d(units, groups[end])
+            if len(more) * most > AT_ONCE:
+                break
+            end, units = end + 1, more
+        rows = source.sample(units, most=most)
+        for group in groups[place:end]:
+            low = np.searchsorted(rows.unit, group, side="left")
+            high = np.searchsorted(rows.unit, group, side="right")
+            counts = high - low
+            at = np.repeat(low - (np.cumsum(counts) - counts), counts)
+            at += np.arange(len(at))
+            yield Rows(*(getattr(rows, name)[at] for name in Rows.__struct_fields__))
+        place = end

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from titer.hunt import facts, reading
+from titer.hunt import facts, reading, sampling
 from titer.hunt.embedded import EmbeddedSource
 from titer.hunt.tally import pairs_of
 from titer.testing import check_source, make_facts
@@ -91,6 +91,25 @@ def test_an_interrupted_stage_is_made_again(tmp_path, monkeypatch):
     monkeypatch.undo()
     with EmbeddedSource(folder, work=work) as source:
         check_source(source, folder)
+
+
+def test_groups_are_sampled_together_as_alone(tmp_path, monkeypatch):
+    make_facts(tmp_path, seed=9, rows=1_500)
+    groups = [np.array(g) for g in ([0, 2, 5], [2, 3], [], [5], range(12))]
+    asked = []
+    with EmbeddedSource(tmp_path) as source:
+        alone = [source.sample(g.astype(np.int64), most=7) for g in groups]
+        ask = source.sample
+        monkeypatch.setattr(source, "sample", lambda u, most: asked.append(u) or ask(u, most=most))
+        for at_once in (10_000, 30):
+            monkeypatch.setattr(sampling, "AT_ONCE", at_once)
+            found = list(
+                sampling.sample_groups(source, [g.astype(np.int64) for g in groups], most=7)
+            )
+            for one, other in zip(alone, found, strict=True):
+                for name in one.__struct_fields__:
+                    assert np.array_equal(getattr(one, name), getattr(other, name)), name
+    assert len(asked) > 2  # once, then in several pieces
 
 
 def test_nothing_temporary_stays(tmp_path, monkeypatch):
