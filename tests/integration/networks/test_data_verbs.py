@@ -133,6 +133,31 @@ def test_a_feed_fills_in_numbers_and_kinds_and_replays(data, tmp_path, capsys):
     assert verb(capsys, "replay", "--data", data)[0] == 0
 
 
+def test_calibration_knows_which_kinds_could_be_told(data, tmp_path, capsys):
+    """The worth of a kind that nobody uses depends on whether a list of it was in use."""
+    log, other = tmp_path / "log.jsonl", tmp_path / "other"
+    lines = []
+    for number in range(1500):
+        who = number % 100
+        ip = "198.51.100.7" if who < 25 else "192.0.2.129" if who < 37 else "192.0.2.1"
+        given = {**json.loads(line(who, ip)), "at": 1_780_000_000 + 60 * number}
+        lines.append(json.dumps(given))
+    log.write_text("\n".join(lines) + "\n")
+    assert verb(capsys, "feed", log, "--data", data)[0] == 0
+    assert verb(capsys, "feed", log, "--data", other)[0] == 0
+    worths = []
+    for given, where in (((log,), data), ((), data), ((), other)):
+        status, _, err = verb(capsys, "calibrate", *given, "--data", where)
+        assert status == 0, err
+        made = json.loads((where / "calibration.json").read_bytes())
+        worths.append(made["detectors"]["origin"]["params"]["worth"])
+    unknown, hosting, vpn, proxy, tor, residential = worths[0]
+    assert unknown == proxy == residential == 0  # no lists of these
+    assert 0 < hosting < vpn < tor  # nobody used Tor, and that could be seen
+    assert worths[1] == worths[0]
+    assert worths[2] == [0] * 6
+
+
 def test_list_and_verify_show_age_and_licence(data, capsys):
     status, out, _ = verb(capsys, "data", "list", "--data", data)
     assert status == 0
