@@ -31,6 +31,7 @@ with all.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -305,6 +306,11 @@ class _Half:
         self.tiers: dict[str, str] = {}
 
     def step(self, exchange: Exchange) -> None:
+        """Fold one exchange in; one at which the detector raises is passed over, as it is live."""
+        with contextlib.suppress(Exception):
+            self._step(exchange)
+
+    def _step(self, exchange: Exchange) -> None:
         subject = self.detector.subject(exchange)
         if subject is None:
             return

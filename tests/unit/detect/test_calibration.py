@@ -131,3 +131,19 @@ def test_text_is_read_strictly():
     ):
         with pytest.raises(InputError, match=said):
             load(broken)
+
+
+class Stumbles(Frames):
+    """Raises at every request of one subject, and at every tenth of others."""
+
+    def step(self, state, exchange):
+        if exchange.principal.id.endswith("7") or exchange.id.endswith("0"):
+            raise ZeroDivisionError
+        return super().step(state, exchange)
+
+
+def test_a_detector_that_raises_does_not_stop_calibration():
+    made = fit([Stumbles(), Coverage()], LOG, seed=4)
+    assert made.detectors["coverage"] == CALIBRATION.detectors["coverage"]
+    null = made.detectors["frames"]
+    assert 200 < null.fitted + null.everyone.n <= 240
