@@ -35,8 +35,9 @@ from titer.detect.null import (
     transformed_many,
 )
 
-#: Subjects of one tier from which it is compared with itself alone.
-SEGMENT = 200
+#: Subjects of one tier from which it is compared with itself alone: they support 10 bits. Fewer
+#: would bound false alarms within the tier as well, and could not give enough bits to act on.
+SEGMENT = 1000
 
 
 class Combination(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

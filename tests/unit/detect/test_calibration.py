@@ -7,8 +7,8 @@ import pytest
 
 from titer.core.errors import InputError
 from titer.core.nouns import Principal
-from titer.detect import BUILTIN
-from titer.detect.calibration import FEWEST, SEGMENT, SHORTEST, fit, load, transformed
+from titer.detect import BUILTIN, calibration, combine
+from titer.detect.calibration import FEWEST, SHORTEST, fit, load, transformed
 from titer.detect.coverage import Coverage
 from titer.detect.frames import Frames
 from titer.testing import population
@@ -84,7 +84,9 @@ def test_those_who_are_no_example_are_left_out():
     assert fit([Frames()], [*LOG, *granted], seed=4) == fit([Frames()], LOG, seed=4)
 
 
-def test_a_large_tier_is_compared_with_itself():
+def test_a_large_tier_is_compared_with_itself(monkeypatch):
+    monkeypatch.setattr(calibration, "SEGMENT", 200)
+    monkeypatch.setattr(combine, "SEGMENT", 200)
     paid = [
         msgspec.structs.replace(
             x, principal=msgspec.structs.replace(x.principal, id="p" + x.principal.id, tier="paid")
@@ -92,9 +94,10 @@ def test_a_large_tier_is_compared_with_itself():
         for x in population.honest(12, 60)
     ]
     log = [*population.honest(13, 420), *paid]
-    null = fit([Frames()], log, seed=1).detectors["frames"]
-    assert list(null.tiers) == ["standard"]
-    assert null.tiers["standard"].n >= SEGMENT
+    made = fit([Frames()], log, seed=1)
+    null = made.detectors["frames"]
+    assert list(null.tiers) == list(made.combination.tiers) == ["standard"]
+    assert null.tiers["standard"].n == made.combination.tiers["standard"].n >= 200
     assert null.everyone.n > null.tiers["standard"].n
 
 
