@@ -62,6 +62,7 @@ class Catalogue(Slim):
         lifecycle="draft",
     )
     drafts = (0.1,)
+    aims = (0.3,)
     shape = State
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

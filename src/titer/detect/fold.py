@@ -62,6 +62,8 @@ class Wagering(ABC):
     in_bits = True
     #: Draft nulls by stratum, used until calibrated: guesses, and worth 0 bits.
     drafts: Sequence[float]
+    #: The mean yield of a harvest, for which the null is placed: replies of 600 tokens.
+    aim = 0.3
 
     def __init__(
         self,
@@ -154,8 +156,9 @@ class Wagering(ABC):
     def learn(self, states: Iterable[Any]) -> dict[str, list[float]]:
         """The null's parameters, from the final states of honest subjects."""
         rows = (s if isinstance(s, State) else msgspec.convert(s, State) for s in states)
-        nulls = wager.worst_means(((s.gains, s.trials) for s in rows), self.wager.nulls)
-        return {"nulls": list(nulls)}
+        sums = ((s.gains, s.trials) for s in rows)
+        aims = (self.aim,) * len(strata.NAMES)
+        return {"nulls": list(wager.worst_means(sums, self.wager.nulls, aims=aims))}
 
     def fitted(self, params: Mapping[str, Sequence[float]], *, origin: int, horizon: int) -> Self:
         """The same detector under the null of a calibration."""

@@ -183,8 +183,8 @@ def _followed(state: State, released: Mapping[int, int]) -> bool:
 
 
 def _high(shares: Sequence[float]) -> float:
-    """The quantile of honest subjects' shares at which bets are placed."""
-    return wager.worst_means((([share], [1]) for share in shares), (NEVER,), enough=1)[0]
+    """What share honest subjects move at once, but for the quickest of them."""
+    return wager.quantile(sorted(shares), wager.QUANTILE)
 
 
 def _hash(name: str) -> int:

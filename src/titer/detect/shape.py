@@ -40,6 +40,7 @@ class Shape(Slim):
     )
     sides = ("taking", "ceiling", "again")
     drafts = (0.5, 0.2, 0.1)
+    aims = (0.6, 0.8, 0.8)
     shape = State
 
     def judge(self, state: State, exchange: Exchange, seen: Glance) -> Bets:

@@ -3,7 +3,7 @@ import random
 import pytest
 
 from titer.detect import wager
-from titer.detect.wager import FLOOR, Wager, worst_means
+from titer.detect.wager import FLOOR, Wager, quantile, worst_means
 
 
 def test_under_the_null_the_mixture_seldom_grows():
@@ -38,6 +38,37 @@ def test_nulls_are_kept_off_the_edges():
     assert Wager((0.0, 1.0, 0.5, 0.5)).nulls == (wager.LOWEST, wager.HIGHEST, 0.5, 0.5)
 
 
-def test_the_worst_mean_of_those_who_said_enough():
+def honest(means, trials=200):
+    return [([mean * trials], [trials]) for mean in means]
+
+
+def placed(rows, aim=0.3):
+    return worst_means(rows, (0.5,), aims=(aim,))[0]
+
+
+def test_too_little_leaves_the_draft():
     rows = [([gain * 20.0, 3.0], [20, 3]) for gain in (0.1, 0.2, 0.3)]
-    assert worst_means(rows, (0.5, 0.5)) == (pytest.approx(0.3), 0.5)
+    assert worst_means(rows, (0.5, 0.5), aims=(0.6, 0.6)) == (pytest.approx(0.2), 0.5)
+    assert worst_means([], (0.5,), aims=(0.6,)) == (0.5,)
+
+
+def test_where_few_are_like_a_harvest_the_bet_lies_below_it():
+    crowd = [0.02] * 900 + [0.1] * 96 + [0.4] * 4
+    assert placed(honest(crowd)) == pytest.approx(0.1)
+
+
+def test_loud_honest_subjects_raise_it():
+    quiet = [0.05] * 70
+    short = placed(honest(quiet + [0.15] * 30, trials=20))
+    assert short == pytest.approx(0.05)
+    assert placed(honest(quiet + [0.15] * 30, trials=600)) == pytest.approx(0.15)
+
+
+def test_where_a_harvest_cannot_win_nobody_does():
+    assert placed(honest([0.1] * 50 + [0.9] * 50, trials=3000)) == pytest.approx(0.9)
+
+
+def test_a_quantile_is_one_of_them():
+    assert quantile([1, 2, 3, 4], 0.5) == 2
+    assert quantile([1, 2, 3, 4], 0.99) == 4
+    assert quantile([7], 0.5) == 7
