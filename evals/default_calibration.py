@@ -30,7 +30,7 @@ from titer.lab.world.plan import World
 SEED = 20261122
 WORLDS = 3
 #: Of one world. A client with a twentieth of all traffic is in each.
-HONEST, DAYS, PACE, WHALE = 1200, 14.0, 0.3, 0.05
+HONEST, DAYS, PACE, WHALE = 1200, 14.0, 0.2, 0.05
 BATCH = 4096
 
 
