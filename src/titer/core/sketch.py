@@ -14,8 +14,9 @@
    two texts share a given band with probability equal to the Jaccard similarity of their
    shingles, so that a template which is half of a text still shares most bands.
 5. `cells` are `CELLS` more such minima, of 16 bits each, over the set of *content stems*: the
-   first bytes of words of `CONTENT_BYTES` or more, numbers, and pairs of neighbouring wide
-   characters; in any order and unmasked. Rewording keeps most of them (docs/adr/0011).
+   first bytes of words of `CONTENT_BYTES` or more, numbers, Chinese characters but the commonest,
+   pairs of other wide characters; in any order and unmasked. Rewording keeps most of them
+   (docs/adr/0011-meaning-cells.md).
 
 The key enters every seed and multiplier: without it a token can be neither computed from a
 guessed text nor compared with another operator's. Batches are computed on numpy arrays; a
@@ -54,6 +55,11 @@ CELLS = 4
 #: Bytes from which a word has content of its own, and of which its stem is made; shorter ones are
 #: mostly grammar. Scripts of two bytes a letter (Cyrillic, Arabic) need as many letters.
 CONTENT_BYTES, CONTENT_BYTES_WIDER = 5, 8
+#: Chinese characters that are grammar or courtesy, as they stand in most requests.
+COMMON = (
+    "的是在一了请有个和用把这为以并给出不要人们上下中来到说会都就对也与及或其此那你我他它可能将从被让使得"
+    "着过吗呢吧么什面每只些样时里后前最多少没很再又还但而如果"
+)
 #: Bytes worked on at once: keeps the arrays of a batch in the processor's cache.
 BATCH_BYTES = 1 << 17
 #: Bytes of key below which a sketch could be undone by trying keys.
@@ -66,6 +72,7 @@ Flags = npt.NDArray[np.bool_]
 _SHIFT = np.uint64(32)
 _BYTE = np.uint64(0xFF)
 _STEM = np.uint64((1 << 8 * CONTENT_BYTES) - 1)
+_COMMON = np.sort([int.from_bytes(char.encode(), "little") for char in COMMON]).astype(np.uint64)
 #: Bits of a cell: coarse, so that a log does not tell words apart by how frequent they are.
 _CELL = np.uint64(0xFFFF)
 #: From this first byte on, letters have two bytes or more.
@@ -221,10 +228,14 @@ class Sketcher:
         stems ^= seeds[2]
         stems *= odd[9]
         if wide.any():
-            pairs = np.flatnonzero(wide[1:] & wide[:-1] & (starts[1:] == starts[:-1] + sizes[:-1]))
-            stems[pairs + 1] += stems[pairs] * odd[10]
+            chinese = (first >= 0xE4) & (first <= 0xE9)
+            pairs = wide[1:] & wide[:-1] & ~chinese[1:]
+            pairs &= starts[1:] == starts[:-1] + sizes[:-1]
+            second = np.flatnonzero(pairs) + 1
+            stems[second] += stems[second - 1] * odd[10]
             content[wide] = False
-            content[pairs + 1] = True
+            content[second] = True
+            content[chinese] = ~np.isin(heads[chinese], _COMMON)
         # A text without content is known by all of its words.
         lacking = ~np.logical_or.reduceat(content, firsts)
         if lacking.any():
