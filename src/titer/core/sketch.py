@@ -16,7 +16,7 @@
 5. `cells` are `CELLS` more such minima, of 16 bits each, over the set of *content stems*: the
    first bytes of words of `CONTENT_BYTES` or more, numbers, Chinese characters but the commonest,
    pairs of other wide characters; in any order and unmasked. Rewording keeps most of them
-   (docs/adr/0011-meaning-cells.md).
+   (docs/adr/0012-meaning-cells.md).
 
 The key enters every seed and multiplier: without it a token can be neither computed from a
 guessed text nor compared with another operator's. Batches are computed on numpy arrays; a
