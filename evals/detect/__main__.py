@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 
 from evals.accounts import DATA
-from evals.detect import contest, kept, runs, single, windows
+from evals.detect import contest, kept, running, runs, single, windows
 from evals.detect.pools import Pools
 from evals.detect.runs import Sizes
 from titer.detect.calibration import Calibration
@@ -32,7 +32,14 @@ QUICK = Sizes(
     calibrate=500, tune=300, report=300, shifted=150, attackers=1, exchanges=80, pools=0.05
 )
 QUICK_WINDOWS = windows.Sizes(
-    calibrate=12, test=6, attackers=1, draws=1, window=100, pools=0.05, hashed=True
+    calibrate=12,
+    test=6,
+    attackers=1,
+    draws=1,
+    window=100,
+    pools=0.05,
+    hashed=True,
+    organisations=200,
 )
 #: Prompts of the `tune` sources that unmimic's guard learns as honest.
 BENIGN = 1500
@@ -50,29 +57,29 @@ class Task:
     def __init__(self, side: str, sizes: Sizes, jobs: int) -> None:
         self.side, self.sizes, self.jobs = side, sizes, jobs
         self.flags = runs.flags(0.2 if sizes is QUICK else 1.0)
-        self.pools = Pools(side, seed=SEED, scale=sizes.pools, flags=self.flags)
-        self.figures = single.Side(self.pools, self._calibration(self.pools), SEED, jobs)
+
+    def accounts(self) -> dict:
+        pools = Pools(self.side, seed=SEED, scale=self.sizes.pools, flags=self.flags)
+        figures = single.Side(pools, self._calibration(pools), SEED, self.jobs)
+        other = None
+        if self.side == "report":
+            tune = Pools("tune", seed=SEED, scale=self.sizes.pools, flags=self.flags)
+            other = self._calibration(tune)
+        elif self.sizes is QUICK:
+            other = figures.calibration
+        return figures.report(self.sizes, other)
+
+    def windows(self, sizes: windows.Sizes) -> dict:
+        few = Pools(self.side, seed=SEED, scale=sizes.pools, flags=self.flags, keep=True)
+        benign = [talk[0] for talk in runs.Prompts("tune").chats[:BENIGN]]
+        setting = runs.Setting(few, running.Runner(()), SEED, 0.0, self.jobs)
+        return contest.report(setting, benign, sizes)
 
     def _calibration(self, pools: Pools) -> Calibration:
         size = self.sizes.calibrate
         return kept.calibration(
             f"{pools.side}-{size}-{SEED}", lambda: runs.calibrated(pools, size, SEED)
         )
-
-    def accounts(self) -> dict:
-        other = None
-        if self.side == "report":
-            tune = Pools("tune", seed=SEED, scale=self.sizes.pools, flags=self.flags)
-            other = self._calibration(tune)
-        elif self.sizes is QUICK:
-            other = self.figures.calibration
-        return self.figures.report(self.sizes, other)
-
-    def windows(self, sizes: windows.Sizes) -> dict:
-        few = Pools(self.side, seed=SEED, scale=sizes.pools, flags=self.flags, keep=True)
-        setting = msgspec.structs.replace(self.figures.setting, pools=few)
-        benign = [talk[0] for talk in runs.Prompts("tune").chats[:BENIGN]]
-        return contest.report(setting, self.figures.combined, benign, sizes)
 
 
 def run(sides: tuple[str, ...], parts: tuple[str, ...], sizes: Sizes, jobs: int) -> dict:

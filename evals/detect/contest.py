@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from evals.detect import guard, minilm, mmd
-from evals.detect.runs import Setting
+from evals.detect.running import spread
+from evals.detect.runs import Setting, calibrated
+from evals.detect.single import Side
 from evals.detect.tally import rate, threshold
 from evals.detect.windows import ATTACKS, GROUPS, MIXES, Seen, Sizes, attacked, honest
 
@@ -30,13 +32,12 @@ class Methods:
     def __init__(
         self,
         setting: Setting,
-        combined: Callable[[np.ndarray], np.ndarray],
         benign: Sequence[str],
         windows: Iterable[Seen],
         *,
         fast: bool,
     ) -> None:
-        self.setting, self.combined = setting, combined
+        self.setting = setting
         self.name, embed = minilm.embedder(fast=fast)
         texts = setting.pools.texts
         used = np.unique(np.concatenate([seen.texts for seen in windows]))
@@ -58,37 +59,50 @@ class Methods:
         words = [self.setting.pools.texts[at] for at in chosen]
         return rate(sum(self.flags(words)), len(words))
 
-    def scores(self, windows: Sequence[Seen], reference: int) -> dict[str, np.ndarray]:
+    def scores(
+        self, titer: Side, windows: Sequence[Seen], reference: int
+    ) -> dict[str, np.ndarray]:
         """By method; the first `reference` of them calibrate."""
         pairs = [(np.searchsorted(self.used, seen.texts), seen.times) for seen in windows]
         benign = np.concatenate([np.repeat(*pair) for pair in pairs[:reference]])
         rows = np.array([seen.scores for seen in windows])
         sigma = mmd.width(self.vectors[np.unique(benign)], self.setting.seed)
         found = {
-            "titer": self.combined(rows),
+            "titer": titer.combined(rows),
             "mmd": mmd.mmd(self.vectors, pairs, benign, sigma),
             "prada": mmd.prada(self.vectors, pairs),
             "busiest hour": np.array([seen.busiest for seen in windows], dtype=float),
+            "bands alike": np.array([seen.alike for seen in windows]),
             "tokens": np.array([seen.tokens for seen in windows], dtype=float),
         }
-        found |= {f"titer: {n}": rows[:, c] for c, n in enumerate(self.setting.runner.names)}
+        found |= {f"titer: {n}": rows[:, c] for c, n in enumerate(titer.runner.names)}
         return found
 
 
-def report(
-    setting: Setting,
-    combined: Callable[[np.ndarray], np.ndarray],
-    benign: Sequence[str],
-    sizes: Sizes,
-) -> dict:
-    """All figures of one side; `benign` are prompts that a guard may be trained on."""
-    groups = {g: honest(setting, g, sizes.calibrate + sizes.test, sizes.window) for g in GROUPS}
-    attacks, attack_texts = attacked(setting, sizes)
+def report(setting: Setting, benign: Sequence[str], sizes: Sizes) -> dict:
+    """All figures of one side; `benign` are prompts that a guard may be trained on.
+
+    titer is calibrated on organisations of the group's kinds, as the window tests have their
+    null from benign windows of the group.
+    """
+    pools, seed, jobs = setting.pools, setting.seed, setting.jobs
+    made = spread(
+        lambda kinds: calibrated(pools, sizes.organisations, seed, kinds),
+        list(GROUPS.values()),
+        jobs,
+    )
+    sides = {g: Side(pools, found, seed, jobs) for g, found in zip(GROUPS, made, strict=True)}
+    settings = {group: side.setting for group, side in sides.items()}
+    groups = {
+        g: honest(settings[g], g, sizes.calibrate + sizes.test, sizes.window) for g in GROUPS
+    }
+    attacks, attack_texts = attacked(settings, sizes)
     all_windows = [*chain(*groups.values(), *attacks.values())]
-    methods = Methods(setting, combined, benign, all_windows, fast=sizes.hashed)
+    methods = Methods(setting, benign, all_windows, fast=sizes.hashed)
     out: dict = {
         "window": sizes.window, "alpha": ALPHA, "embedding": methods.name,
-        "texts": len(methods.used), "unmimic": methods.flags is not None, "groups": {},
+        "organisations": sizes.organisations, "texts": len(methods.used),
+        "unmimic": methods.flags is not None, "groups": {},
     }  # fmt: skip
     for group, seen in groups.items():
         first = seen[: sizes.calibrate]
@@ -98,7 +112,7 @@ def report(
             if of == group:
                 places[attack, mix] = range(len(everything), len(everything) + len(windows))
                 everything += windows
-        found = methods.scores(everything, len(first))
+        found = methods.scores(sides[group], everything, len(first))
         out["groups"][group] = {
             name: _figures(values, places, sizes) for name, values in found.items()
         }

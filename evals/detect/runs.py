@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 import numpy as np
@@ -69,12 +69,15 @@ def flags(share: float = 1.0) -> Callable[[str], bool]:
     return naive.trained(attack, honest[: int(len(honest) * share)])
 
 
-def calibrated(pools: Pools, size: int, seed: int) -> Calibration:
-    """The product's calibration on a crowd of its own."""
+def calibrated(pools: Pools, size: int, seed: int, kinds: Sequence[str] = ("",)) -> Calibration:
+    """The product's calibration on a crowd of its own, of these kinds in turn ("" is any)."""
 
     def stream() -> Iterator[Exchange]:
         for number in range(size):
-            _, pairs = crowd.organisation(pools, f"c{number}", f"{seed}-{pools.side}-cal")
+            kind = kinds[number % len(kinds)]
+            _, pairs = crowd.organisation(
+                pools, f"c{number}", f"{seed}-{pools.side}-cal", kind=kind
+            )
             yield from (exchange for exchange, _ in pairs)
 
     return fit(detectors(), stream, seed=seed)

@@ -12,7 +12,7 @@ MIXES = ("1.0", "0.5", "0.25", "0.1")
 TARGET = {"1.0": "20", "0.5": "60", "0.25": "150", "0.1": "-"}
 REFERENCE = {"1.0": "50", "0.5": "136", "0.25": "368", "0.1": "-"}
 WINDOWS = ("0.05", "0.1", "0.25")
-METHODS = ("titer", "mmd", "prada", "unmimic", "busiest hour", "tokens")
+METHODS = ("titer", "mmd", "prada", "unmimic", "bands alike", "busiest hour", "tokens")
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -33,7 +33,8 @@ CHUNK = 8
 
 
 class Sizes(msgspec.Struct, frozen=True):
-    """How many windows: to calibrate and to test by group; attackers by attack, draws of each.
+    """How many windows: to calibrate and to test by group; attackers by attack, draws of each;
+    organisations of a group's kinds that titer is calibrated on.
 
     `hashed` embeds by character n-grams even where a model is installed: it is faster.
     """
@@ -44,23 +45,28 @@ class Sizes(msgspec.Struct, frozen=True):
     draws: int = 2
     window: int = WINDOW
     pools: float = 0.08
+    organisations: int = 4500
     hashed: bool = False
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """One window: titer's scores, its texts and how often each, and its rates."""
+    """One window: titer's scores, its texts and how often each, its rates, and `alike`: the
+    chance that a band of one request's frames is a band of another's.
+    """
 
     scores: np.ndarray
     texts: np.ndarray
     times: np.ndarray
     busiest: int
     tokens: int
+    alike: float
 
 
 def window(setting: Setting, pairs) -> Seen:
     """One account's window, run through the detectors."""
     texts: list[int] = []
     hours: Counter[int] = Counter()
+    bands: Counter[int] = Counter()
     tokens = 0
 
     def watched():
@@ -68,12 +74,15 @@ def window(setting: Setting, pairs) -> Seen:
         for exchange, turn in pairs:
             texts.append(turn.text)
             hours[exchange.at // HOUR] += 1
+            bands.update(exchange.sketch.frames)
             tokens += exchange.usage.tokens_out
             yield exchange, turn
 
     row, _ = setting.runner.final(watched())
     which, times = np.unique(np.array(texts, dtype=np.int64), return_counts=True)
-    return Seen(row, which, times, max(hours.values()), tokens)
+    pairs_alike = sum(count * (count - 1) for count in bands.values())
+    alike = pairs_alike / max(1, 8 * len(texts) * (len(texts) - 1))
+    return Seen(row, which, times, max(hours.values()), tokens, alike)
 
 
 def honest(setting: Setting, group: str, count: int, size: int) -> list[Seen]:
@@ -97,9 +106,10 @@ def honest(setting: Setting, group: str, count: int, size: int) -> list[Seen]:
 
 
 def attacked(
-    setting: Setting, sizes: Sizes
+    settings: dict[str, Setting], sizes: Sizes
 ) -> tuple[dict[tuple[str, str, float], list[Seen]], dict[str, set[int]]]:
     """By group, attack and mix: windows of which a share is an attack's; by attack, its texts."""
+    setting = next(iter(settings.values()))
     pools = setting.pools
     arms = Arms(pools)
     most = round(max(MIXES[:2]) * sizes.window)  # at 25 % each is asked two or three times
@@ -120,7 +130,7 @@ def attacked(
                 pairs = callers[attack, number].exchanges(
                     mix, sizes.window, cover=cover, draw=draw
                 )
-                found.append(window(setting, pairs))
+                found.append(window(settings[group], pairs))
         return found
 
     items = [(g, a, n) for g in GROUPS for a in ATTACKS for n in range(sizes.attackers)]
