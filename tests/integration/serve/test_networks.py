@@ -37,7 +37,13 @@ def test_callers_networks_are_named_and_new_data_are_taken_up(service, tmp_path)
         time.sleep(1.2)
         kinds = {e["origin"].get("kind") for e in entries(service, "exchange")}
     assert kinds == {"hosting", "vpn"}
+    path = service.data / "networks" / "vpn.networks"
+    path.write_bytes(path.read_bytes()[:-1])
+    time.sleep(7)
+    assert service.ask(key)[0] == 200
     assert service.stop() == 0
+    assert "the network data in use stay" in service.errors
+    assert entries(service, "exchange")[-1]["origin"]["kind"] == "vpn"
     assert {e["origin"]["asn"] for e in entries(service, "exchange")} == {64500}
     lists = entries(service, "networks")
     assert [{u["name"] for u in used} for used in (lists[0], lists[-1])] == [
