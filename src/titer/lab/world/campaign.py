@@ -228,7 +228,7 @@ class _Homes:
         if plan.origin == "shared":
             network, part = self._subnets[index % len(self._subnets)]
             account.places = (nets.place(rng, network, part=part),)
-        elif plan.origin == "residential" and rng.random() < PROGRAM_LIKE:
+        elif rng.random() < PROGRAM_LIKE:
             settle.homes(rng, self._place, account, rng.choice(("hosting", "hosting", "office")))
         elif plan.origin == "residential":
             home = rng.choice(self._exits)
@@ -236,7 +236,8 @@ class _Homes:
             if rng.random() < 0.5:
                 account.places += (rng.choice(rng.choice(self._exits)),)
         else:
-            account.places = (nets.place(rng, self._place.networks.some(rng, "home")),)
+            home = self._place.networks.some(rng, "home")
+            account.places = tuple(nets.place(rng, home) for _ in range(rng.choice((1, 1, 2, 3))))
         if plan.origin == "shared" and account.endpoint == CHAT:
             account.client = self._client
         tier = rng.choices(("free", "standard", "enterprise"), weights=(4, 5, 1))[0]

@@ -200,11 +200,10 @@ class Renderer:
                 f'{{"role":"user","content":"{first}"}},{{"role":"assistant","content":"{talk}"}},'
                 f"{said}"
             )
-        params = account.params if plan.knows else template.params
+        careless = plan.origin == "shared" or plan.timing == "burst"
+        params = template.params if careless and account.endpoint == CHAT else account.params
         reply = 300.0 if plan.knows else template.reply
-        return body_of(account, model, system, said, params if account.endpoint == CHAT else ""), (
-            reply
-        )
+        return body_of(account, model, system, said, params), reply
 
 
 def _rows(part: Day, begin: int) -> Iterator[tuple[int, int, int, int, int, int, int, bool]]:
