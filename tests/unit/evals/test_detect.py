@@ -15,12 +15,16 @@ ROOT = Path(__file__).parents[3]
 DATA = ROOT.parent / "shared" / "data"
 
 
+#: The quick run takes a dozen seconds of one core; a crowded machine may take minutes.
+pytestmark = pytest.mark.timeout(300)
+
+
 @pytest.fixture(scope="module")
 def quick():
     if not DATA.exists():
         pytest.skip("needs the prompt data beside the repository")
     command = [sys.executable, "-m", "evals.detect", "--quick", "--jobs", "1"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=110, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=280, check=False)
     assert done.returncode == 0, done.stderr.decode()[-2000:]
     return json.loads(done.stdout)
 
