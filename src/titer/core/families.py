@@ -45,6 +45,9 @@ MOST = 255
 #: Distinct sets of concepts whose scores are remembered; a set is one integer.
 MEMORY = 4096
 
+#: The most that worked examples with their steps are worth as `reasoning`: so evaluations ask.
+EVERYDAY = 40
+
 _DISGUISE = "disguise"
 _CONCEPTS = (*CUES, _DISGUISE)
 _BIT = {name: 1 << place for place, name in enumerate(_CONCEPTS)}
@@ -163,12 +166,17 @@ def _fold_table() -> bytes:
 FOLD = _fold_table()
 
 
-def score(data: bytes) -> tuple[int, ...]:
+def score(data: bytes, worked: bool = False) -> tuple[int, ...]:
     """The scores of one gathered text (`titer.core.gather`), or () when all are 0.
 
-    A text of ASCII alone is read for ASCII cues alone: most texts, with the smaller automaton.
+    `worked` says that the text holds worked examples (`titer.core.masking.examples`): then its
+    `reasoning` is `EVERYDAY` at most. A text of ASCII alone is read for ASCII cues alone: most
+    texts, with the smaller automaton.
     """
-    return reader(data.isascii()).score(data)
+    found = reader(data.isascii()).score(data)
+    if worked and found and found[0] > EVERYDAY:
+        return (EVERYDAY, *found[1:])
+    return found
 
 
 @functools.cache

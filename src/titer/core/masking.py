@@ -160,10 +160,7 @@ def examples(
     np.add.at(depth, np.searchsorted(starts, begins), 1)
     np.add.at(depth, np.searchsorted(starts, stops), -1)
     inside = np.cumsum(depth[:-1]) > 0
-    heads = np.searchsorted(starts, offsets)
-    inside[heads] = False
-    left = np.add.reduceat(~inside, heads, dtype=np.intp)
-    inside &= np.repeat(left >= LEFT, np.diff(heads, append=len(starts)))
+    inside[np.searchsorted(starts, offsets)] = False
     return inside
 
 

@@ -36,6 +36,7 @@ from titer.core.gather import Texts, gather
 from titer.core.masking import (
     CLASSES,
     FOLD,
+    LEFT,
     LETTER,
     MARGIN,
     WIDE,
@@ -137,7 +138,11 @@ class Sketcher:
         shots = examples(joined, starts, raw, offsets)
         hashes, begins = self._collapsed(raw, masked, firsts)
         exact = self._exact(hashes, begins)
+        worked = np.zeros(len(parts), dtype=np.bool_)
         if shots is not None:
+            worked = np.logical_or.reduceat(shots, firsts)
+            left = np.add.reduceat(~shots, firsts, dtype=np.intp)
+            shots &= np.repeat(left >= LEFT, np.diff(firsts, append=len(shots)))
             hashes, begins = self._collapsed(raw, masked | shots, firsts)
         frames = self._frames(hashes, begins)
         return [
@@ -148,7 +153,7 @@ class Sketcher:
                 exact.tolist(),
                 chars,
                 map(script, parts),
-                map(score, parts),
+                map(score, parts, worked.tolist()),
                 strict=True,
             )
         ]

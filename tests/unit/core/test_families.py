@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from titer.core.cues import CUES
-from titer.core.families import MOST, NAMES, RULES, WINDOW, score
+from titer.core.families import EVERYDAY, MOST, NAMES, RULES, WINDOW, score
 from titer.core.gather import gather
 from titer.core.sketch import Sketcher
 
@@ -301,3 +301,17 @@ def test_rules_name_families_and_need_two_concepts():
     assert set(RULES) == set(NAMES)
     assert all(len(needed.split()) >= 2 for rules in RULES.values() for _, needed in rules)
     assert WINDOW * 2 <= 512
+
+
+def test_worked_examples_are_everyday_reasoning():
+    sketcher, place = Sketcher(b"k" * 32), NAMES.index("reasoning")
+    ask = "Explain the complete reasoning step by step; write the final answer last."
+    shots = [
+        f"Q: How many {w}?\nA: Let us think step by step. Two. The answer is 2." for w in "abc"
+    ]
+    alone = sketcher.sketch([("user", ask)]).families[place]
+    worked = sketcher.sketch([("user", "\n\n".join([ask, *shots, "Q: How many d?"]))])
+    bare = sketcher.sketch([("user", "\n\n".join([*shots, "Q: How many d?"]))])
+    assert alone > EVERYDAY
+    assert worked.families[place] == EVERYDAY
+    assert 0 < bare.families[place] <= EVERYDAY
