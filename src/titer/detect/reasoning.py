@@ -17,8 +17,9 @@ class Reasoning(Wording):
         "behind an answer already given, or for reasoning in a given language, in any role and "
         "turn, by wording in eleven languages",
         blind_to="wording without the usual cues or in other languages; questions that draw out "
-        "reasoning by themselves; elicitation behind worked examples counts a quarter; what stands between the first 12,288 and the last 4,096 "
-        "characters; images; less than about a tenth of a caller's traffic",
+        "reasoning by themselves; elicitation behind worked examples, which counts a quarter; "
+        "what stands between the first 12,288 and the last 4,096 characters; images; less than "
+        "about a tenth of a caller's traffic",
         benign_causes="homework helpers and tutors, evaluation runs with worked examples, "
         "applications whose system prompt asks for steps, research on explanations. The same "
         "words with another purpose: only an operator's own calibration or a grant tells them "
