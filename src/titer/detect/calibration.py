@@ -31,11 +31,9 @@ with all.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 import numpy as np
@@ -43,23 +41,16 @@ import numpy as np
 from titer.core.contracts import Detector
 from titer.core.errors import InputError
 from titer.core.nouns import Card, Exchange
-from titer.detect import combine
 from titer.detect.combine import SEGMENT, Combination
-from titer.detect.null import Floats, Null, Segment, climb, levels_of, segment, transformed
+from titer.detect.halves import FEWEST, Half, Log, combination_of, fitted, null_of
+from titer.detect.null import Floats, Null, Segment, transformed
 
-__all__ = ["SEGMENT", "Calibration", "Null", "Segment", "fit", "load", "transformed"]
+__all__ = ["FEWEST", "SEGMENT", "Calibration", "Null", "Segment", "fit", "load", "transformed"]
 
-#: Honest subjects below which nothing is calibrated: 20 support 4 bits.
-FEWEST = 20
-#: Raw scores kept for people to look at.
-TOP = 8
 #: Longest horizon: beyond it the memories of a detector fill up (45 days, in microseconds).
 LONGEST = 45 * 86_400_000_000
 #: Shortest: a shorter log says nothing about a day's rhythm.
 SHORTEST = 3_600_000_000
-#: Grants that make a subject no example of honest conduct for these detectors.
-NOT_HONEST = frozenset({"distillation"})
-
 FORMAT = "titer.calibration/2"
 
 Exchanges = Callable[[], Iterable[Exchange]] | Collection[Exchange]
@@ -136,7 +127,7 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def _fit(self, detector: Detector) -> Detector:
         card = detector.card
         try:
-            return _fitted(detector, self.detectors[card.name].params, self.origin, self.horizon)
+            return fitted(detector, self.detectors[card.name].params, self.origin, self.horizon)
         except (ValueError, KeyError, TypeError):
             raise InputError(
                 f"detector {card.name} does not understand what calibration {self.id} holds for "
@@ -197,15 +188,15 @@ def fit(
 
     `exchanges` is a collection, or a function that starts the log again. `share` of the
     subjects fit, the others score. `exclude` names subjects that are no example of honest
-    conduct (under a dose, in a campaign); those with a `NOT_HONEST` grant are left out anyway.
+    conduct (under a dose, in a campaign); those with a `halves.NOT_HONEST` grant are left out anyway.
     Memory is one state per subject and detector. Raises `InputError` on too few subjects.
     """
     if not 0 < share < 1:
         raise ValueError("share must lie between 0 and 1")
     again = exchanges if callable(exchanges) else lambda: exchanges
     salt = hashlib.blake2b(f"titer calibration {seed}".encode(), digest_size=32).digest()
-    log = _Log(exclude, salt, share)
-    states = [_Half(detector) for detector in detectors]
+    log = Log(exclude, salt, share)
+    states = [Half(detector) for detector in detectors]
     for exchange in log.read(again(), fitting=True):
         for half in states:
             half.step(exchange)
@@ -213,13 +204,13 @@ def fit(
         raise InputError("the log holds no exchange to calibrate on; collect some first")
     origin, horizon = log.first, min(max(log.last - log.first + 1, SHORTEST), LONGEST)
     params = [half.learn() for half in states]
-    ready = [_fitted(d, p, origin, horizon) for d, p in zip(detectors, params, strict=True)]
-    fits, scores = [_Half(d) for d in ready], [_Half(d) for d in ready]
+    ready = [fitted(d, p, origin, horizon) for d, p in zip(detectors, params, strict=True)]
+    fits, scores = [Half(d) for d in ready], [Half(d) for d in ready]
     for exchange in log.read(again(), fitting=None):
         for half in fits if log.fits(exchange.principal.subject) else scores:
             half.step(exchange)
     nulls = {
-        d.card.name: _null(d, p, a, b)
+        d.card.name: null_of(d, p, a, b)
         for d, p, a, b in zip(ready, params, fits, scores, strict=True)
     }
     if all(null.everyone.n < FEWEST for null in nulls.values()):
@@ -235,133 +226,9 @@ def fit(
         horizon=horizon,
         exchanges=log.count,
         detectors=nulls,
-        combination=_combination(log, nulls, fits, scores),
+        combination=combination_of(log, nulls, fits, scores),
     )
     return msgspec.structs.replace(found, id=_id(found))
-
-
-def _combination(
-    log: _Log, nulls: dict[str, Null], fits: list[_Half], scores: list[_Half]
-) -> Combination:
-    """The combination of the detectors that enough subjects scored, over all subjects."""
-    taken = [at for at, null in enumerate(nulls.values()) if null.everyone.n >= FEWEST]
-    held = {name: null for name, null in nulls.items() if null.everyone.n >= FEWEST}
-
-    def rows(halves: list[_Half], subjects: list[str]) -> Floats:
-        columns = [[halves[at].scores.get(s, 0.0) for s in subjects] for at in taken]
-        return np.array(columns, dtype=np.float64).reshape(len(taken), len(subjects)).T
-
-    fitting = [s for s in log.tiers if log.fits(s)]
-    scoring = [s for s in log.tiers if not log.fits(s)]
-    return combine.fit(
-        held,
-        rows(fits, fitting),
-        rows(scores, scoring),
-        [log.tiers[s] for s in scoring],
-        top=TOP,
-    )
-
-
-class _Log:
-    """One reading rule for both passes: who is left out, and which half a subject is of."""
-
-    def __init__(self, exclude: Collection[str], salt: bytes, share: float) -> None:
-        self.exclude, self.salt = frozenset(exclude), salt
-        self.bound = int(share * 2**64)
-        self.halves: dict[str, bool] = {}
-        self.tiers: dict[str, str] = {}
-        self.first = self.last = self.count = 0
-
-    def fits(self, subject: str) -> bool:
-        """Whether a subject is of the fit half: a keyed hash decides, no order and no state."""
-        half = self.halves.get(subject)
-        if half is None:
-            tag = hashlib.blake2b(subject.encode(), key=self.salt, digest_size=8).digest()
-            half = self.halves[subject] = int.from_bytes(tag, "big") < self.bound
-        return half
-
-    def read(self, exchanges: Iterable[Exchange], *, fitting: bool | None) -> Iterable[Exchange]:
-        """The exchanges of honest subjects; of one half, or of both."""
-        for exchange in exchanges:
-            principal = exchange.principal
-            if principal.subject in self.exclude or not NOT_HONEST.isdisjoint(principal.grants):
-                continue
-            if fitting is not None:
-                at = exchange.at
-                self.first = at if self.count == 0 else min(self.first, at)
-                self.last = max(self.last, at)
-                self.count += 1
-                self.tiers.setdefault(principal.subject, principal.tier)
-            if fitting is None or self.fits(principal.subject) is fitting:
-                yield exchange
-
-
-class _Half:
-    """One detector over the subjects of one half: their states and highest scores."""
-
-    def __init__(self, detector: Detector) -> None:
-        self.detector = detector
-        self.states: dict[str, Any] = {}
-        self.scores: dict[str, float] = {}
-        self.tiers: dict[str, str] = {}
-
-    def step(self, exchange: Exchange) -> None:
-        """Fold one exchange in; one at which the detector raises is passed over, as it is live."""
-        with contextlib.suppress(Exception):
-            self._step(exchange)
-
-    def _step(self, exchange: Exchange) -> None:
-        subject = self.detector.subject(exchange)
-        if subject is None:
-            return
-        if subject in self.states:
-            state = self.states[subject]
-        else:
-            state = self.detector.start()
-            self.scores[subject] = 0.0
-            self.tiers[subject] = exchange.principal.tier
-        self.states[subject], findings = self.detector.step(state, exchange)
-        for finding in findings:
-            self.scores[subject] = max(self.scores[subject], finding.score)
-
-    def learn(self) -> dict[str, tuple[float, ...]]:
-        """What a detector that can learn a null has learnt, though it be from nobody."""
-        learn = getattr(self.detector, "learn", None)
-        if learn is None:
-            return {}
-        return {key: tuple(values) for key, values in learn(self.states.values()).items()}
-
-
-def _fitted(
-    detector: Detector, params: dict[str, tuple[float, ...]], origin: int, horizon: int
-) -> Detector:
-    """A detector that can be fitted (`fitted` is optional), under these parameters."""
-    fitted = getattr(detector, "fitted", None)
-    if fitted is None:
-        return detector
-    ready: Detector = fitted(params, origin=origin, horizon=horizon)
-    return ready
-
-
-def _null(
-    detector: Detector, params: dict[str, tuple[float, ...]], fits: _Half, scores: _Half
-) -> Null:
-    levels = levels_of(sorted(fits.scores.values()))
-    earned = {s: transformed(score, levels) for s, score in scores.scores.items()}
-    tiers: dict[str, list[float]] = {}
-    for subject, value in earned.items():
-        tiers.setdefault(scores.tiers[subject], []).append(value)
-    return Null(
-        version=detector.card.version,
-        fitted=len(fits.scores),
-        everyone=segment(earned.values()),
-        levels=levels,
-        climbed=math.fsum(climb(score, levels) for score in fits.scores.values()),
-        params=params,
-        tiers={t: segment(v) for t, v in sorted(tiers.items()) if t and len(v) >= SEGMENT},
-        top=tuple(sorted(scores.scores.values(), reverse=True)[:TOP]),
-        in_bits=getattr(detector, "in_bits", False),
-    )
 
 
 def _id(calibration: Calibration) -> str:

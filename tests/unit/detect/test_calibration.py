@@ -7,7 +7,7 @@ import pytest
 
 from titer.core.errors import InputError
 from titer.core.nouns import Principal
-from titer.detect import BUILTIN, calibration, combine
+from titer.detect import BUILTIN, combine
 from titer.detect.calibration import FEWEST, SHORTEST, fit, load, transformed
 from titer.detect.coverage import Coverage
 from titer.detect.frames import Frames
@@ -85,7 +85,6 @@ def test_those_who_are_no_example_are_left_out():
 
 
 def test_a_large_tier_is_compared_with_itself(monkeypatch):
-    monkeypatch.setattr(calibration, "SEGMENT", 200)
     monkeypatch.setattr(combine, "SEGMENT", 200)
     paid = [
         msgspec.structs.replace(

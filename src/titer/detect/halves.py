@@ -1,0 +1,153 @@
+"""Honest subjects in two halves: who is of which, and what detectors make of each.
+
+A keyed hash of a subject decides its half, so that neither order nor state does, and another
+seed is another draw. Used by `titer.detect.calibration` alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import numpy as np
+
+from titer.core.contracts import Detector
+from titer.core.nouns import Exchange
+from titer.detect import combine
+from titer.detect.combine import Combination
+from titer.detect.null import Floats, Null, climb, levels_of, segment, transformed
+
+#: Honest subjects below which nothing is calibrated: 20 support 4 bits.
+FEWEST = 20
+#: Raw scores kept for people to look at.
+TOP = 8
+#: Grants that make a subject no example of honest conduct for these detectors.
+NOT_HONEST = frozenset({"distillation"})
+
+
+class Log:
+    """One reading rule for both passes: who is left out, and which half a subject is of."""
+
+    def __init__(self, exclude: Collection[str], salt: bytes, share: float) -> None:
+        self.exclude, self.salt = frozenset(exclude), salt
+        self.bound = int(share * 2**64)
+        self.halves: dict[str, bool] = {}
+        self.tiers: dict[str, str] = {}
+        self.first = self.last = self.count = 0
+
+    def fits(self, subject: str) -> bool:
+        """Whether a subject is of the fit half: a keyed hash decides, no order and no state."""
+        half = self.halves.get(subject)
+        if half is None:
+            tag = hashlib.blake2b(subject.encode(), key=self.salt, digest_size=8).digest()
+            half = self.halves[subject] = int.from_bytes(tag, "big") < self.bound
+        return half
+
+    def read(self, exchanges: Iterable[Exchange], *, fitting: bool | None) -> Iterable[Exchange]:
+        """The exchanges of honest subjects; of one half, or of both."""
+        for exchange in exchanges:
+            principal = exchange.principal
+            if principal.subject in self.exclude or not NOT_HONEST.isdisjoint(principal.grants):
+                continue
+            if fitting is not None:
+                at = exchange.at
+                self.first = at if self.count == 0 else min(self.first, at)
+                self.last = max(self.last, at)
+                self.count += 1
+                self.tiers.setdefault(principal.subject, principal.tier)
+            if fitting is None or self.fits(principal.subject) is fitting:
+                yield exchange
+
+
+class Half:
+    """One detector over the subjects of one half: their states and highest scores."""
+
+    def __init__(self, detector: Detector) -> None:
+        self.detector = detector
+        self.states: dict[str, Any] = {}
+        self.scores: dict[str, float] = {}
+        self.tiers: dict[str, str] = {}
+
+    def step(self, exchange: Exchange) -> None:
+        """Fold one exchange in; one at which the detector raises is passed over, as it is live."""
+        with contextlib.suppress(Exception):
+            self._step(exchange)
+
+    def _step(self, exchange: Exchange) -> None:
+        subject = self.detector.subject(exchange)
+        if subject is None:
+            return
+        if subject in self.states:
+            state = self.states[subject]
+        else:
+            state = self.detector.start()
+            self.scores[subject] = 0.0
+            self.tiers[subject] = exchange.principal.tier
+        self.states[subject], findings = self.detector.step(state, exchange)
+        for finding in findings:
+            self.scores[subject] = max(self.scores[subject], finding.score)
+
+    def learn(self) -> dict[str, tuple[float, ...]]:
+        """What a detector that can learn a null has learnt, though it be from nobody."""
+        learn = getattr(self.detector, "learn", None)
+        if learn is None:
+            return {}
+        return {key: tuple(values) for key, values in learn(self.states.values()).items()}
+
+
+def fitted(
+    detector: Detector, params: dict[str, tuple[float, ...]], origin: int, horizon: int
+) -> Detector:
+    """A detector that can be fitted (`fitted` is optional), under these parameters."""
+    make = getattr(detector, "fitted", None)
+    if make is None:
+        return detector
+    ready: Detector = make(params, origin=origin, horizon=horizon)
+    return ready
+
+
+def null_of(
+    detector: Detector, params: dict[str, tuple[float, ...]], fits: Half, scores: Half
+) -> Null:
+    """What the final scores of both halves make of a detector."""
+    levels = levels_of(sorted(fits.scores.values()))
+    earned = {s: transformed(score, levels) for s, score in scores.scores.items()}
+    tiers: dict[str, list[float]] = {}
+    for subject, value in earned.items():
+        tiers.setdefault(scores.tiers[subject], []).append(value)
+    return Null(
+        version=detector.card.version,
+        fitted=len(fits.scores),
+        everyone=segment(earned.values()),
+        levels=levels,
+        climbed=math.fsum(climb(score, levels) for score in fits.scores.values()),
+        params=params,
+        tiers={t: segment(v) for t, v in sorted(tiers.items()) if t and len(v) >= combine.SEGMENT},
+        top=tuple(sorted(scores.scores.values(), reverse=True)[:TOP]),
+        in_bits=getattr(detector, "in_bits", False),
+    )
+
+
+def combination_of(
+    log: Log, nulls: dict[str, Null], fits: list[Half], scores: list[Half]
+) -> Combination:
+    """The combination of the detectors that enough subjects scored, over all subjects."""
+    taken = [at for at, null in enumerate(nulls.values()) if null.everyone.n >= FEWEST]
+    held = {name: null for name, null in nulls.items() if null.everyone.n >= FEWEST}
+
+    def rows(halves: list[Half], subjects: list[str]) -> Floats:
+        columns = [[halves[at].scores.get(s, 0.0) for s in subjects] for at in taken]
+        return np.array(columns, dtype=np.float64).reshape(len(taken), len(subjects)).T
+
+    fitting = [s for s in log.tiers if log.fits(s)]
+    scoring = [s for s in log.tiers if not log.fits(s)]
+    return combine.fit(
+        held,
+        rows(fits, fitting),
+        rows(scores, scoring),
+        [log.tiers[s] for s in scoring],
+        top=TOP,
+    )
