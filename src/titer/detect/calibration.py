@@ -188,8 +188,8 @@ def fit(
 
     `exchanges` is a collection, or a function that starts the log again. `share` of the
     subjects fit, the others score. `exclude` names subjects that are no example of honest
-    conduct (under a dose, in a campaign); those with a `halves.NOT_HONEST` grant are left out anyway.
-    Memory is one state per subject and detector. Raises `InputError` on too few subjects.
+    conduct (under a dose, in a campaign); those with a `halves.NOT_HONEST` grant are left out
+    anyway. Memory is one state per subject and detector. Raises `InputError` on too few subjects.
     """
     if not 0 < share < 1:
         raise ValueError("share must lie between 0 and 1")
