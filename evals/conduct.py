@@ -7,8 +7,9 @@ Honest organisations are those of `evals/detect/crowd.py`. A harvester asks with
 (or solves and verifies) and takes long replies, in one of `CONDUCTS`; what makes a conduct is
 assumed after the shapes of published pipelines. For each detector: the share of harvesters above
 the score that 1 % of other honest organisations exceed, under nulls fitted to a third of a first
-crowd. This says what a detector looks at and what it does not; figures on other sources, and
-of all detectors together, are those of `evals detect`.
+crowd. `large` are honest organisations with as many requests as a harvester: most honest ones
+have far fewer, and every score grows with time. This says what a detector looks at and what it
+does not; figures on other sources, and of all detectors together, are those of `evals detect`.
 """
 
 from __future__ import annotations
@@ -190,8 +191,14 @@ def embedded(stage: Stage, name: str, rng: random.Random) -> Log:
     ]
 
 
+def large(stage: Stage, name: str, _: random.Random) -> Log:
+    """No harvest: an honest organisation of any kind with as many requests as a harvester."""
+    return [e for e, _ in crowd.organisation(stage.pools, name, str(SEED), volume=EACH)[1]]
+
+
 CONDUCTS: tuple[Callable[[Stage, str, random.Random], Log], ...] = (
     serial, concurrent, steady, copied, capped, resampled, taken_over, pivot, walker, embedded,
+    large,
 )  # fmt: skip
 
 
@@ -218,7 +225,7 @@ def report(count: int, each: int, scale: float) -> dict:
     logs = {
         make.__name__: [
             make(stage, f"{make.__name__}-{n}", random.Random(f"{SEED}-{make.__name__}-{n}"))
-            for n in range(each)
+            for n in range(each if make is not large else 5 * each)
         ]
         for make in CONDUCTS
     }

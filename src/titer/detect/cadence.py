@@ -65,7 +65,6 @@ class Cadence(Slim):
     )
     sides = ("gaps", "clock", "turns")
     drafts = (0.4, 0.9, 0.6)
-    aims = (0.7, 0.95, 0.9)
     #: The hours are bet on once a day only.
     enough = 5
     shape = State

@@ -62,7 +62,6 @@ class Catalogue(Slim):
         lifecycle="draft",
     )
     drafts = (0.1,)
-    aims = (0.3,)
     shape = State
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -15,13 +15,12 @@ the score stays: an application that was rewritten is not accused for ever.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from titer.core.nouns import Card, Exchange
-from titer.detect import slim, wager
+from titer.detect import slim
 from titer.detect.slim import FULL, POINT, Bets, Slim
 from titer.detect.strata import Glance
 
@@ -112,12 +111,6 @@ class Drift(Slim):
         if total:
             state.usual += (strange * FINE - state.usual) // min(total, SLOW)
         return bets
-
-    def learn(self, states: Iterable[Any]) -> dict[str, list[float]]:
-        """The null: fortunes that restart at 0 have no sum over a life, so it is a quantile."""
-        rows = [s if isinstance(s, State) else msgspec.convert(s, State) for s in states]
-        means = sorted(s.gains[0] / FULL / s.trials[0] for s in rows if s.trials[0] >= self.enough)
-        return {"nulls": [wager.quantile(means, wager.QUANTILE) if means else self.nulls[0]]}
 
     def _features(self, exchange: Exchange, seen: Glance) -> list[int]:
         """The slots of what a request is like: a dozen or so."""

@@ -46,7 +46,6 @@ class Embeddings(Slim):
         lifecycle="draft",
     )
     drafts = (0.45,)
-    aims = (0.4,)
     shape = State
 
     def subject(self, exchange: Exchange) -> str | None:

@@ -60,7 +60,6 @@ class Limits(Slim):
     )
     sides = ("plateau", "resumed", "edges")
     drafts = (0.3, 0.2, 0.2)
-    aims = (0.8, 0.8, 0.8)
     shape = State
 
     def subject(self, exchange: Exchange) -> str | None:

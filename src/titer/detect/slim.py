@@ -36,9 +36,6 @@ STAKES = (0.1, 0.3, 0.65)
 #: Exchanges that a finding cites at most: ids are half of a small state.
 CITES = 3
 
-#: Mean yield of a conduct that is shown in six exchanges of ten.
-AIM = 0.6
-
 #: (side, yield in sixteenths) of each bet on one exchange.
 Bets = Sequence[tuple[int, int]]
 
@@ -74,8 +71,8 @@ class Slim(ABC):
     #: What is bet on, and draft nulls for each until calibrated: guesses, and worth 0 bits.
     sides: ClassVar[tuple[str, ...]] = ("",)
     drafts: Sequence[float]
-    #: The mean yield of the conduct on each side, for which calibration places the null; `AIM`
-    #: for all if not given.
+    #: The mean yield of a harvest on each side, where calibration shall place nulls for that; with
+    #: none given they lie at `wager.QUANTILE` of honest means, so that volume wins nothing.
     aims: ClassVar[Sequence[float]] = ()
     #: The least null of a side: how sure the first hit may make anybody.
     lowest: ClassVar[float] = 0.05
@@ -193,9 +190,10 @@ class Slim(ABC):
     def learn(self, states: Iterable[Any]) -> dict[str, list[float]]:
         """The null's parameters, from the final states of honest subjects."""
         rows = (s if isinstance(s, State) else msgspec.convert(s, self.shape) for s in states)
-        aims = self.aims or (AIM,) * len(self.sides)
         sums = (([gain / FULL for gain in s.gains], s.trials) for s in rows)
-        return {"nulls": list(wager.worst_means(sums, self.nulls, aims=aims, enough=self.enough))}
+        return {
+            "nulls": list(wager.worst_means(sums, self.nulls, aims=self.aims, enough=self.enough))
+        }
 
     def fitted(self, params: Mapping[str, Sequence[float]], *, origin: int, horizon: int) -> Self:
         """The same detector under the null of a calibration."""

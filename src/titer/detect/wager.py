@@ -32,7 +32,7 @@ LOWEST, HIGHEST = 0.02, 0.97
 PLACES = (0.99, 0.975, 0.95, 0.925, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6, 0.5)
 SPARED, NEEDED = 0.005, 10.0
 #: Where no place lets a harvest win within the life of a campaign's account, in exchanges: the
-#: quantile against which honest subjects win next to nothing, nor anybody else.
+#: quantile against which honest subjects win next to nothing.
 LIFE, QUANTILE = 667.0, 0.95
 #: Exchanges in a stratum before a subject's mean there says anything about the null.
 ENOUGH = 10
@@ -80,21 +80,27 @@ def worst_means(
     sums: Iterable[tuple[Sequence[float], Sequence[int]]],
     drafts: Sequence[float],
     *,
-    aims: Sequence[float],
+    aims: Sequence[float] = (),
     enough: int = ENOUGH,
 ) -> tuple[float, ...]:
     """The null of every stratum, `drafts` where too little was seen.
 
     `sums` gives for each honest subject its summed yields and its bets by stratum; a mean over
-    fewer than `enough` says nothing. `aims` is the mean yield of a harvest. The higher the null
+    fewer than `enough` says nothing. `aims` is the mean yield of a harvest: the higher the null
     lies, the fewer honest subjects win anything, but the harvest wins less each time, too.
+    Without it the null is the `QUANTILE` of the means.
     """
     rows = [[(g, t) for g, t in zip(*row, strict=True)] for row in sums]
     found = []
     for stratum, draft in enumerate(drafts):
         seen = sorted((row[stratum][0] / row[stratum][1], row[stratum][1]) for row in rows
                       if row[stratum][1] >= enough)  # fmt: skip
-        found.append(_soonest(seen, len(rows), aims[stratum]) if seen else draft)
+        if not seen:
+            found.append(draft)
+        elif aims:
+            found.append(_soonest(seen, len(rows), aims[stratum]))
+        else:
+            found.append(quantile([mean for mean, _ in seen], QUANTILE))
     return tuple(found)
 
 

@@ -49,6 +49,7 @@ def placed(rows, aim=0.3):
 def test_too_little_leaves_the_draft():
     rows = [([gain * 20.0, 3.0], [20, 3]) for gain in (0.1, 0.2, 0.3)]
     assert worst_means(rows, (0.5, 0.5), aims=(0.6, 0.6)) == (pytest.approx(0.2), 0.5)
+    assert worst_means(rows, (0.5, 0.5)) == (pytest.approx(0.3), 0.5)
     assert worst_means([], (0.5,), aims=(0.6,)) == (0.5,)
 
 
