@@ -93,9 +93,8 @@ def report(setting: Setting, benign: Sequence[str], sizes: Sizes) -> dict:
     )
     sides = {g: Side(pools, found, seed, jobs) for g, found in zip(GROUPS, made, strict=True)}
     settings = {group: side.setting for group, side in sides.items()}
-    groups = {
-        g: honest(settings[g], g, sizes.calibrate + sizes.test, sizes.window) for g in GROUPS
-    }
+    counts = dict(zip(GROUPS, zip(sizes.calibrate, sizes.test, strict=True), strict=True))
+    groups = {g: honest(settings[g], g, sum(counts[g]), sizes.window) for g in GROUPS}
     attacks, attack_texts = attacked(settings, sizes)
     all_windows = [*chain(*groups.values(), *attacks.values())]
     methods = Methods(setting, benign, all_windows, fast=sizes.hashed)
@@ -105,7 +104,7 @@ def report(setting: Setting, benign: Sequence[str], sizes: Sizes) -> dict:
         "unmimic": methods.flags is not None, "groups": {},
     }  # fmt: skip
     for group, seen in groups.items():
-        first = seen[: sizes.calibrate]
+        first = seen[: counts[group][0]]
         everything = [*seen]
         places = {}
         for (of, attack, mix), windows in attacks.items():
@@ -114,41 +113,48 @@ def report(setting: Setting, benign: Sequence[str], sizes: Sizes) -> dict:
                 everything += windows
         found = methods.scores(sides[group], everything, len(first))
         out["groups"][group] = {
-            name: _figures(values, places, sizes) for name, values in found.items()
+            name: _figures(values, places, counts[group]) for name, values in found.items()
         }
         if methods.flags is not None:
             benign_texts = set(np.concatenate([s.texts for s in first]).tolist())
-            out["groups"][group]["unmimic"] = _guarded(methods, benign_texts, attack_texts, sizes)
+            out["groups"][group]["unmimic"] = _guarded(
+                methods, benign_texts, attack_texts, sizes, counts[group]
+            )
     return out
 
 
 def _guarded(
-    methods: Methods, benign: set[int], attacks: dict[str, set[int]], sizes: Sizes
+    methods: Methods,
+    benign: set[int],
+    attacks: dict[str, set[int]],
+    sizes: Sizes,
+    counts: tuple[int, int],
 ) -> dict:
     """The figures of unmimic's guard, from the shares of texts that it flags."""
     honest_rate = methods.flagged(benign)
     rates = {attack: methods.flagged(texts - benign) for attack, texts in attacks.items()}
-    honest_counts, counts = guard.counted(
+    honest_flags, flags = guard.counted(
         honest_rate["share"],
         {attack: found["share"] for attack, found in rates.items()},
         size=sizes.window,
-        honest=sizes.calibrate + sizes.test,
+        honest=sum(counts),
         draws=sizes.attackers * sizes.draws,
         mixes=MIXES,
     )
-    values = np.concatenate([honest_counts, *counts.values()])
-    places, start = {}, len(honest_counts)
-    for key, found in counts.items():
+    values = np.concatenate([honest_flags, *flags.values()])
+    places, start = {}, len(honest_flags)
+    for key, found in flags.items():
         places[key] = range(start, start + len(found))
         start += len(found)
     flagged = {"benign": honest_rate, **rates}
-    return {**_figures(values, places, sizes), "requests": flagged}
+    return {**_figures(values, places, counts), "requests": flagged}
 
 
-def _figures(values: np.ndarray, places: dict, sizes: Sizes) -> dict:
-    bound = threshold(values[: sizes.calibrate], ALPHA)
-    test = values[sizes.calibrate : sizes.calibrate + sizes.test]
-    out: dict = {"false_alarms": rate(int((test > bound).sum()), len(test)), "attacks": {}}
+def _figures(values: np.ndarray, places: dict, counts: tuple[int, int]) -> dict:
+    bound = threshold(values[: counts[0]], ALPHA)
+    test = values[counts[0] : sum(counts)]
+    out: dict = {"calibrated_on": counts[0], "attacks": {}}
+    out["false_alarms"] = rate(int((test > bound).sum()), len(test))
     for mix in MIXES:
         hits = {a: values[list(places[a, mix])] > bound for a in ATTACKS}
         whole = np.concatenate(list(hits.values()))

@@ -33,14 +33,14 @@ CHUNK = 8
 
 
 class Sizes(msgspec.Struct, frozen=True):
-    """How many windows: to calibrate and to test by group; attackers by attack, draws of each;
+    """How many windows: to calibrate and to test, by group; attackers by attack, draws of each;
     organisations of a group's kinds that titer is calibrated on.
 
     `hashed` embeds by character n-grams even where a model is installed: it is faster.
     """
 
-    calibrate: int = 1000
-    test: int = 400
+    calibrate: tuple[int, ...] = (1000, 500)
+    test: tuple[int, ...] = (150, 100)
     attackers: int = 4
     draws: int = 2
     window: int = WINDOW
