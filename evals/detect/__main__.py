@@ -32,8 +32,8 @@ QUICK = Sizes(
     calibrate=500, tune=300, report=300, shifted=150, attackers=1, exchanges=80, pools=0.05
 )
 QUICK_WINDOWS = windows.Sizes(
-    calibrate=12,
-    test=6,
+    calibrate=(12, 12),
+    test=(6, 6),
     attackers=1,
     draws=1,
     window=100,
