@@ -60,11 +60,13 @@ class Task:
 
     def accounts(self) -> dict:
         pools = Pools(self.side, seed=SEED, scale=self.sizes.pools, flags=self.flags)
-        figures = single.Side(pools, self._calibration(pools), SEED, self.jobs)
+        figures = single.Side(
+            pools, self._calibration(pools, self.sizes.calibrate), SEED, self.jobs
+        )
         other = None
         if self.side == "report":
             tune = Pools("tune", seed=SEED, scale=self.sizes.pools, flags=self.flags)
-            other = self._calibration(tune)
+            other = self._calibration(tune, self.sizes.other)
         elif self.sizes is QUICK:
             other = figures.calibration
         return figures.report(self.sizes, other)
@@ -75,8 +77,7 @@ class Task:
         setting = runs.Setting(few, running.Runner(()), SEED, 0.0, self.jobs)
         return contest.report(setting, benign, sizes)
 
-    def _calibration(self, pools: Pools) -> Calibration:
-        size = self.sizes.calibrate
+    def _calibration(self, pools: Pools, size: int) -> Calibration:
         return kept.calibration(
             f"{pools.side}-{size}-{SEED}", lambda: runs.calibrated(pools, size, SEED)
         )

@@ -23,13 +23,16 @@ CHUNK = 200
 
 
 class Sizes(msgspec.Struct, frozen=True):
-    """How large an evaluation is. `report` is the side whose figures are published."""
+    """How large an evaluation is: organisations to calibrate on (`other`: of the other side), to
+    test on by side, attackers of each kind and their exchanges.
+    """
 
     calibrate: int = 16_000
     tune: int = 10_000
     report: int = 110_000
-    shifted: int = 10_000
-    attackers: int = 24
+    other: int = 5_000
+    shifted: int = 5_000
+    attackers: int = 16
     exchanges: int = 600
     pools: float = 1.0
 
