@@ -123,10 +123,11 @@ def main() -> None:
         sys.exit("evals/families.py needs the prompt data in ../shared/data; see its README")
     sides = [name for name in sys.argv[1:] if name in HONEST] or ["tune", "report"]
     result: dict = {
-        "split": "cues and rules were written while looking at tune sources. At the first run on "
-        "report sources 3 of 105 attempts at a system prompt were told (interval 0.006 to 0.081); "
-        "after it, without looking at them, cues for having repeated what was said before were "
-        "added in two steps. That figure is therefore not independent; the others are",
+        "split": "cues and rules were written while looking at tune sources and sentences of our "
+        "own. At the first run on report sources 3 of 105 attempts at a system prompt were told "
+        "(interval 0.006 to 0.081); after it, without looking at them, cues for having repeated "
+        "what was said before were added in two steps: that figure is not independent. No other "
+        "report figure led to a change",
         "strong": STRONG,
     }
     for side in sides:

@@ -39,6 +39,9 @@ CUES: dict[str, str] = {
         |다시 써|다시 작성|바꿔|바꾸|재작성|변환|고쳐
         |أعد كتابة|اعد كتابة|إعادة كتابة|أعد صياغة|اعد صياغة|إعادة صياغة|حوّل|عدّل
         |फिर से लिख|पुनः लिख|पुनर्लेख|दोबारा लिख|बदल
+        |change|make harder|make it harder|alter the|ändere|mache die|mach die|umzuschreiben
+        |cambia|haz más
+        |change ce|rends|измени|сделай сложнее|mude|altere|torne|改成|变得|変えて|변경|غيّر|बदलें
     """,
     "judge": """
         evaluat|grade|grading|rate$|rating|assess|judg|rank|critique|scor|compar|verif|decid
@@ -184,13 +187,21 @@ CUES: dict[str, str] = {
         |더 복잡|더 어렵|복잡도|난이도|제약|더 구체|어려운
         |أكثر تعقيد|أصعب|تعقيد|صعوبة|قيود|أكثر تحديد|قيد
         |अधिक जटिल|अधिक कठिन|और कठिन|जटिलता|कठिनाई|प्रतिबंध|बाधा|और जटिल
+        |more steps|additional constraint|further constraint|extra constraint
+        |additional requirement
+        |mehr schritte|bedingung|schwerer|zusätzliche anforderung|más pasos|condición
+        |requisito adicional
+        |plus d étapes|condition supplémentaire|mais passos|condição|больше шагов|условие
+        |更多步骤|条件
+        |条件を|より多く|조건|더 많은|شرط|شروط|शर्त|अधिक चरण
     """,
     "origin": """
         given prompt|given instruction|given question|original prompt|original instruction
         |original question|new prompt|new instruction|new question|rewritten|evolved|this prompt
         |created prompt|seed prompt|the instruction|prompt below|instruction below|base prompt
         |prompt creator|prompt rewriter|prompt engineer|following prompt|following instruction
-        |given problem|original problem|new problem|similar problem|similar question|seed question
+        |given problem|original problem|new problem|similar problem|similar question
+        |seed question
         |instrucción dada|instrucción original|pregunta original|pregunta dada|nueva instrucción
         |nuevo prompt|pregunta reescrita|instrucción siguiente|siguiente instrucción
         |consigne donnée|consigne d origine|question d origine|question donnée|nouvelle consigne
@@ -221,6 +232,13 @@ CUES: dict[str, str] = {
         |기준|점수|척도|1점|루브릭|만점|1부터
         |معيار|معايير|مقياس|درجة|من 1 إلى|سلّم
         |मानदंड|पैमाने|स्कोर|अंक|1 से|कसौटी
+        |from one to|one to ten|one to five|between 1 and|between one and|helpfulness
+        |correctness|coherence
+        |factuality|faithful|von eins|zwischen eins|de uno a|entre uno y|una nota|de un à
+        |sur dix|une note|chaque note
+        |note entre|entre un et|de um a|uma nota|entre um e|от одного|до десяти|一分到|一到十
+        |十分|五分
+        |一から|十段階|일점에서|십점|من واحد|واحد إلى|एक से दस
     """,
     "versus": """
         assistant a$|assistant b$|response a$|response b$|answer a$|answer b$|response 1
@@ -267,6 +285,9 @@ CUES: dict[str, str] = {
         |단계별|차근차근|한 단계씩|단계로|단계를|각 단계
         |خطوة بخطوة|خطوة خطوة|كل خطوة|خطوات|الخطوات
         |चरण दर चरण|चरणबद्ध|कदम दर कदम|प्रत्येक चरण|हर चरण|कदम
+        |step$|step of|schritt|étape|paso$|passo$|шаг|段階|各ステップ|चरण|단계
+        |todos los pasos|todos os passos|toutes les étapes|все шаги|所有步骤|推理步骤|모든 단계
+        |كل الخطوات
     """,
     "hidden": """
         hidden|internal|inner|private|raw$|unfiltered|unabridged|full$|complete$|verbatim|entire
@@ -361,6 +382,10 @@ CUES: dict[str, str] = {
         |페르소나|역할극|롤플레이|사용자 역할|인물 설정|사용자를 연기
         |شخصية|لعب الأدوار|دور المستخدم|تقمص
         |व्यक्तित्व|पात्र|भूमिका निभा|उपयोगकर्ता की भूमिका
+        |fictional|imaginary|invented|made up|realistic customer|realistic user
+        |realistic person|believable
+        |imagine a customer|invent a customer|erfundene|fiktive|ficticio|fictif|fictício
+        |вымышленн|虚构|架空|가상의|خيالي|काल्पनिक
     """,
     "dialogue": """
         dialogue|dialog|conversation|multi turn|multi round|chat between|interaction between
@@ -559,7 +584,8 @@ CUES: dict[str, str] = {
         |texte précédent|messages précédents|phrases précédentes|toutes les phrases
         |notre conversation|tout ce qui précède|ce que j ai dit|toute la conversation
         |vorherigen text|vorherige nachricht|vorherigen nachricht|alle sätze|unserer unterhaltung
-        |unseres gesprächs|bisherigen|bisher gesagt|was ich gesagt|was ich dir gesagt|alles bisher
+        |unseres gesprächs|bisherigen|bisher gesagt|was ich gesagt|was ich dir gesagt
+        |alles bisher
         |gesamte gespräch|gesamte unterhaltung|vorangegangen
         |предыдущий текст|предыдущие сообщ|все предложения|нашего разговора|нашей беседы
         |до этого|всё сказанное|все сказанное|что я сказал|весь разговор|предшеству
