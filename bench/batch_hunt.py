@@ -15,6 +15,7 @@ import argparse
 import json
 import math
 import multiprocessing
+import queue
 import shutil
 import tempfile
 import time
@@ -97,6 +98,19 @@ def hunt(folder: str, rows: int, members: list[int], results: Any) -> None:
     })  # fmt: skip
 
 
+def _result(process: Any, results: Any) -> dict[str, Any]:
+    """What the process puts there. Raises SystemExit when it ends without."""
+    while True:
+        try:
+            found: dict[str, Any] = results.get(timeout=1)
+        except queue.Empty:
+            if process.exitcode is not None:
+                raise SystemExit(f"the hunt ended with {process.exitcode}") from None
+        else:
+            process.join()
+            return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", default="3M,10M")
@@ -120,8 +134,7 @@ def main() -> None:
                 args=(str(folder), rows, [world.benign, world.accounts], results),
             )
             process.start()
-            one = results.get()
-            process.join()
+            one = _result(process, results)
         finally:
             shutil.rmtree(place, ignore_errors=True)
         one["made_s"] = round(made, 1)
