@@ -7,6 +7,7 @@ detect    one caller: false alarms, exchanges to detection, windows, baselines (
 rules     rules that combine detectors, on tune sources (needs the data)
 default   makes the calibration that titer ships: attention only
 cells     which meaning cells survive a paraphrase
+conduct   which detectors of conduct see which conduct, on tune sources (needs the data)
 families  how often single prompts show a text family, by source (needs the data)
 
 `python -m evals NAME --quick` is a small run for a look, where an evaluation has one.
@@ -20,7 +21,7 @@ import sys
 
 MODULES = {"logits": "logit_theft", "callers": "frames_coverage", "hunt": "hunt_small",
            "detect": "detect", "rules": "combination",
-           "cells": "cells", "families": "families"}  # fmt: skip
+           "cells": "cells", "families": "families", "conduct": "conduct"}  # fmt: skip
 #: What writes into the package, and so runs only when it is named.
 MAKERS = {"default": "default_calibration"}
 
