@@ -11,6 +11,7 @@ import contextlib
 import io
 import json
 import random
+import re
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator
@@ -30,6 +31,10 @@ Split = Literal["all", "tune", "test"]
 MAX_CHARS = 8_000
 
 _SLOT_NAMES = ("instruction", "prompt", "question", "problem", "input", "query", "task")
+#: Slots of other kinds than ours, and control lines, of published template languages.
+_OTHER_SLOT = re.compile(r"\{\{[^{}]{0,80}\}\}|\{[\w.]{0,40}\}")
+_CONTROL = re.compile(r"\{%[^%]{0,200}%\}")
+_FILLED = ("5", "10", "several", "one")
 _WINDOWS = """
     SELECT client, t_s, rate_rps, sum(rate_rps) OVER (PARTITION BY client) AS total
     FROM read_parquet($path) ORDER BY total DESC, client, t_s
@@ -172,15 +177,16 @@ class Published:
         """
         parts = []
         for template in self._pipeline(rng, families):
-            slots = [
-                (template.find("{" + n + "}"), n) for n in _SLOT_NAMES if "{" + n + "}" in template
-            ]
-            if slots:
-                at, name = min(slots)
-                parts.append((template[:at], template[at + len(name) + 2 :]))
-            else:
-                parts.append((f"{template}\n", ""))
-        return [(head[:MAX_CHARS], tail[:MAX_CHARS]) for head, tail in parts]
+            text = _CONTROL.sub("", template)[:MAX_CHARS]
+            slots = [(text.find("{" + name + "}"), len(name) + 2) for name in _SLOT_NAMES]
+            slots = [slot for slot in slots if slot[0] >= 0]
+            other = _OTHER_SLOT.search(text)
+            if not slots and other is not None:
+                slots = [(other.start(), len(other.group()))]
+            at, length = min(slots, default=(len(text), 0))
+            head = _OTHER_SLOT.sub(rng.choice(_FILLED), text[:at])
+            parts.append((head or "\n", _OTHER_SLOT.sub("", text[at + length :])))
+        return parts
 
     def harvest(self, rng: random.Random, *, families: tuple[str, ...], size: int) -> Harvest:
         templates = self._pipeline(rng, families)

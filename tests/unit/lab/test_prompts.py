@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 
@@ -92,3 +93,14 @@ def test_published_prompts_split_by_source():
     windows = arrival_windows(folder)
     assert len(windows) > 20
     assert all(abs(sum(share for _, share in client) - 1) < 1e-3 for client in windows)
+
+
+def test_published_pipelines_leave_no_slot_open():
+    data = find_data()
+    if data is None:
+        pytest.skip("no published prompts near here")
+    source = Published(data, split="test")
+    for seed in range(6):
+        for head, tail in source.pipeline(random.Random(seed), ("instruct", "evolve", "reason")):
+            assert head
+            assert not re.search(r"\{\{\s*\w+\s*\}\}|\{%", head + tail)
