@@ -1,4 +1,7 @@
-"""Print the tables of the page on what detection achieves: python -m evals.detect.tables"""
+"""The tables of the page on what detection achieves: python -m evals.detect.tables [--write]
+
+Prints them, or writes them into the page between its marks `<!-- begin NAME -->`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 RESULT = Path(__file__).parents[1] / "detect.json"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "what-detection-achieves.md"
 MIXES = ("1.0", "0.5", "0.25", "0.1")
 TARGET = {"1.0": "20", "0.5": "60", "0.25": "150", "0.1": "-"}
 REFERENCE = {"1.0": "50", "0.5": "136", "0.25": "368", "0.1": "-"}
@@ -117,22 +121,58 @@ def windows(found: dict) -> str:
     return "\n".join(parts)
 
 
+def conditions(side: dict) -> str:
+    """What was run, in one paragraph."""
+    held, tested = side["accounts"], side["windows"]
+    fitted = held["calibration"]
+    attackers = held["detection"]["template"]["1.0"]["combination"]["0.001"]["accounts"]
+    return (
+        f"Accounts: commit {held['commit']}, {held['honest']['organisations']:,} honest"
+        f" organisations with {held['honest']['exchanges']:,} exchanges to test,"
+        f" {fitted['scored']:,} others scored for the calibration (so the smallest level is"
+        f" {fitted['smallest_alpha']:.1e}),"
+        f" {attackers} attackers of each kind at each mix, watched for"
+        f" {held['exchanges_watched']} exchanges. Windows: commit {tested['commit']},"
+        f" {tested['embedding']}, {tested['texts']:,} texts, titer calibrated on"
+        f" {tested['organisations']:,} organisations of the same service.\n"
+    )
+
+
+def blocks(side: dict) -> dict[str, str]:
+    """Every block of the page by name."""
+    held, tested = side["accounts"], side["windows"]
+    return {
+        "conditions": conditions(side),
+        "false alarms": false_alarms(held),
+        "exchanges": detection(held, "combination", "0.0001")
+        + "\n"
+        + detection(held, "combination", "0.001"),
+        "mean null": detection(held, "mean null", "0.001"),
+        "alone": alone(held, "0.001"),
+        "windows": windows(tested),
+    }
+
+
+def written(page: str, found: dict[str, str]) -> str:
+    """The page with every marked block made anew."""
+    for name, text in found.items():
+        head, tail = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+        before, _, rest = page.partition(head)
+        _, _, after = rest.partition(tail)
+        if not rest or not after:
+            raise ValueError(f"the page has no block {name}")
+        page = f"{before}{head}\n{text}{tail}{after}"
+    return page
+
+
 def main() -> int:
-    result = json.loads(RESULT.read_text("utf-8"))
-    for name in sys.argv[1:] or ("report",):
-        side = result[name]
-        if "accounts" in side:
-            held = side["accounts"]
-            print(held["commit"], held["calibration"], held["honest"], held["seconds"], "\n")
-            print(false_alarms(held))
-            for alpha in ("0.0001", "0.001", "0.01"):
-                print(detection(held, "combination", alpha))
-            print(detection(held, "mean null", "0.0001"))
-            print(detection(held, "mean null", "0.001"))
-            print(alone(held, "0.001"))
-        if "windows" in side:
-            print({k: v for k, v in side["windows"].items() if k != "groups"}, "\n")
-            print(windows(side["windows"]))
+    side = json.loads(RESULT.read_text("utf-8"))["report"]
+    found = blocks(side)
+    if "--write" in sys.argv[1:]:
+        PAGE.write_text(written(PAGE.read_text("utf-8"), found), "utf-8")
+        return 0
+    for name, text in found.items():
+        print(f"## {name}\n\n{text}")
     return 0
 
 
