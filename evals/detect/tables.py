@@ -31,7 +31,7 @@ def percent(value: float) -> str:
 
 def interval(found: dict) -> str:
     low, high = found["interval"]
-    return f"{percent(found['share'])} [{100 * low:.2g}, {100 * high:.2g}]"
+    return f"{percent(found['share'])} [{100 * low:.3g}, {100 * high:.3g}]"
 
 
 def false_alarms(side: dict) -> str:
