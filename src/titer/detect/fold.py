@@ -37,7 +37,8 @@ class State(msgspec.Struct, array_like=True):
     """Of one subject; at most about 1.3 kB encoded.
 
     Counts are of the horizon numbered `epoch`, but `gains` and `trials` (by stratum, for
-    calibration), `score` (bits) and `told` (the score last reported) are of its life.
+    calibration), `score` (bits) and `told` (the score last reported) are of its life. `tag` is of
+    the last content.
     """
 
     epoch: int
@@ -52,6 +53,7 @@ class State(msgspec.Struct, array_like=True):
     tokens: dict[int, int]
     contents: bytearray
     cites: list[str]
+    tag: int = -1
 
 
 class Wagering(ABC):
@@ -118,6 +120,9 @@ class Wagering(ABC):
         epoch = (exchange.at - self.origin) // self.horizon
         if epoch > state.epoch:
             _begin(state, epoch)
+        if seen.tag == state.tag:  # one more sample of the same question: neither for nor against
+            return state, ()
+        state.tag = seen.tag
         new = memory.is_new(state.contents, seen.place)
         gain = self.judge(state, exchange, seen, new=new)
         state.seen += 1

@@ -81,6 +81,16 @@ def test_repeated_content_is_no_harvest():
     assert not run(log)[1]
 
 
+def test_samples_of_one_question_in_a_row_count_once():
+    log = [
+        msgspec.structs.replace(exchange(n), sketch=Sketch(FRAME, (n // 4,), n // 4, 100))
+        for n in range(160)
+    ]
+    state, found = run(log)
+    assert state.seen == 40
+    assert found[-1].score == run([exchange(n) for n in range(40)])[1][-1].score
+
+
 def test_unknown_replies_count_a_little():
     log = [exchange(n, out=0, finish="") for n in range(50)]
     assert not run(log)[1]
