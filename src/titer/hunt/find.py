@@ -4,7 +4,7 @@
 2. Tokens of text that several units share, less boilerplate; with a history, which are news
    (`novelty`).
 3. Of those, tokens whose users a second modality binds; units that use them, linked (`groups`).
-   News, and texts of banned callers, form groups by themselves.
+   News, texts of banned callers, and closed sets of texts (`pools`) form groups by themselves.
 4. Each group is tested on the modalities that did not form it, against groups of the same make-up
    drawn at random; e-values averaged over tests, then e-BH over all groups (`nulls`).
 5. Honest reasons are gone through: shared questions (a class, a public benchmark), one program
@@ -16,7 +16,7 @@ No clock, no files; the same answers of a source and the same seed give the same
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 import numpy as np
@@ -27,23 +27,23 @@ from titer.core.nouns import Campaign
 from titer.hunt import groups as grouping
 from titer.hunt import nulls
 from titer.hunt.groups import Shared
-from titer.hunt.likeness import MEMBERS, ROWS, Likeness, likeness
+from titer.hunt.likeness import MEMBERS, ROWS, Likeness, likeness, templates
 from titer.hunt.modalities import (
     FORMING,
     HARD,
     TESTING,
     Bools,
     Floats,
-    Ints,
     Modality,
     Units,
     modalities,
     units_of,
 )
 from titer.hunt.novelty import Novelty, against_history, within
-from titer.hunt.source import Source
+from titer.hunt.pools import narrowed, pools, presence
+from titer.hunt.source import Rows, Source
 from titer.hunt.tokens import MAX_UNITS_SHARE, MIN_UNITS
-from titer.hunt.verdict import FDR, Judged, Verdict, World, campaign, judge
+from titer.hunt.verdict import FDR, Judged, Verdict, World, campaign, dealt, judge
 
 #: Overlap (share of the smaller group) from which two candidates are one group.
 SAME_GROUP = 0.5
@@ -115,20 +115,31 @@ def find(
         else within(tokens, source, totals)
     )
     habits = _habits(shared, units, history, frozenset(banned)) if banned else None
+    there = presence(units, shared)
     found = _candidates(units, shared, known, new, habits)
-    draws = permutations or nulls.draws_for([len(c.units) for c in found])
+    found += pools(there, units)
+    looks = _Looks(source, shared, units, found, seed)
+    judged = [Judged(c, [], looks.likeness(place)) for place, c in enumerate(found)]
+    for place, one in enumerate(judged):
+        if one.candidate.formed_by == "pool" and dealt(one.alike):
+            one.candidate = narrowed(there, one.candidate, looks.templates(place), units)
+    # Crowds that merely talk alike are explained already; they stay in the count of hypotheses.
+    open_ones = [j for j in judged if j.candidate.formed_by != "pool" or dealt(j.alike)]
+    draws = permutations or nulls.draws_for([len(j.candidate.units) for j in open_ones])
     tested = nulls.test_groups(
-        [(c.units, c.formed_by) for c in found],
+        [(j.candidate.units, j.candidate.formed_by) for j in open_ones],
         units,
         known,
         nulls.profiles(source.clock()),
         draws=draws,
         seed=seed,
     )
-    judged = [
-        Judged(c, t, _likeness(source, shared, units, c, seed))
-        for c, t in zip(found, tested, strict=True)
-    ]
+    text_draws = nulls.text_draws_for(len(judged))
+    for one, results in zip(open_ones, tested, strict=True):
+        one.tested = results
+        if one.candidate.formed_by == "pool":
+            held = nulls.held_out(shared, one.candidate, units, seed=seed, draws=text_draws)
+            one.tested.append(held)
     name = _subjects(units) if subjects else _accounts(units)
     world = World(units, shared, known, new, name, draws)
     campaigns, attention = _settle(judged, world)
@@ -194,18 +205,44 @@ def _habits(shared: Shared, units: Units, history: Source | None, banned: frozen
     return habits
 
 
-def _likeness(
-    source: Source, shared: Shared, units: Units, candidate: grouping.Candidate, seed: int
-) -> Likeness:
-    """How alike the members are; of a large group, of some chosen at random."""
-    members: Ints = candidate.units
-    if len(members) > MEMBERS:
-        rng = np.random.default_rng((seed, len(members)))
-        members = np.sort(rng.choice(members, MEMBERS, replace=False))
-    rows = source.sample(members, most=ROWS)
-    texts = units.totals.texts
-    sampled: Floats = np.minimum(1.0, ROWS / np.maximum(texts, 1))
-    return likeness(rows, shared.tokens.value[candidate.tokens], sampled)
+class _Looks:
+    """Rows of all candidates' members, fetched once; of a large group, of some drawn at random."""
+
+    def __init__(
+        self,
+        source: Source,
+        shared: Shared,
+        units: Units,
+        found: Sequence[grouping.Candidate],
+        seed: int,
+    ) -> None:
+        rng = np.random.default_rng((seed, len(found)))
+        self._values = [shared.tokens.value[c.tokens] for c in found]
+        self._places = [c.tokens for c in found]
+        self._size = len(shared.tokens.value)
+        self._members = [
+            np.sort(rng.choice(c.units, MEMBERS, replace=False))
+            if len(c.units) > MEMBERS
+            else c.units
+            for c in found
+        ]
+        wanted = np.unique(np.concatenate([*self._members, np.empty(0, np.int64)]))
+        self._rows = source.sample(wanted, most=ROWS)
+        self._sampled: Floats = np.minimum(1.0, ROWS / np.maximum(units.totals.texts, 1))
+
+    def likeness(self, place: int) -> Likeness:
+        """How alike the members of one candidate are."""
+        return likeness(self._of(place), self._values[place], self._sampled)
+
+    def templates(self, place: int) -> Bools:
+        """Of all tokens, those of one candidate that stand for templates."""
+        kept = np.zeros(self._size, np.bool_)
+        kept[self._places[place][templates(self._of(place), self._values[place])]] = True
+        return kept
+
+    def _of(self, place: int) -> Rows:
+        inside = np.isin(self._rows.unit, self._members[place])
+        return Rows(*(column[inside] for column in msgspec.structs.astuple(self._rows)))
 
 
 def _settle(
@@ -215,7 +252,7 @@ def _settle(
     verdicts = [judge(one) for one in judged]
     # Groups explained otherwise stay in the count of hypotheses.
     passed = e_bh([v.e_value for v in verdicts], FDR)
-    forming = (*FORMING, "novelty", "lifecycle")
+    forming = ("pool", *FORMING, "novelty", "lifecycle")
     order = sorted(
         range(len(judged)),
         # Networks and cards tell groups apart better than weeks and programs do.

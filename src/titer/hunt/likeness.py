@@ -21,6 +21,9 @@ MEMBERS = 512
 ROWS = 128
 #: Members with two rows or more that an answer needs.
 FEWEST = 8
+#: Spread of lengths (powers of two) and share of different requests under a template's token.
+FIXED = 0.5
+FRESH = 0.9
 #: Microseconds in three hours: the grain at which hours of the day are compared.
 _WATCH = 3 * 3_600_000_000
 _DAY = 24 * 3_600_000_000
@@ -28,7 +31,9 @@ _DAY = 24 * 3_600_000_000
 
 class Likeness(msgspec.Struct, frozen=True):
     """How alike members are by aspect (0..1), the rows and members that told it, the chance that
-    another member asked the same thing (`overlap`), and how rarely a member asks it again itself.
+    another member asked the same thing (`overlap`), the share of rows that a member had asked
+    before itself (`repeats`), and how far lengths spread under one text (`spread`, standard
+    deviation in powers of two): a template fixes most of a request, a common phrase does not.
     """
 
     by_aspect: dict[str, float]
@@ -36,6 +41,7 @@ class Likeness(msgspec.Struct, frozen=True):
     rows: int
     overlap: float
     repeats: float
+    spread: float
 
 
 def carrying(rows: Rows, tokens: Ints) -> npt.NDArray[np.bool_]:
@@ -58,29 +64,108 @@ def likeness(rows: Rows, tokens: Ints, sampled: Floats) -> Likeness:
     content = rows.exact[on] ^ (rows.chars[on].astype(np.int64) * np.int64(0x9E3779B97F4A7C1))
     seen = sampled[rows.unit[on]]
     overlap, repeats = _same(unit, count, content, seen)
-    aspects: dict[str, list[npt.NDArray[np.int64]]] = {
+    found: dict[str, float] = {}
+    matter: dict[str, list[npt.NDArray[np.int64]]] = {
         "content": [rows.meaning[on, i] for i in range(rows.meaning.shape[1])],
         "length": [_step(rows.chars[on])],
         "reply": [_step(rows.tokens_out[on])],
+    }
+    text = _text(rows, tokens, on)
+    for name, columns in matter.items():
+        pairs = [_agreement_by_text(unit, text, column) for column in columns]
+        within, between = (float(np.mean(side)) for side in zip(*pairs, strict=True))
+        if within > 0:
+            found[name] = min(1.0, between / within)
+    aspects: dict[str, list[npt.NDArray[np.int64]]] = {
         "hours": [rows.at[on] % _DAY // _WATCH],
         "software": [rows.software[on]],
         "parameters": [rows.parameters[on]],
         "model": [rows.model[on]],
     }
-    found: dict[str, float] = {}
     for name, columns in aspects.items():
         pairs = [_agreement(unit, count, column) for column in columns]
         within = float(np.mean([w for w, _ in pairs]))
         between = float(np.mean([b for _, b in pairs]))
         if within > 0:
             found[name] = min(1.0, between / within)
-    return Likeness(found, count, int(on.sum()), overlap, repeats)
+    spread = _spread(text, np.log2(np.maximum(rows.chars[on], 1)))
+    return Likeness(found, count, int(on.sum()), overlap, repeats, spread)
 
 
 def _step(values: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
     """Halves of a power of two: lengths within 40 % of each other are mostly equal."""
     steps: npt.NDArray[np.int64] = np.floor(2 * np.log2(np.maximum(values, 1))).astype(np.int64)
     return steps
+
+
+def templates(rows: Rows, tokens: Ints) -> npt.NDArray[np.bool_]:
+    """Which of these tokens (sorted values) stand for templates: the requests that have one are
+    of like length, and hardly any two the same.
+    """
+    place = np.minimum(np.searchsorted(tokens, rows.frames), max(len(tokens) - 1, 0))
+    hit = tokens[place] == rows.frames if len(tokens) else np.zeros(rows.frames.shape, np.bool_)
+    row, band = np.nonzero(hit)
+    token = place[row, band]
+    size = np.log2(np.maximum(rows.chars[row], 1))
+    count = np.bincount(token, minlength=len(tokens))
+    mean = np.bincount(token, weights=size, minlength=len(tokens)) / np.maximum(count, 1)
+    square = np.bincount(token, weights=(size - mean[token]) ** 2, minlength=len(tokens))
+    _, content = np.unique(
+        rows.exact ^ (rows.chars.astype(np.int64) * np.int64(0x9E3779B97F4A7C1)),
+        return_inverse=True,
+    )
+    width = int(content.max()) + 1 if len(content) else 1
+    different = np.bincount(
+        np.unique(token * width + content[row]) // width, minlength=len(tokens)
+    )
+    fixed = np.sqrt(square / np.maximum(count - 1, 1)) <= FIXED
+    told: npt.NDArray[np.bool_] = (count >= 3) & fixed & (different >= FRESH * count)
+    return told
+
+
+def _text(rows: Rows, tokens: Ints, on: npt.NDArray[np.bool_]) -> Ints:
+    """Which of the group's texts a row is of: the smallest of its tokens that is one."""
+    frames = rows.frames[on]
+    place = np.minimum(np.searchsorted(tokens, frames), max(len(tokens) - 1, 0))
+    hit = tokens[place] == frames if len(tokens) else np.zeros(frames.shape, np.bool_)
+    out: Ints = np.where(hit, place, len(tokens)).min(axis=1)
+    return out
+
+
+def _spread(text: Ints, size: Floats) -> float:
+    """Standard deviation of sizes under one text, over texts of two rows or more."""
+    if not len(text):
+        return 0.0
+    _, code, rows = np.unique(text, return_inverse=True, return_counts=True)
+    mean = np.bincount(code, weights=size) / rows
+    square = np.bincount(code, weights=(size - mean[code]) ** 2)
+    several = rows >= 2
+    return float(np.sqrt(square[several].sum() / max(1, (rows[several] - 1).sum())))
+
+
+def _agreement_by_text(unit: Ints, text: Ints, value: Ints) -> tuple[float, float]:
+    """(within, between) as below, of rows under one text; texts weigh by their pairs within."""
+    if not len(unit):
+        return 0.0, 0.0
+    _, code = np.unique(value, return_inverse=True)
+    wide, high = int(code.max()) + 1, int(unit.max()) + 1
+    cell, n = np.unique((text * high + unit) * wide + code, return_counts=True)
+    of_unit, mine = np.unique(text * high + unit, return_counts=True)
+    of_value, whole = np.unique(text * wide + code, return_counts=True)
+    size = int(text.max()) + 1
+    agree = np.bincount(cell // wide // high, weights=n * (n - 1.0), minlength=size)
+    pairs = np.bincount(of_unit // high, weights=mine * (mine - 1.0), minlength=size)
+    square = np.bincount(cell // wide // high, weights=n**2.0, minlength=size)
+    all_agree = np.bincount(of_value // wide, weights=whole**2.0, minlength=size) - square
+    rows = np.bincount(text, minlength=size).astype(np.float64)
+    all_pairs = rows**2 - np.bincount(of_unit // high, weights=mine**2.0, minlength=size)
+    both = (pairs > 0) & (all_pairs > 0)
+    weight = float(pairs[both].sum())
+    if weight < FEWEST:
+        return 0.0, 0.0
+    within = float(agree[both].sum()) / weight
+    between = float((pairs[both] * all_agree[both] / all_pairs[both]).sum()) / weight
+    return within, between
 
 
 def _agreement(unit: Ints, count: int, value: Ints) -> tuple[float, float]:

@@ -15,13 +15,14 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from titer.hunt.groups import Candidate, Shared
 from titer.hunt.modalities import TESTING, Floats, Modality, Units, breadth
 from titer.hunt.source import HOUR_BINS
 
 #: Fewest and most draws; between them, as many as `WORK` units over all groups allow.
 MIN_DRAWS = 999
 MAX_DRAWS = 9_999
-WORK = 20_000_000
+WORK = 8_000_000
 #: Draws held at a time.
 BATCH = 64
 #: Breadth, above the median of the null, that a modality must have in the group itself before it
@@ -32,6 +33,11 @@ SPEAKS = 0.5
 STEEP = 4.0
 #: e-value of one test from which that modality counts as a tie of its own.
 TIE = 20.0
+#: Texts of a pool that are tested at most, and the places in the order of popularity within
+#: which another text stands for one of them.
+MOST_TEXTS = 300
+TEXT_DRAWS = 19_999
+NEAR = 100
 #: Share of a stratum that a group may be, before coarser strata are taken for it.
 MOST_OF_STRATUM = 0.25
 #: Units of a group that are tested at most: a random part of it is as exchangeable as the whole.
@@ -150,6 +156,57 @@ def average(tested: Sequence[Tested], *, silent: Sequence[str] = ()) -> float:
     return sum(t.e_value for t in tested if t.modality not in silent) / len(tested)
 
 
+def text_draws_for(candidates: int) -> int:
+    """How many draws a closed set of texts gets: enough to pass e-BH among so many candidates."""
+    return int(np.clip(400 * candidates, MIN_DRAWS, TEXT_DRAWS))
+
+
+def held_out(
+    shared: Shared, candidate: Candidate, units: Units, *, seed: int, draws: int
+) -> Tested:
+    """Whether a closed set of texts is one among callers who had no part in finding it.
+
+    Own texts are taken anew from every second unit; on the other half, how often one caller uses
+    several of them is held against as many texts drawn at random, each used by about as many of
+    that half. If callers there chose texts by their popularity alone, the draws are exchangeable
+    with the set.
+    """
+    tokens, of_pair = shared.tokens, shared.of_pair
+    unit = tokens.unit.astype(np.int64)
+    even = unit % 2 == 0
+    size = len(tokens.value)
+    members, own = np.zeros(units.count, np.bool_), np.zeros(size, np.bool_)
+    members[candidate.units], own[candidate.tokens] = True, True
+    inside = np.bincount(of_pair[even & members[unit]], minlength=size)
+    everyone = np.bincount(of_pair[even], minlength=size)
+    chosen = np.flatnonzero(own & (2 * inside >= np.maximum(everyone, 1)))
+    odd = np.flatnonzero(~even)
+    used = np.bincount(of_pair[odd], minlength=size)
+    chosen = chosen[used[chosen] > 0]
+    rng = np.random.default_rng((seed, size, len(chosen)))
+    if len(chosen) > MOST_TEXTS:
+        chosen = np.sort(rng.choice(chosen, MOST_TEXTS, replace=False))
+    if len(chosen) < 2:
+        return Tested("text", 0.0, 0.0)
+    start = np.concatenate(([0], np.cumsum(used)))
+    users = unit[odd]  # by token, as the pairs are
+    order = np.lexsort((rng.random(size), used))  # texts by popularity, ties at random
+    rank = np.empty(size, np.int64)
+    rank[order] = np.arange(size)
+    least = int(np.searchsorted(used[order], 1))
+    values = np.empty(draws + 1)
+    for draw in range(draws + 1):
+        texts = chosen
+        if draw:
+            near = rank[chosen] + rng.integers(-NEAR, NEAR + 1, len(chosen))
+            texts = order[np.clip(near, least, size - 1)]
+        count = used[texts]
+        at = np.repeat(start[texts] - (np.cumsum(count) - count), count)
+        on = np.bincount(users[at + np.arange(len(at))], minlength=units.count)
+        values[draw] = float((on.astype(np.float64) ** 2).sum()) / max(1, len(at))
+    return _tested("text", values)
+
+
 def _statistic(
     name: str, groups: npt.NDArray[np.intp], known: dict[str, Modality], when: Floats
 ) -> Floats:
@@ -173,6 +230,6 @@ def _tested(name: str, values: Floats) -> Tested:
     spread = max(float(spread), 0.02)
     score = np.exp(np.clip(STEEP * (values - middle) / spread, -50.0, 500.0))
     e_value = float(len(values) * score[0] / score.sum())
-    if name != "timing" and values[0] - middle < SPEAKS:
+    if name not in ("timing", "text") and values[0] - middle < SPEAKS:
         e_value = 0.0
     return Tested(name, float(values[0]), e_value)

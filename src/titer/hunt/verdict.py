@@ -18,8 +18,8 @@ from titer.core.nouns import Campaign
 from titer.hunt import nulls
 from titer.hunt.groups import Candidate, Shared
 from titer.hunt.likeness import Likeness
-from titer.hunt.members import Members, certain
-from titer.hunt.modalities import HARD, TESTING, Modality, Units
+from titer.hunt.members import Members, by_share, certain
+from titer.hunt.modalities import HARD, OWNED, TESTING, Modality, Units
 from titer.hunt.novelty import Novelty
 from titer.hunt.nulls import TIE, Tested
 from titer.hunt.source import HOUR
@@ -31,6 +31,9 @@ FDR = 0.01
 TEAM = 60
 FEW = 20
 MANY_TIES = 3
+#: Members from which a closed set of templates and a work-list are no team's, if the members
+#: share neither network nor card: colleagues share one or the other.
+UNTIED = 30
 #: Ties besides text and software that a group needs before it may be acted upon unseen.
 MIN_TIES = 2
 #: Chance that members ask the same thing, from which a group is explained by shared questions.
@@ -39,6 +42,11 @@ SAME_QUESTIONS = 0.2
 ALIKE = 0.8
 #: Aspects in which members without any tie of origin must be interchangeable, content among them.
 ALIKE_IN = 4
+#: Spread of lengths under one text up to which it is a template (powers of two), the share of
+#: requests asked before up to which a work-list is dealt out, and the requests that tell it.
+TEMPLATE_SPREAD = 0.45
+DEALT_AGAIN = 0.015
+DEALT_ROWS = 200
 #: Ways to form a group by its texts' past.
 NEWS = ("novelty", "lifecycle")
 #: Text tokens that a campaign names, and its least certain members.
@@ -97,6 +105,14 @@ def judge(one: Judged) -> Verdict:
     strongest = nulls.average(one.tested)
     e_value = nulls.average(one.tested, silent=silent)
     why = ""
+    if formed == "pool":
+        if not dealt(one.alike):
+            return Verdict(0.0, 0.0, "callers of one kind, who talk alike", hard)
+        text = [t.e_value for t in one.tested if t.modality == "text"]
+        rest = [t for t in one.tested if t.modality != "text"]
+        # Half of the weight is on what formed it, tested on other callers; fixed beforehand.
+        e_value = (sum(text) + nulls.average(rest)) / 2
+        return Verdict(e_value, e_value, "", hard)
     if one.alike.overlap >= SAME_QUESTIONS:
         why = (
             f"members ask the same questions (chance {one.alike.overlap:.2f}): a class, a public "
@@ -116,11 +132,30 @@ def interchangeable(alike: Likeness) -> bool:
     return by.get("content", 0.0) >= ALIKE and sum(v >= ALIKE for v in by.values()) >= ALIKE_IN
 
 
-def news_of_one_hand(one: Judged) -> bool:
-    """Whether texts that are news (or banned callers' habits) are used by interchangeable members.
+def dealt(alike: Likeness) -> bool:
+    """Whether the texts are templates (they fix most of a request) filled with a work-list: each
+    time something that neither the same caller nor another one asked before.
 
-    Without a history, users of one program who all ask of everything look the same.
+    Callers who merely talk alike (one language, one trade) repeat questions, their own and each
+    other's, and put the same phrases into requests of any length.
     """
+    return (
+        alike.rows >= DEALT_ROWS
+        and alike.spread <= TEMPLATE_SPREAD
+        and alike.overlap <= DEALT_AGAIN
+        and alike.repeats <= DEALT_AGAIN
+    )
+
+
+def news_of_one_hand(one: Judged) -> bool:
+    """Whether texts without any tie of origin are one hand's all the same.
+
+    A closed set of templates and a work-list; or texts that are news (or banned callers' habits)
+    used by interchangeable members. Without a history, users of one program who all ask of
+    everything look the same.
+    """
+    if one.candidate.formed_by == "pool":
+        return dealt(one.alike)
     return one.candidate.formed_by in NEWS and interchangeable(one.alike)
 
 
@@ -131,7 +166,10 @@ def campaign(one: Judged, verdict: Verdict, ways: int, world: World) -> Campaign
     binding = sorted((spoke | {formed_by}) & HARD)
     if not binding and formed_by in world.known:
         binding = [formed_by]
-    members = certain(one.candidate, binding, units, world.shared, world.known)
+    if formed_by == "pool":
+        members = by_share(one.candidate, units, world.shared)
+    else:
+        members = certain(one.candidate, binding, units, world.shared, world.known)
     ties = spoke | ({formed_by} & set(TESTING))
     # The best of several overlapping candidates: its e-value is divided by their number.
     bits = max(0.0, math.log2(max(verdict.e_value / ways, 1.0)))
@@ -139,7 +177,8 @@ def campaign(one: Judged, verdict: Verdict, ways: int, world: World) -> Campaign
         bits = 0.0
     inside = members.units
     declared = float(units.declared[inside].mean())
-    review = _review(len(inside), ties, declared, one, verdict)
+    strangers = not ties & OWNED and all(world.known[name].available for name in OWNED)
+    review = _review(len(inside), ties, declared, one, verdict, strangers=strangers)
     names = world.name(inside)
     totals = units.totals
     return Campaign(
@@ -162,8 +201,19 @@ def campaign(one: Judged, verdict: Verdict, ways: int, world: World) -> Campaign
     )
 
 
-def _review(size: int, ties: set[str], declared: float, one: Judged, verdict: Verdict) -> str:
-    """Why people must look before anybody is dosed; empty when they need not."""
+def _review(
+    size: int,
+    ties: set[str],
+    declared: float,
+    one: Judged,
+    verdict: Verdict,
+    *,
+    strangers: bool,
+) -> str:
+    """Why people must look before anybody is dosed; empty when they need not.
+
+    `strangers`: networks and cards are known, and the members share neither.
+    """
     if not verdict.hard and not news_of_one_hand(one):
         return "the log has no origin, payment or creation dates to test on"
     if size < FEW or (size < TEAM and "payment" in ties):
@@ -171,6 +221,8 @@ def _review(size: int, ties: set[str], declared: float, one: Judged, verdict: Ve
     if declared > 0.5:
         return "most are declared organisations"
     alike = news_of_one_hand(one)
+    if one.candidate.formed_by == "pool":
+        return "" if size >= TEAM or (size >= UNTIED and strangers) else "so few may be a team"
     wanted = MIN_TIES if size >= TEAM else MANY_TIES
     if len(ties) + alike < wanted:
         return "too few ties besides text for its size"
