@@ -236,8 +236,10 @@ class _Homes:
             if rng.random() < 0.5:
                 account.places += (rng.choice(rng.choice(self._exits)),)
         else:
-            home = self._place.networks.some(rng, "home")
-            account.places = tuple(nets.place(rng, home) for _ in range(rng.choice((1, 1, 2, 3))))
+            network = self._place.networks.some(rng, "home")
+            account.places = tuple(
+                nets.place(rng, network) for _ in range(rng.choice((1, 1, 2, 3)))
+            )
         if plan.origin == "shared" and account.endpoint == CHAT:
             account.client = self._client
         tier = rng.choices(("free", "standard", "enterprise"), weights=(4, 5, 1))[0]
