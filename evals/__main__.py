@@ -2,7 +2,8 @@
 
 logits    logit theft against the parameter policy and the detector
 callers   frames and coverage on accounts of real prompts (needs the data folder)
-hunt      small worlds with hydras and with honest groups that look like them
+hunt      generated worlds: campaigns and what looks like them, beside naive rules
+groups    small worlds with honest groups made to be mistaken for a campaign
 detect    one caller: false alarms, exchanges to detection, windows, baselines (needs the data)
 rules     rules that combine detectors, on tune sources (needs the data)
 default   makes the calibration that titer ships: attention only
@@ -19,7 +20,8 @@ import argparse
 import subprocess
 import sys
 
-MODULES = {"logits": "logit_theft", "callers": "frames_coverage", "hunt": "hunt_small",
+MODULES = {"logits": "logit_theft", "callers": "frames_coverage", "hunt": "hunt_worlds",
+           "groups": "hunt_small",
            "detect": "detect", "rules": "combination",
            "cells": "cells", "families": "families", "conduct": "conduct"}  # fmt: skip
 #: What writes into the package, and so runs only when it is named.

@@ -1,0 +1,162 @@
+"""The hunt on generated worlds, by the product's own verb, beside naive rules.
+
+    python -m evals.hunt_worlds [--seeds 21] [--honest 3000] [--scale 0.3] [--cells NAME,...]
+                                [--big] [--out evals/hunt_worlds.json]
+
+Every cell writes a world (`titer lab world`), runs `titer hunt --json` on its log without history
+or calibration, and scores the accounts of campaigns that are not under review against the labels
+(`titer.lab.score`, which knows nothing of the hunt). The same log goes to the baselines. Rules
+and thresholds of the hunt were made on seed 1 of hydra-50, hydra-20, hydra-10-paraphrased,
+hydra-careful and small-50; those worlds are of the same maker as these. Accounts of one world are
+not independent, so that intervals over accounts are too narrow; not a field error rate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from titer.lab import baselines
+from titer.lab.score import accused, read_labels, score
+from titer.lab.world.plan import Campaign, World
+from titer.lab.world.presets import PRESETS
+from titer.lab.world.writer import write
+
+CELLS = (
+    "honest", "hydra-open", "hydra-50", "hydra-20", "hydra-10-paraphrased", "hydra-careful",
+    "replaced", "pivot", "small-50",
+)  # fmt: skip
+#: Seeds after which rules or thresholds were changed.
+LOOKED_AT = (1,)
+#: The large world: a campaign as large as the largest that is publicly known.
+BIG = World(
+    name="hydra-24k", honest=60_000, days=3.0,
+    campaigns=(Campaign(name="c1", accounts=20_000), Campaign(name="c2", accounts=3_000),
+               Campaign(name="c3", accounts=800), Campaign(name="c4", accounts=200)),
+)  # fmt: skip
+
+
+def planned(name: str, *, seed: int, honest: int, scale: float) -> World:
+    """The plan of one cell at the size that is run here."""
+    plan = PRESETS[name].plan
+    campaigns = tuple(
+        msgspec.structs.replace(c, accounts=max(3, round(c.accounts * scale)))
+        if c.accounts > 100
+        else c
+        for c in plan.campaigns
+    )
+    return msgspec.structs.replace(plan, seed=seed, honest=honest, whale=0.2, campaigns=campaigns)
+
+
+def hunt(logs: list[str], *, seed: int = 1) -> tuple[dict[str, Any], float]:
+    """What `titer hunt --json` prints, and the seconds it took."""
+    began = time.monotonic()
+    command = [sys.executable, "-m", "titer", "hunt", *logs, "--json", "--seed", str(seed)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode not in (0, 1):
+        raise SystemExit(done.stderr)
+    return json.loads(done.stdout), time.monotonic() - began
+
+
+def judged(labels: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    """Precision, recall and false alarms of some accused names, with exact intervals."""
+    result = score(labels, names)
+    return msgspec.to_builtins(result)
+
+
+def cell(plan: World, *, rules: bool) -> dict[str, Any]:
+    """One world: written, hunted, scored."""
+    with tempfile.TemporaryDirectory() as folder:
+        written = write(plan, Path(folder), jobs=2)
+        labels = read_labels(Path(written.labels))
+        report, seconds = hunt(list(written.logs))
+        row: dict[str, Any] = {
+            "world": plan.name,
+            "seed": plan.seed,
+            "exchanges": written.exchanges,
+            "accounts": written.accounts,
+            "in_campaigns": sum(1 for label in labels.values() if label.campaign),
+            "mix": written.mix,
+            "seconds": round(seconds, 1),
+            "permutations": report["calibration"].get("permutations"),
+            "titer": judged(labels, accused(report)),
+            "titer_with_review": judged(labels, accused(report, review=True)),
+            "campaigns": [
+                {"size": len(c["members"]), "bits": c["bits"], "review": c["review"],
+                 "formed": c["modalities"]["formed"]}
+                for c in report["campaigns"]
+            ],
+            "baselines": {},
+        }  # fmt: skip
+        if rules:
+            for name in baselines.NAMES:
+                if name != "metadata":  # needs a second world to be trained on
+                    found = baselines.run(name, Path(folder))
+                    row["baselines"][name] = judged(labels, set(found))
+    return row
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seeds", default="21")
+    parser.add_argument("--honest", type=int, default=3000)
+    parser.add_argument("--scale", type=float, default=0.3)
+    parser.add_argument("--cells", default=",".join(CELLS))
+    parser.add_argument("--big", action="store_true", help="one world of 24,000 accounts instead")
+    parser.add_argument("--no-rules", action="store_true", help="leave the baselines out")
+    parser.add_argument("--quick", action="store_true", help="one small cell")
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    seeds = [int(seed) for seed in given.seeds.split(",")]
+    if given.quick:
+        plans = [planned("hydra-50", seed=seeds[0], honest=300, scale=0.03)]
+    elif given.big:
+        plans = [msgspec.structs.replace(BIG, seed=seeds[0])]
+    else:
+        plans = [
+            planned(name, seed=seed, honest=given.honest, scale=given.scale)
+            for seed in seeds
+            for name in given.cells.split(",")
+        ]
+    rows: list[dict[str, Any]] = []
+    for plan in plans:
+        row = cell(plan, rules=not given.no_rules)
+        rows.append(row)
+        print(told(row), flush=True)
+        if given.out:
+            result = {"what": "titer hunt on generated worlds", "looked_at_seeds": LOOKED_AT,
+                      "rows": rows}  # fmt: skip
+            given.out.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def told(row: dict[str, Any]) -> str:
+    """One row in words."""
+
+    def share(found: dict[str, Any]) -> str:
+        return "none" if found["value"] is None else f"{found['value']:.4f} ({found['n']})"
+
+    out = [
+        (
+            f"{row['world']} seed {row['seed']}: {row['exchanges']} exchanges, "
+            f"{row['accounts']} accounts, {row['in_campaigns']} in campaigns, {row['seconds']} s"
+        )
+    ]
+    for name, found in (("titer", row["titer"]), ("with review", row["titer_with_review"]),
+                        *row["baselines"].items()):  # fmt: skip
+        out.append(
+            f"  {name:14} precision {share(found['precision'])} recall {share(found['recall'])} "
+            f"honest accused {share(found['honest_accused'])}"
+        )
+    return "\n".join(out)
+
+
+if __name__ == "__main__":
+    main()
