@@ -1,0 +1,180 @@
+"""Closed sets of texts: a pool is found by text alone, and people who talk alike are not one."""
+
+import numpy as np
+import pytest
+
+from titer.core.nouns import Exchange, Origin, Principal, Sketch, Usage
+from titer.hunt import MemorySource, TableBuilder, find
+from titer.hunt.groups import Shared
+from titer.hunt.likeness import likeness, templates
+from titer.hunt.modalities import units_of
+from titer.hunt.nulls import held_out, text_draws_for
+from titer.hunt.pools import closed, narrowed, pools, presence
+
+DAY = 86_400_000_000
+HONEST, MEMBERS, TEMPLATES, EACH = 500, 90, 40, 16
+
+
+def world(seed, *, again=0.0, loose=False):
+    """Honest callers with public templates; a pool of `TEMPLATES`, of which each uses `EACH`.
+
+    With `again`, that share of the pool's requests repeats an old one; with `loose`, its texts
+    stand in requests of any length, as phrases do.
+    """
+    rng = np.random.default_rng(seed)
+    rows, number = [], 0
+    public = rng.integers(-(2**62), 2**62, (60, 8))
+    own = rng.integers(-(2**62), 2**62, (TEMPLATES, 8))
+
+    def say(name, frames, exact, chars):
+        nonlocal number
+        number += 1
+        rows.append(
+            Exchange(
+                f"e{number}", int(rng.integers(5 * DAY)), Principal(name, created=DAY),
+                "/v1/x", "m",
+                Origin(net=f"n-{name}", payment=f"p-{name}", headers="h"),
+                sketch=Sketch(
+                    frames=tuple(int(f) for f in frames), exact=int(exact), chars=int(chars),
+                    cells=tuple(int(c) for c in rng.integers(1, 40, 4)),
+                ),
+                usage=Usage(10, int(rng.integers(50, 900))),
+            )
+        )  # fmt: skip
+
+    def cover(name, times):
+        liked = rng.choice(60, 3, replace=False)
+        for _ in range(times):
+            common = rng.random() < 0.4
+            frames = public[rng.choice(liked)] if common else rng.integers(-(2**62), 2**62, 8)
+            say(name, frames, rng.integers(2**62), 2 ** rng.uniform(4, 11))
+
+    for i in range(HONEST):
+        cover(f"h{i}", 20)
+    for i in range(MEMBERS):
+        mine = rng.choice(TEMPLATES, EACH, replace=False)
+        for k in range(40):
+            exact = rng.integers(2**62)
+            chars = 2 ** rng.uniform(4, 11) if loose else rng.integers(380, 470)
+            if rng.random() < again:
+                exact, chars = rng.integers(1, 20), 400
+            say(f"x{i}", own[mine[k % EACH]], exact, chars)
+        cover(f"x{i}", 20)
+    builder = TableBuilder()
+    builder.add(rows)
+    return MemorySource(builder.build())
+
+
+@pytest.fixture(scope="module")
+def found():
+    source = world(1)
+    units = units_of(source)
+    tokens = source.tokens(
+        least=5, most=units.count // 2, active=units.active, without=np.empty(0, np.int64)
+    )
+    shared = Shared.of(tokens, units)
+    there = presence(units, shared)
+    return source, units, shared, there, pools(there, units)
+
+
+def names(units, places):
+    return {units.callers.subjects[int(u)] for u in places}
+
+
+def test_a_pool_is_found_by_its_texts_alone(found):
+    _, units, shared, _, candidates = found
+    best = max(candidates, key=lambda c: len(c.tokens))
+    assert names(units, best.units) == {f"x{i}" for i in range(MEMBERS)}
+    assert len(best.tokens) == TEMPLATES * 8
+    assert best.formed_by == "pool"
+    assert len(shared.tokens.value) > TEMPLATES * 8
+
+
+def test_a_pool_is_closed_and_stays_when_narrowed_to_its_templates(found):
+    source, units, shared, there, candidates = found
+    best = max(candidates, key=lambda c: len(c.tokens))
+    members, own = np.zeros(units.count, bool), np.zeros(len(shared.tokens.value), bool)
+    members[best.units], own[best.tokens] = True, True
+    assert closed(there, members, own) == 1.0
+    rows = source.sample(best.units, most=100)
+    kept = np.zeros(len(own), bool)
+    values = shared.tokens.value[best.tokens]
+    kept[best.tokens[templates(rows, values)]] = True
+    assert kept.sum() == len(best.tokens)
+    again = narrowed(there, best, kept, units)
+    assert np.array_equal(again.units, best.units)
+    nothing = narrowed(there, best, np.zeros(len(own), bool), units)
+    assert nothing is best
+
+
+def test_the_set_is_one_among_callers_who_did_not_form_it(found):
+    _, units, shared, _, candidates = found
+    best = max(candidates, key=lambda c: len(c.tokens))
+    real = held_out(shared, best, units, seed=1, draws=999)
+    assert real.e_value > 900
+    # As many texts picked at random, not chosen by who uses them together.
+    rng = np.random.default_rng(2)
+    public = np.setdiff1d(np.arange(len(shared.tokens.value)), best.tokens)
+    chance = [
+        type(best)("pool", best.units, np.sort(rng.choice(public, 60, replace=False)))
+        for _ in range(20)
+    ]
+    mean = np.mean([held_out(shared, c, units, seed=3, draws=999).e_value for c in chance])
+    assert mean < 10
+
+
+def test_a_dealt_work_list_is_a_campaign_without_any_tie_of_origin():
+    report = find(world(2), seed=1, permutations=999)
+    accused = {m for c in report.campaigns if not c.review for m in c.members}
+    assert accused == {f"x{i}" for i in range(MEMBERS)}
+    campaign = report.campaigns[0]
+    assert campaign.formed == ("text", "pool")
+    assert "text" in campaign.tested
+    assert campaign.bits > 5
+    assert campaign.frames and campaign.timeline and campaign.doubtful and campaign.null
+
+
+@pytest.mark.parametrize("honest", [{"again": 0.2}, {"loose": True}])
+def test_people_who_talk_alike_are_not_accused(honest):
+    report = find(world(3, **honest), seed=1, permutations=999)
+    assert {m for c in report.campaigns if not c.review for m in c.members} == set()
+
+
+def test_likeness_tells_dealt_work_from_people_with_matters_of_their_own():
+    rng = np.random.default_rng(5)
+    frames = (1, 2, 3, 4, 5, 6, 7, 8)
+
+    def rows(own):
+        out = []
+        for who in range(30):
+            topic = rng.integers(1, 40, 4)
+            for k in range(12):
+                cells = topic if own else rng.integers(1, 40, 4)
+                hour = (who if own else int(rng.integers(24))) % 24
+                out.append(
+                    Exchange(
+                        f"{who}-{k}", hour * DAY // 24, Principal(f"a{who:02d}"), "/v1/x", "m",
+                        sketch=Sketch(
+                            frames=frames, exact=who * 100 + k + 1, chars=400,
+                            cells=tuple(int(c) for c in cells),
+                        ),
+                        usage=Usage(1, 100),
+                    )
+                )  # fmt: skip
+        builder = TableBuilder()
+        builder.add(out)
+        source = MemorySource(builder.build())
+        sample = source.sample(np.arange(30), most=50)
+        return likeness(sample, np.arange(1, 9), np.ones(30))
+
+    people, campaign = rows(own=True), rows(own=False)
+    for aspect in ("content", "hours"):
+        assert people.by_aspect[aspect] < 0.5
+        assert campaign.by_aspect[aspect] > 0.8
+    assert people.overlap == campaign.overlap == 0.0
+
+
+def test_draws_grow_with_the_number_of_candidates():
+    assert text_draws_for(1) == 999
+    assert text_draws_for(20) == 8_000
+    assert text_draws_for(10_000) == 19_999
