@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint types docs bench evals clean
+.PHONY: demo test spark lint types docs bench evals clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -22,6 +22,13 @@ $(VENV)/.test: constraints.txt pyproject.toml | $(VENV)/bin/python
 $(VENV)/.dev: constraints.txt pyproject.toml | $(VENV)/bin/python
 	$(PIP) -e '.[test,otel,dev,docs]'
 	touch $@ $(VENV)/.test $(VENV)/.run
+
+# The Spark engine of the hunt is an extra: its tests run where it and Java are.
+$(VENV)/.spark: $(VENV)/.test
+	$(PIP) -e '.[spark]'
+	touch $@
+
+spark: $(VENV)/.spark
 
 demo: $(VENV)/.run
 	$(BIN)/titer demo
