@@ -33,6 +33,8 @@ SPEAKS = 0.5
 STEEP = 4.0
 #: e-value of one test from which that modality counts as a tie of its own.
 TIE = 20.0
+#: What the test of a closed set of texts on callers who did not form it is called.
+OTHERS = "held-out callers"
 #: Texts of a pool that are tested at most, and the places in the order of popularity within
 #: which another text stands for one of them.
 MOST_TEXTS = 300
@@ -187,7 +189,7 @@ def held_out(
     if len(chosen) > MOST_TEXTS:
         chosen = np.sort(rng.choice(chosen, MOST_TEXTS, replace=False))
     if len(chosen) < 2:
-        return Tested("text", 0.0, 0.0)
+        return Tested(OTHERS, 0.0, 0.0)
     start = np.concatenate(([0], np.cumsum(used)))
     users = unit[odd]  # by token, as the pairs are
     order = np.lexsort((rng.random(size), used))  # texts by popularity, ties at random
@@ -204,7 +206,7 @@ def held_out(
         at = np.repeat(start[texts] - (np.cumsum(count) - count), count)
         on = np.bincount(users[at + np.arange(len(at))], minlength=units.count)
         values[draw] = float((on.astype(np.float64) ** 2).sum()) / max(1, len(at))
-    return _tested("text", values)
+    return _tested(OTHERS, values)
 
 
 def _statistic(
@@ -230,6 +232,6 @@ def _tested(name: str, values: Floats) -> Tested:
     spread = max(float(spread), 0.02)
     score = np.exp(np.clip(STEEP * (values - middle) / spread, -50.0, 500.0))
     e_value = float(len(values) * score[0] / score.sum())
-    if name not in ("timing", "text") and values[0] - middle < SPEAKS:
+    if name not in ("timing", OTHERS) and values[0] - middle < SPEAKS:
         e_value = 0.0
     return Tested(name, float(values[0]), e_value)

@@ -21,7 +21,7 @@ from titer.hunt.likeness import Likeness
 from titer.hunt.members import Members, by_share, certain
 from titer.hunt.modalities import HARD, OWNED, TESTING, Modality, Units
 from titer.hunt.novelty import Novelty
-from titer.hunt.nulls import TIE, Tested
+from titer.hunt.nulls import OTHERS, TIE, Tested
 from titer.hunt.source import HOUR
 
 #: Share of false campaigns among those reported that is accepted.
@@ -108,8 +108,8 @@ def judge(one: Judged) -> Verdict:
     if formed == "pool":
         if not dealt(one.alike):
             return Verdict(0.0, 0.0, "callers of one kind, who talk alike", hard)
-        text = [t.e_value for t in one.tested if t.modality == "text"]
-        rest = [t for t in one.tested if t.modality != "text"]
+        text = [t.e_value for t in one.tested if t.modality == OTHERS]
+        rest = [t for t in one.tested if t.modality != OTHERS]
         # Half of the weight is on what formed it, tested on other callers; fixed beforehand.
         e_value = (sum(text) + nulls.average(rest)) / 2
         return Verdict(e_value, e_value, "", hard)

@@ -129,7 +129,8 @@ def test_a_dealt_work_list_is_a_campaign_without_any_tie_of_origin():
     assert accused == {f"x{i}" for i in range(MEMBERS)}
     campaign = report.campaigns[0]
     assert campaign.formed == ("text", "pool")
-    assert "text" in campaign.tested
+    assert "held-out callers" in campaign.tested
+    assert not set(campaign.formed) & set(campaign.tested)
     assert campaign.bits > 5
     assert campaign.frames and campaign.timeline and campaign.doubtful and campaign.null
 
