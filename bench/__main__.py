@@ -11,6 +11,7 @@
     keys        a million known callers against a thousand
     sketch      microseconds a sketch
     weigh       microseconds an exchange and bytes an account, by detector
+    spark       the same hunt on a local Spark cluster, beside the embedded engine
     batch       the batch hunt over made facts, and how its cost grows (--rows 10M,30M,200M)
 
 Peers are looked for on PATH and in ENVOY, LITELLM, UNMIMIC, VLLM_ROUTER (paths of their binaries;
@@ -208,6 +209,7 @@ BENCHES: dict[str, Callable[[Path, int], int]] = {
     "sketch": script("sketch"),
     "weigh": script("weigh"),
     "batch": script("batch_hunt"),
+    "spark": script("spark_hunt"),
 }
 
 
@@ -215,11 +217,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHES))
     parser.add_argument("-r", "--reps", type=int, default=3, help="repetitions (medians)")
-    parser.add_argument("--rows", help="of `batch`: sizes of the logs")
+    parser.add_argument("--rows", help="of `batch` and `spark`: sizes of the logs")
     options = parser.parse_args()
     if options.rows:
-        if options.names != ["batch"]:
-            parser.error("--rows is an option of `batch` alone")
+        if options.names not in (["batch"], ["spark"]):
+            parser.error("--rows is an option of `batch` or `spark`, one at a time")
         MORE.extend(["--rows", options.rows])
     unknown = set(options.names) - set(BENCHES)
     if unknown:

@@ -200,15 +200,15 @@ class Opener:
         from titer.hunt import facts
 
         engine = self._arguments.engine
+        stages = self._work.folder / "stages" if self._work.given is not None else None
         source: Any
         if engine.startswith(_SPARK):
             from titer.hunt.spark import SparkSource
 
-            source = SparkSource(folder, engine)
+            source = SparkSource(folder, engine, work=stages)
         else:
             from titer.hunt.embedded import EmbeddedSource
 
-            stages = self._work.folder / "stages" if self._work.given is not None else None
             told = self._stack.enter_context(counting())
             source = EmbeddedSource(folder, work=stages, watch=told)
         self._stack.enter_context(source)

@@ -159,8 +159,8 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Where a subject stands: derived from findings and exchanges, never stored as truth.
 
     `bits` is how sure (log2 of the average of two e-values: that of all detectors together, and
-    the hunt's; silent ones counted as 1), `exposure` how much teachable output has left (tokens), `findings` the latest one
-    per detector.
+    the hunt's; silent ones counted as 1), `exposure` how much teachable output has left (tokens),
+    `findings` the latest one per detector.
     """
 
     subject: str
