@@ -31,14 +31,14 @@ def of_text(text: str) -> int:
 def of_shape(exchange: Exchange) -> int:
     """Of how a request was made: endpoint, model, stream, tools, first roles, its parameters."""
     facts = exchange.request
-    return signed(
-        _encode(
-            (
-                exchange.endpoint, exchange.model, facts.stream, facts.tools > 0,
-                facts.roles[:2], list(facts.params.items())[:MAX_PARAMS],
-            )
-        )
+    shape = (
+        exchange.endpoint, exchange.model, facts.stream, facts.tools > 0,
+        facts.roles[:2], list(facts.params.items())[:MAX_PARAMS],
     )  # fmt: skip
+    try:
+        return signed(_encode(shape))
+    except (UnicodeEncodeError, TypeError, OverflowError):  # what no feed of ours lets through
+        return of_text(repr(shape))
 
 
 def of_software(origin: Origin) -> int:
