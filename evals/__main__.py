@@ -3,6 +3,7 @@
 logits    logit theft against the parameter policy and the detector
 callers   frames and coverage on accounts of real prompts (needs the data folder)
 hunt      generated worlds: campaigns and what looks like them, beside naive rules
+live      how soon live traffic shows a campaign
 groups    small worlds with honest groups made to be mistaken for a campaign
 detect    one caller: false alarms, exchanges to detection, windows, baselines (needs the data)
 rules     rules that combine detectors, on tune sources (needs the data)
@@ -21,7 +22,7 @@ import subprocess
 import sys
 
 MODULES = {"logits": "logit_theft", "callers": "frames_coverage", "hunt": "hunt_worlds",
-           "groups": "hunt_small",
+           "groups": "hunt_small", "live": "hunt_live",
            "detect": "detect", "rules": "combination",
            "cells": "cells", "families": "families", "conduct": "conduct"}  # fmt: skip
 #: What writes into the package, and so runs only when it is named.
