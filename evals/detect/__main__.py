@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -109,6 +110,14 @@ def kept_with(found: dict) -> dict:
     return result
 
 
+def compact(result: dict) -> str:
+    """JSON with lists of numbers on one line each."""
+    text = json.dumps(result, indent=1)
+    number = r"(?:-?[\d.e+-]+|null)"
+    lists = re.compile(rf"\[\s*({number}(?:,\s*{number})*)\s*\]")
+    return lists.sub(lambda found: "[" + re.sub(r"\s+", " ", found[1]) + "]", text) + "\n"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m evals detect", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small; prints, writes nothing")
@@ -131,7 +140,7 @@ def main() -> int:
     if given.honest:
         sizes = msgspec.structs.replace(sizes, report=given.honest)
     found = run((given.side,) if given.side else SIDES, parts, sizes, given.jobs)
-    RESULT.write_text(json.dumps(kept_with(found), indent=1) + "\n")
+    RESULT.write_text(compact(kept_with(found)))
     print(f"wrote {RESULT.name}")
     return 0
 
