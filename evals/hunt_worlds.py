@@ -38,7 +38,7 @@ CELLS = (
 LOOKED_AT = (1,)
 #: The large world: a campaign as large as the largest that is publicly known.
 BIG = World(
-    name="hydra-24k", honest=60_000, days=3.0,
+    name="hydra-24k", honest=60_000, days=2.0, pace=0.4, whale=0.2,
     campaigns=(Campaign(name="c1", accounts=20_000), Campaign(name="c2", accounts=3_000),
                Campaign(name="c3", accounts=800), Campaign(name="c4", accounts=200)),
 )  # fmt: skip

@@ -47,6 +47,9 @@ from titer.hunt.verdict import FDR, Judged, Verdict, World, campaign, dealt, jud
 
 #: Overlap (share of the smaller group) from which two candidates are one group.
 SAME_GROUP = 0.5
+#: Units, and rows of each, that tell which texts are templates: about 300 MB of rows.
+ASKED = 20_000
+ASKED_ROWS = 64
 #: Share of a text's users that were banned, from which it is a habit of theirs.
 BANNED_SHARE = 0.02
 
@@ -117,7 +120,7 @@ def find(
     habits = _habits(shared, units, history, frozenset(banned)) if banned else None
     there = presence(units, shared)
     found = _candidates(units, shared, known, new, habits)
-    found += pools(there, units)
+    found += pools(there, units, _templates(source, shared, units, seed))
     looks = _Looks(source, shared, units, found, seed)
     judged = [Judged(c, [], looks.likeness(place)) for place, c in enumerate(found)]
     for place, one in enumerate(judged):
@@ -203,6 +206,15 @@ def _habits(shared: Shared, units: Units, history: Source | None, banned: frozen
         count = count + np.where(hit, np.diff(past.start)[at] if len(past.value) else 0, 0)
     habits: Bools = (count > 0) & (count >= BANNED_SHARE * users)
     return habits
+
+
+def _templates(source: Source, shared: Shared, units: Units, seed: int) -> Bools:
+    """Which tokens stand for templates, in the rows of some units drawn at random."""
+    everyone = np.flatnonzero(units.active)
+    if len(everyone) > ASKED:
+        rng = np.random.default_rng((seed, len(everyone)))
+        everyone = np.sort(rng.choice(everyone, ASKED, replace=False))
+    return templates(source.sample(everyone, most=ASKED_ROWS), shared.tokens.value)
 
 
 class _Looks:

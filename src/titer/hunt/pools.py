@@ -5,7 +5,7 @@ common, but all that they share with anybody lies inside the set; users of a fra
 two texts, and differ in the rest. A text of a pool is known by its *companions*: other texts that
 its users have far more often than callers as rich in shared texts do.
 
-1. Texts are tried as seeds, in any order.
+1. Texts that look like templates are tried as seeds, in any order.
 2. A seed with enough companions gives a first group: its users who have several of them.
 3. The group grows and shrinks: its own texts are those that mostly its members use, its members
    are the callers of whose shared texts enough are its own; until both agree.
@@ -69,14 +69,18 @@ class Presence(msgspec.Struct, frozen=True):
     rich: Ints
 
 
-def pools(there: Presence, units: Units) -> list[Candidate]:
-    """Candidates formed by nothing but the closed set of texts that they share."""
+def pools(there: Presence, units: Units, likely: Bools) -> list[Candidate]:
+    """Candidates formed by nothing but the closed set of texts that they share.
+
+    `likely` are tokens to begin with: those that stand for templates in a sample of rows. Groups
+    grow over all tokens: what a group is judged by must not have chosen its texts.
+    """
     tokens = len(there.users)
     found: list[Candidate] = []
     sets: list[Bools] = []
     crowds: list[Bools] = []
     grown = 0
-    for seed in _seeds(there, units):
+    for seed in _seeds(there, units, likely):
         companions = _companions(there, int(seed), units.count)
         if len(companions) < COMPANIONS:
             continue
@@ -138,10 +142,10 @@ def presence(units: Units, shared: Shared) -> Presence:
     )
 
 
-def _seeds(there: Presence, units: Units) -> Ints:
+def _seeds(there: Presence, units: Units, likely: Bools) -> Ints:
     """Tokens to try, in any order."""
     most = max(USERS, int(COMMON * units.count))
-    chosen = np.flatnonzero((there.users >= USERS) & (there.users <= most))
+    chosen = np.flatnonzero((there.users >= USERS) & (there.users <= most) & likely)
     if not len(chosen):
         return chosen
     # Tokens stand in the order of their hashes: any evenly spaced ones are as good as drawn. A

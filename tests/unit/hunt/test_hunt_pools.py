@@ -74,7 +74,10 @@ def found():
     )
     shared = Shared.of(tokens, units)
     there = presence(units, shared)
-    return source, units, shared, there, pools(there, units)
+    rows = source.sample(np.arange(units.count), most=64)
+    likely = templates(rows, tokens.value)
+    assert 0.1 < likely.mean() < 1.0
+    return source, units, shared, there, pools(there, units, likely)
 
 
 def names(units, places):
