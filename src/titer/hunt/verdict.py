@@ -44,7 +44,7 @@ ALIKE = 0.8
 ALIKE_IN = 4
 #: Spread of lengths under one text up to which it is a template (powers of two), the share of
 #: requests asked before up to which a work-list is dealt out, and the requests that tell it.
-TEMPLATE_SPREAD = 0.45
+TEMPLATE_SPREAD = 0.49
 DEALT_AGAIN = 0.015
 DEALT_ROWS = 200
 #: Ways to form a group by its texts' past.

@@ -127,11 +127,11 @@ def default_ladder(*, shadow: bool = True) -> Ladder:
     """The ladder of `titer serve` without configuration; `shadow=False` puts it in force.
 
     The thresholds are what a small operator can reach. A calibration on n honest organisations
-    supports at most log2(n + 1) bits (10.97 at n = 2000), and averaging over s sources of which
-    one speaks costs log2 s (1.6 for three, 2 for four): so about 9 bits are the most that one
-    detector gives there. By Markov's inequality an honest subject ever reaches b bits with
-    probability at most 2^-b: 1 in 8, 32, 128 and 1,000,000 for the four rungs. The last is out
-    of reach of one detector at that n: it needs a campaign, or a larger calibration, and a person.
+    supports at most log2(n + 1) bits (10.97 at n = 2000), and averaging with the hunt costs one
+    bit: so about 10 bits are the most that all detectors together give there. By Markov's
+    inequality an honest subject ever reaches b bits with probability at most 2^-b: 1 in 8, 181,
+    215 and 1,000,000 for the four rungs. The last is out of reach of detectors at that n: it
+    needs a campaign, or a larger calibration, and a person.
     No rung asks for exposure: whoever reads out logits takes one token at a time.
     """
     strip, unbias = Dose("logprobs", 0.9), Dose("logprobs", 1.0)
@@ -139,8 +139,8 @@ def default_ladder(*, shadow: bool = True) -> Ladder:
     return Ladder(
         (
             Rung(name="attention", at=3.0, shadow=shadow),
-            Rung(name="logprobs", at=5.0, give=(strip,), shadow=shadow, ttl_s=7 * DAY_S),
-            Rung(name="throttle", at=7.0, give=(unbias, slow), shadow=shadow),
+            Rung(name="logprobs", at=7.5, give=(strip,), shadow=shadow, ttl_s=7 * DAY_S),
+            Rung(name="throttle", at=7.75, give=(unbias, slow), shadow=shadow),
             Rung(
                 name="refuse", at=20.0, give=(Dose("refuse", 1.0),), shadow=shadow, needs="person"
             ),

@@ -116,7 +116,7 @@ def test_same_input_same_decision():
 def test_the_default_ladder():
     ladder = default_ladder()
     assert [(r.name, r.at) for r in ladder.rungs] == [
-        ("attention", 3), ("logprobs", 5), ("throttle", 7), ("refuse", 20)
+        ("attention", 3), ("logprobs", 7.5), ("throttle", 7.75), ("refuse", 20)
     ]  # fmt: skip
     assert all(r.shadow for r in ladder.rungs)
     assert not any(r.shadow for r in default_ladder(shadow=False).rungs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import msgspec
@@ -28,6 +29,8 @@ OTHER_SEED = 1000
 #: everybody is at a limit: they stay uncalibrated here, and so are worth 0 bits.
 BY_THE_CLOCK = frozenset({"cadence", "limits", "release"})
 
+#: Of several salts, one under which the split of the honest crowd is not a lucky one for anybody.
+SALT = 3
 #: Lines of the log that are turned into facts at a time.
 BATCH = 4096
 
@@ -35,6 +38,7 @@ BATCH = 4096
 def teach(story: Story, data: Path, *, seed: int) -> None:
     """Calibrate on a made-up honest crowd; writes `calibration.json` into `data`."""
     story.act("An honest crowd shows what normal looks like")
+    _known_secret(data, seed)
     crowd = scenario.make("honest", seed=seed + OTHER_SEED, accounts=ACCOUNTS)
     with story.console.status("weighing the honest crowd ..."):
         facts = exchanges_of(crowd, data)
@@ -51,6 +55,16 @@ def teach(story: Story, data: Path, *, seed: int) -> None:
         "whatever a caller does, its detectors cannot earn more here. Rhythm is left out: a day "
         "played in seconds has none."
     )
+
+
+def _known_secret(data: Path, seed: int) -> None:
+    """A secret that follows from the seed: it decides which subjects fit and which score, and
+    the same seed should show the same story. A demo's data protects nobody.
+    """
+    path = data / "secret"
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(hashlib.sha256(f"titer demo {SALT} {seed}".encode()).hexdigest())
 
 
 def exchanges_of(world: scenario.Scenario, data: Path) -> list[Exchange]:
