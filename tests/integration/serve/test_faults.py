@@ -207,6 +207,7 @@ def test_nothing_secret_is_found_anywhere(service, monkeypatch):
     key = service.key("acme-incorporated")
     config = service.data / "titer.toml"  # the test's own file
     config.write_text('[upstream]\ncredential = { env = "UPSTREAM_KEY" }\n')
+    config.chmod(0o644)  # whatever the umask is
     service.start()
     secret = key.removeprefix("titer_").partition("_")[2]
     told = b""

@@ -71,7 +71,7 @@ class OpenAIChat(OpenAIFamily):
                 for m in messages
                 if type(m.get("content")) is list
                 for part in m["content"]
-                if part.get("type") in _IMAGES
+                if str(part.get("type")) in _IMAGES
             ),
             params=fields.params(body),
             biased=fields.biased(body),

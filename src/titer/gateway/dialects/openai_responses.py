@@ -20,7 +20,7 @@ from titer.gateway.dialects.errors import responses_stream_error
 from titer.gateway.dialects.json_guard import read_object
 from titer.gateway.dialects.openai_family import OpenAIFamily
 from titer.gateway.dialects.responses_echo import EchoCodec
-from titer.gateway.dialects.responses_events import ENDINGS, ResponsesTap, slots
+from titer.gateway.dialects.responses_events import ENDINGS, ResponsesTap, kind_of, slots
 from titer.gateway.dialects.units import Slot
 
 RULES = {
@@ -125,7 +125,7 @@ class OpenAIResponses(OpenAIFamily):
         return slots(value)
 
     def final(self, event: str, value: Any) -> bool:
-        kind = value.get("type", event) if type(value) is dict else event
+        kind = kind_of(value, event) if type(value) is dict else event
         return kind in ENDINGS
 
     def codec(self) -> EchoCodec:

@@ -18,6 +18,7 @@ from titer.gateway.dialects.responses_events import (
     ENDINGS,
     SAYS,
     item_slots,
+    kind_of,
     output_slots,
     part_slot,
     slots,
@@ -67,7 +68,7 @@ class EchoCodec:
         value = unit.data
         if type(value) is not dict or is_body(raw):
             return unit
-        kind = value.get("type")
+        kind = kind_of(value)
         if kind in _KINDS:
             self._said.add(_key(value, _KINDS[kind]))
             unit.edited = True
@@ -89,7 +90,7 @@ class EchoCodec:
         value = unit.data
         if type(value) is not dict or is_body(unit.raw):
             return write_unit(unit, slots=slots)
-        kind = value.get("type")
+        kind = kind_of(value)
         if kind in _KINDS:
             text = unit.text if kind in SAYS else unit.reasoning
             self._keep(_key(value, _KINDS[kind]), text)
@@ -126,7 +127,7 @@ class EchoCodec:
 
 def echoes(value: dict[str, Any]) -> Iterator[tuple[Key, Slot]]:
     """The places where an event repeats parts that deltas have built, each with its key."""
-    kind = value.get("type")
+    kind = kind_of(value)
     if kind in _DONE:
         part, member = _DONE[kind]
         yield _key(value, part), Slot(value, (member,), part in ("reasoning", "summary"))
@@ -157,5 +158,5 @@ def _index(value: dict[str, Any], name: str) -> int:
 
 
 def _final(event: str, value: Any) -> bool:
-    kind = value.get("type", event) if type(value) is dict else event
+    kind = kind_of(value, event) if type(value) is dict else event
     return kind in ENDINGS

@@ -159,11 +159,17 @@ class ResponsesTap(Tally):
             self._reasoning_tokens = spent.output_tokens_details.reasoning_tokens
 
 
+def kind_of(value: dict[str, Any], default: str = "") -> str:
+    """The `type` of an event or part; a hostile one that is no string is no type."""
+    kind = value.get("type", default)
+    return kind if type(kind) is str else ""
+
+
 def slots(value: Any) -> Iterator[Slot]:
     """Where a delta or a whole response newly says something; echoes have none."""
     if type(value) is not dict:
         return
-    kind = value.get("type")
+    kind = kind_of(value)
     if kind in SAYS:
         yield Slot(value, _DELTA)
     elif kind in THINKS:
