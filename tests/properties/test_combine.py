@@ -19,7 +19,10 @@ from titer.detect.null import (
 )
 
 SCORE = st.one_of(
-    st.just(0.0), st.floats(0, 1e6, allow_subnormal=False), st.floats(0, 8, allow_subnormal=False), st.sampled_from([1.0, 2.0, 4.0])
+    st.just(0.0),
+    st.floats(0, 1e6, allow_subnormal=False),
+    st.floats(0, 8, allow_subnormal=False),
+    st.sampled_from([1.0, 2.0, 4.0]),
 )
 DETECTORS = 3
 ROW = st.lists(SCORE, min_size=DETECTORS, max_size=DETECTORS)
