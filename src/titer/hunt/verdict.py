@@ -223,6 +223,8 @@ def _review(
     alike = news_of_one_hand(one)
     if one.candidate.formed_by == "pool":
         return "" if size >= TEAM or (size >= UNTIED and strangers) else "so few may be a team"
+    if not ties & OWNED and not news_of_one_hand(one):
+        return "a sign-up wave ties them, and neither networks nor cards"
     wanted = MIN_TIES if size >= TEAM else MANY_TIES
     if len(ties) + alike < wanted:
         return "too few ties besides text for its size"
