@@ -175,6 +175,12 @@ class Log(View):
                 self._pending += lines
             return first
 
+    def kept(self, index: int) -> Stored:
+        """One entry of those that are kept, published or not. Raises EvidenceError."""
+        if not 0 <= index < self.journal.size:
+            raise IndexError(f"the log keeps {self.journal.size} entries; there is no {index}")
+        return self.journal.read(index)
+
     def checkpoint(self) -> str:
         """Write the tiles of all entries and publish a signed head; returns the head.
 

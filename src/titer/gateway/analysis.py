@@ -19,9 +19,11 @@ from typing import Protocol
 
 import msgspec
 
-from titer.core.errors import EvidenceError
+from titer.core.errors import EvidenceError, InputError
 from titer.core.nouns import Campaign, Decision, Dosed, Exchange, Weighed
 from titer.engine import Weigher
+from titer.evidence.entry import Stored
+from titer.evidence.intake import Intake, Taken
 from titer.gateway.networks import Used
 from titer.gateway.networks.notice import inform
 from titer.gateway.records import Reader
@@ -45,6 +47,9 @@ HUNT_SHARE = 0.02
 #: Seconds between signed checkpoints, and between retries of a log that cannot be written.
 CHECKPOINT_EVERY = 1.0
 
+#: Seconds between looks into the intake; one that is empty costs some 10 microseconds.
+INTAKE_EVERY = 0.1
+
 Entry = tuple[str, bytes]
 
 
@@ -55,6 +60,8 @@ class Log(Protocol):
     def size(self) -> int: ...
 
     def append(self, entries: Sequence[Entry]) -> int: ...
+
+    def kept(self, index: int) -> Stored: ...
 
     def checkpoint(self) -> str: ...
 
@@ -85,6 +92,7 @@ class Analysis:
         hunt_every: float = 60.0,
         parent: int = 0,
         networks: Callable[[], tuple[Used, ...] | None] = lambda: None,
+        intake: Intake | None = None,
     ) -> None:
         self._rings = rings
         self._reader = reader
@@ -96,6 +104,7 @@ class Analysis:
         self._hunt_every = hunt_every
         self._parent = parent or os.getppid()
         self._networks = networks
+        self._intake = intake
         self._stop = False
         self._encode = msgspec.json.Encoder().encode
         self._spool: list[Entry] = []
@@ -116,9 +125,13 @@ class Analysis:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
         now = time.monotonic()
         checkpoint, hunt = now + CHECKPOINT_EVERY, now + self._hunt_every
+        intake = now
         while True:
             busy = self._turn()
             now = time.monotonic()
+            if now >= intake:
+                intake = now + INTAKE_EVERY
+                self._admit()
             if now >= checkpoint:
                 checkpoint = now + CHECKPOINT_EVERY
                 lists = self._networks()
@@ -198,6 +211,21 @@ class Analysis:
         gone = [row.standing.subject for row in self._waiting if not row.decision.doses]
         self._publisher.publish(doses, gone)
         self._waiting.clear()
+
+    def _admit(self) -> None:
+        """Append what verbs have handed in, once all that came before it is durable."""
+        if self._intake is None or self._spool:
+            return
+        try:
+            taken = self._intake.take(self._log)
+        except (OSError, InputError):  # the verb that waits says so; nothing is lost
+            self.faults += 1
+            return
+        for entry in taken:
+            self._entered(entry)
+
+    def _entered(self, entry: Taken) -> None:
+        """What an entry of a verb means for this process, now that the log holds it."""
 
     def _sign(self) -> None:
         with contextlib.suppress(OSError):  # a full disk: the next second tries again

@@ -22,7 +22,7 @@ from titer.detect.calibration import load as read_calibration
 from titer.detect.default import default_calibration
 from titer.detect.plugins import detectors
 from titer.engine import Weigher
-from titer.evidence import note
+from titer.evidence import intake, note
 from titer.evidence.files import replace, sync_directory
 from titer.evidence.log import Log
 from titer.gateway.analysis import Analysis
@@ -68,6 +68,14 @@ def origin(data: Path) -> str:
 def open_log(data: Path) -> Log:
     """The evidence log of a data directory, for writing (exclusive)."""
     return Log.open(data / "log", origin=origin(data))
+
+
+def enter(data: Path, kind: str, body: bytes, *, timeout: float = 10.0) -> intake.Entered:
+    """Get an entry into the log of a data directory, whoever holds it.
+
+    What a verb calls; see `titer.evidence.intake.enter` for what it waits for and raises.
+    """
+    return intake.enter(data, kind, body, origin=origin(data), timeout=timeout)
 
 
 def make_sketcher(data: Path) -> Sketcher:
@@ -217,6 +225,7 @@ def make_analysis(shared: Shared) -> Analysis:
         hunt_every=service.hunt_every,
         parent=shared.parent,
         networks=_watching(service.data, shared.stamp),
+        intake=intake.Intake(service.data),
     )
 
 
@@ -238,8 +247,9 @@ def _watching(data: Path, stamp: Stamp) -> Callable[[], tuple[Used, ...] | None]
 class FeedSink:
     """What `feed` gives its exchanges to: the same weigher and log as live traffic."""
 
-    def __init__(self, weigher: Weigher, log: Log) -> None:
+    def __init__(self, weigher: Weigher, log: Log, handed: intake.Intake) -> None:
         self._weigher = weigher
+        self._intake = handed
         self._log = log
         self._encode = msgspec.json.Encoder().encode
         self._head = log.size + FEED_HEAD
@@ -261,6 +271,8 @@ class FeedSink:
                 entries.append(("decision", encode(weighed.decision)))
             self.findings += len(weighed.findings)
         self._log.append(entries)
+        with suppress(OSError, InputError):  # the verb that waits says so; nothing is lost
+            self._intake.take(self._log)
         if self._log.size >= self._head:
             self._head = self._log.size + FEED_HEAD
             with suppress(OSError):  # the entries are kept; a later head covers them as well
@@ -281,7 +293,7 @@ def feed_sink(data: Path, ladder: Ladder) -> Iterator[FeedSink]:
         snapshots = Snapshots(data / "state")
         restore(weigher, log, snapshots, None)
         announce(log, weigher, used(data))
-        sink = FeedSink(weigher, log)
+        sink = FeedSink(weigher, log, intake.Intake(data))
         try:
             yield sink
         finally:

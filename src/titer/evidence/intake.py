@@ -1,0 +1,382 @@
+"""The intake: how a verb gets an entry into a log that another process is writing.
+
+A log has one writer. `enter` appends the entry itself when nobody holds the log; otherwise it
+leaves a file for the holder, who appends it and answers with the index:
+
+    DATA/intake/<time>-<random>.entry     {"kind":"case","body":"..."}    by the verb, renamed in
+    DATA/intake/<time>-<random>.answer    {"index":17} or {"refused":"why"}    by the holder
+    DATA/intake/taking                    which files are being appended, and from which index
+
+An entry is appended exactly once: `taking` is durable before the append, so that whoever takes
+over after a crash can compare what is in the log with what was about to go in.
+
+Whoever can write to the folder is the user that titer runs as, and no more can come in this way
+than that user's verbs may say: kinds are those of `KINDS`. What only the weigher concludes
+(exchanges, findings, campaigns, the policy's own decisions) is refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from titer.core.errors import InputError
+from titer.evidence import files
+from titer.evidence.entry import Stored
+from titer.evidence.log import Log
+
+#: What a person's verb may say. `decision` only when it names who decided (`by`).
+KINDS = frozenset({"decision", "case", "erasure", "import", "note", "mark", "audit", "share"})
+#: Bytes of a body that comes in this way: what people write, not what machines gather.
+MAX_BODY = 1024 * 1024
+#: Files that may wait: more means that nobody takes them, or that somebody floods the folder.
+MAX_WAITING = 256
+#: Files taken with one durable append; the rest waits for the next look.
+TAKE_AT_ONCE = 64
+#: Names read of the folder in one look, so that a flood costs bounded work.
+MAX_NAMES = 4 * MAX_WAITING
+#: Seconds after which an answer that nobody fetched is removed.
+KEEP_ANSWER = 3600.0
+#: Seconds between two looks of a verb that waits.
+LOOK = 0.05
+
+_ENTRY, _ANSWER, _TAKING = ".entry", ".answer", "taking"
+#: A body is JSON inside JSON: escapes may double it and a little more.
+_MAX_FILE = 3 * MAX_BODY
+
+
+class Entered(msgspec.Struct, frozen=True):
+    """What became of an entry. `index` is None while `how` is `waiting`: it lies in the intake,
+    durably, and whoever holds the log next appends it.
+    """
+
+    how: Literal["appended", "handed over", "waiting"]
+    index: int | None
+    id: str = ""
+
+    def line(self) -> str:
+        """The same for a person."""
+        if self.index is None:
+            return (
+                "the process that holds the log has not taken the entry yet; it is kept in the "
+                f"intake as {self.id}, and is appended by whoever holds the log next"
+            )
+        return f"entry {self.index} of the log ({self.how})"
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """An entry that came in through the intake and is in the log now."""
+
+    index: int
+    kind: str
+    body: bytes
+
+
+class Writer(Protocol):
+    """The part of `titer.evidence.log.Log` that is needed here."""
+
+    @property
+    def size(self) -> int: ...
+
+    def append(self, entries: Sequence[tuple[str, bytes]]) -> int: ...
+
+    def kept(self, index: int) -> Stored: ...
+
+
+class _Handed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    kind: str
+    body: str
+
+
+class _Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+    index: int = -1
+    refused: str = ""
+
+
+class _Taking(msgspec.Struct, frozen=True):
+    first: int
+    names: tuple[str, ...]
+
+
+def enter(
+    data: Path, kind: str, body: bytes, *, origin: str = "", timeout: float = 10.0
+) -> Entered:
+    """Get one entry into the log of a data directory, whoever holds it.
+
+    `body` is a JSON object; `origin` names a log that does not exist yet. Waits at most `timeout`
+    seconds for the holder. Raises `InputError` when the entry may not come in this way, or the
+    holder refused it, or too many wait already; OSError from the disk.
+    """
+    check(kind, body)
+    if (log := _free(data, origin)) is not None:
+        with log:
+            Intake(data).take(log)
+            return Entered("appended", log.append([(kind, body)]))
+    intake = Intake(data)
+    name = intake.hand_over(kind, body)
+    deadline = time.monotonic() + timeout
+    while True:
+        answer = intake.answer(name)
+        if answer is None and (log := _free(data, origin)) is not None:
+            with log:  # the holder went away: we are the next
+                intake.take(log)
+            answer = intake.answer(name)
+        if answer is not None:
+            if answer.refused:
+                raise InputError(f"the entry was not logged: {answer.refused}")
+            return Entered("handed over", answer.index, name)
+        if time.monotonic() >= deadline:
+            return Entered("waiting", None, name)
+        time.sleep(LOOK)
+
+
+def check(kind: str, body: bytes) -> None:
+    """Raise `InputError` unless such an entry may come in through the intake."""
+    if kind not in KINDS:
+        raise InputError(
+            f"an entry of kind {kind!r} cannot be handed in; kinds are {', '.join(sorted(KINDS))}"
+        )
+    if len(body) > MAX_BODY:
+        raise InputError(f"an entry that is handed in has at most {MAX_BODY} bytes")
+    try:
+        facts: Any = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raise InputError("an entry that is handed in is one JSON object") from None
+    if not isinstance(facts, dict):
+        raise InputError("an entry that is handed in is one JSON object")
+    if kind == "decision" and facts.get("by", "policy") in ("", "policy"):
+        raise InputError("a decision that is handed in names who decided: set `by` to a person")
+
+
+class Intake:
+    """The folder of one data directory. Made with mode 0700 by whoever needs it first."""
+
+    def __init__(self, data: Path) -> None:
+        self.directory = data / "intake"
+
+    def hand_over(self, kind: str, body: bytes) -> str:
+        """Leave an entry for the holder, durably; returns its id. Raises `InputError`, OSError."""
+        check(kind, body)
+        files.make_directory(self.directory.parent)
+        with contextlib.suppress(FileExistsError):
+            self.directory.mkdir(mode=0o700)
+            files.sync_directory(self.directory.parent)
+        with self._opened() as fd:
+            if sum(name.endswith(_ENTRY) for name in _names(fd)) >= MAX_WAITING:
+                raise InputError(
+                    f"{MAX_WAITING} entries wait in {self.directory} already; see whether the "
+                    "process that holds the log (titer serve?) still runs"
+                )
+            name = f"{time.time_ns():020d}-{secrets.token_hex(8)}"
+            _put(fd, name + _ENTRY, msgspec.json.encode(_Handed(kind, body.decode())))
+        return name
+
+    def answer(self, name: str) -> _Answer | None:
+        """What the holder said, or None; the answer is removed."""
+        with self._opened() as fd:
+            data = _get(fd, name + _ANSWER, 65_536)
+            if data is None:
+                return None
+            found = msgspec.json.decode(data, type=_Answer)
+            _drop(fd, name + _ANSWER)
+            return found
+
+    def take(self, log: Writer) -> list[Taken]:
+        """Append what waits (at most `TAKE_AT_ONCE`), and answer. Call it as the log's holder.
+
+        Returns what is now in the log. A file that is not ours, is no plain file, or is not a
+        permitted entry is removed. Raises OSError when the log cannot be written: nothing is
+        lost, call again. Raises `InputError` when the folder itself is not safe.
+        """
+        try:
+            with self._opened() as fd:
+                return self._take(fd, log)
+        except FileNotFoundError:
+            return []
+
+    def _take(self, fd: int, log: Writer) -> list[Taken]:
+        names = sorted(_names(fd))
+        taken = self._resume(fd, log) if _TAKING in names else []
+        waiting = [n for n in names if n.endswith(_ENTRY)]
+        if not waiting:
+            _forget(fd, names)
+            return taken
+        done = {t for t in waiting if _exists(fd, t.removesuffix(_ENTRY) + _ANSWER)}
+        for name in done:  # answered by `_resume`, or by a holder that stopped before the removal
+            _drop(fd, name)
+        batch: list[tuple[str, _Handed]] = []
+        for name in waiting:
+            if name not in done and len(batch) < TAKE_AT_ONCE:
+                handed = _read(fd, name)
+                if handed is not None:
+                    batch.append((name, handed))
+        if batch:
+            taken += self._append(fd, log, batch)
+        return taken
+
+    def _append(self, fd: int, log: Writer, batch: list[tuple[str, _Handed]]) -> list[Taken]:
+        plan = _Taking(log.size, tuple(name for name, _ in batch))
+        _put(fd, _TAKING, msgspec.json.encode(plan))
+        entries = [(handed.kind, handed.body.encode()) for _, handed in batch]
+        first = log.append(entries)
+        out = [Taken(first + i, *entry) for i, entry in enumerate(entries)]
+        for (name, _), one in zip(batch, out, strict=True):
+            _answer(fd, name, _Answer(index=one.index))
+        _drop(fd, _TAKING)
+        return out
+
+    def _resume(self, fd: int, log: Writer) -> list[Taken]:
+        """Finish what a holder had begun: answer what is in the log already."""
+        data = _get(fd, _TAKING, 65_536)
+        taken: list[Taken] = []
+        try:
+            plan = msgspec.json.decode(data or b"", type=_Taking)
+        except msgspec.MsgspecError:
+            plan = _Taking(0, ())
+        for number, name in enumerate(plan.names):
+            index = plan.first + number
+            plain = name.endswith(_ENTRY) and "/" not in name
+            handed = _read(fd, name) if plain else None
+            if handed is None or index >= log.size:
+                continue
+            stored = log.kept(index)
+            if (stored.kind, stored.body) == (handed.kind, handed.body.encode()):
+                taken.append(Taken(index, handed.kind, handed.body.encode()))
+                _answer(fd, name, _Answer(index=index))
+        _drop(fd, _TAKING)
+        return taken
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[int]:
+        """The folder's descriptor, after a look at whose it is. Raises `InputError`, OSError."""
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            fd = os.open(self.directory, flags)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                raise InputError(f"{self.directory} is no folder: remove it") from None
+            raise
+        try:
+            found = os.fstat(fd)
+            if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
+                raise InputError(
+                    f"{self.directory} is open to other users, or is another user's: run titer as "
+                    "the user of its data directory, and chmod 700 the folder"
+                )
+            yield fd
+        finally:
+            os.close(fd)
+
+
+def _free(data: Path, origin: str) -> Log | None:
+    """The log, opened for writing, when nobody holds it."""
+    try:
+        return Log.open(data / "log", origin=origin)
+    except BlockingIOError:
+        return None
+
+
+def _names(fd: int) -> list[str]:
+    """Names in the folder, at most `MAX_NAMES` of them."""
+    found: list[str] = []
+    with os.scandir(fd) as entries:
+        for one in entries:
+            found.append(one.name)
+            if len(found) >= MAX_NAMES:
+                break
+    return found
+
+
+def _read(fd: int, name: str) -> _Handed | None:
+    """A file that waits, or None after it was removed or refused."""
+    data = _get(fd, name, _MAX_FILE)
+    if data is None:
+        _drop(fd, name)
+        return None
+    try:
+        handed = msgspec.json.decode(data, type=_Handed)
+        check(handed.kind, handed.body.encode())
+    except (msgspec.MsgspecError, UnicodeEncodeError):
+        _answer(fd, name, _Answer(refused="it cannot be read"))
+        return None
+    except InputError as error:
+        _answer(fd, name, _Answer(refused=str(error)))
+        return None
+    return handed
+
+
+def _get(fd: int, name: str, limit: int) -> bytes | None:
+    """The bytes of a plain file of our own, closed to others; None for anything else."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        file = os.open(name, flags, dir_fd=fd)
+    except OSError:
+        return None
+    with os.fdopen(file, "rb") as opened:
+        found = os.fstat(opened.fileno())
+        if (
+            not stat.S_ISREG(found.st_mode)
+            or found.st_uid != os.geteuid()
+            or found.st_nlink != 1
+            or stat.S_IMODE(found.st_mode) & 0o077
+            or found.st_size > limit
+        ):
+            return None
+        return opened.read(limit)
+
+
+def _put(fd: int, name: str, data: bytes) -> None:
+    """Write a file of mode 0600, durably, by rename. Raises OSError."""
+    beside = f".{name}.{secrets.token_hex(4)}{files.TEMPORARY}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    file = os.open(beside, flags, 0o600, dir_fd=fd)
+    try:
+        try:
+            files.write_all(file, data)
+            os.fsync(file)
+        finally:
+            os.close(file)
+        os.rename(beside, name, src_dir_fd=fd, dst_dir_fd=fd)
+    except OSError:
+        _drop(fd, beside)
+        raise
+    os.fsync(fd)
+
+
+def _answer(fd: int, name: str, answer: _Answer) -> None:
+    """Answer first, remove after: a crash between the two answers twice, and appends once."""
+    _put(fd, name.removesuffix(_ENTRY) + _ANSWER, msgspec.json.encode(answer))
+    _drop(fd, name)
+
+
+def _drop(fd: int, name: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(name, dir_fd=fd)
+
+
+def _exists(fd: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=fd, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
+
+
+def _forget(fd: int, names: Sequence[str]) -> None:
+    """Remove what nobody fetched, and what was never renamed in."""
+    old = time.time() - KEEP_ANSWER
+    for name in names:
+        if not name.endswith((_ANSWER, files.TEMPORARY)):
+            continue
+        with contextlib.suppress(OSError):
+            if os.stat(name, dir_fd=fd, follow_symlinks=False).st_mtime < old:
+                os.unlink(name, dir_fd=fd)
