@@ -8,12 +8,14 @@ import pytest
 from titer.core.errors import Refused
 from titer.core.wire import Problem
 from titer.respond import BUILTIN, builtin
+from titer.respond.harden import Harden
 from titer.respond.logprobs import Logprobs
 from titer.respond.refuse import Refuse
 from titer.respond.throttle import Throttle
 from titer.testing.mitigations import check_mitigation
 
 OURS = {
+    "harden": lambda: Harden(b"0123456789abcdef"),
     "logprobs": Logprobs,
     "refuse": Refuse,
     "throttle": lambda: Throttle(clock=lambda: 100.0),

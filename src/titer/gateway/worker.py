@@ -30,6 +30,7 @@ from titer.gateway.ring import Ring
 from titer.gateway.standings_feed import Subscriber
 from titer.gateway.telemetry import Telemetry
 from titer.gateway.workers import Shared, listen, say
+from titer.respond.harden import CANARY
 from titer.respond.plugins import mitigations
 
 #: Seconds between looks for changed keys, and between publications of the counters.
@@ -81,12 +82,13 @@ class Worker:
         ring = shared.rings[number]
         ring.resume()  # a worker that replaces a dead one goes on where that one had written
         ledger = BiasLedger(run / "bias.db")
+        pseudonyms = Pseudonyms(load_or_create(service.data))
         self._engine = kind(
             keys=self._keys,
             budgets=budgets,
             policy=ParameterPolicy(service.policy),
             ledger=ledger,
-            mitigations=mitigations(),
+            mitigations=mitigations(pseudonyms.key(CANARY)),
             emit=Recorder(ring).emit,
         )
         self._subscriber = Subscriber(shared.standings, self._engine.table)
@@ -98,7 +100,7 @@ class Worker:
         self._stopping = asyncio.Event()
         self._parent = shared.parent
         self._origins = Origins(
-            Pseudonyms(load_or_create(service.data)),
+            pseudonyms,
             trusted=service.settings.trusted_proxies,
             ja4_header=service.settings.ja4_header,
             networks=shared.networks,

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from titer.core.contracts import Mitigation
+from titer.respond.harden import Harden
 from titer.respond.logprobs import Logprobs
 from titer.respond.refuse import Refuse
 from titer.respond.throttle import Throttle
 
 #: Ours, as classes: a mitigation may keep state, so every worker makes its own.
-BUILTIN: tuple[type[Logprobs | Refuse | Throttle], ...] = (Logprobs, Throttle, Refuse)
+BUILTIN: tuple[type[Harden | Logprobs | Refuse | Throttle], ...] = (
+    Harden,
+    Logprobs,
+    Throttle,
+    Refuse,
+)
 
 
-def builtin() -> dict[str, Mitigation]:
-    """Fresh instances of all built-in mitigations by name."""
-    return {kind.card.name: kind() for kind in BUILTIN}
+def builtin(key: bytes = b"") -> dict[str, Mitigation]:
+    """Fresh instances of all built-in mitigations by name.
+
+    `key` is the operator's secret for those that mark requests (`harden`); none, no canaries.
+    """
+    made: dict[str, Mitigation] = {kind.card.name: kind() for kind in BUILTIN}
+    made[Harden.card.name] = Harden(key)
+    return made

@@ -12,8 +12,8 @@ from titer.respond import builtin
 GROUP = "titer.mitigations"
 
 
-def mitigations() -> dict[str, Mitigation]:
-    """Fresh instances by name. Raises `ConfigError` for a bad plug-in."""
-    ours = builtin()
+def mitigations(key: bytes = b"") -> dict[str, Mitigation]:
+    """Fresh instances by name; `key` as in `builtin`. Raises `ConfigError` for a bad plug-in."""
+    ours = builtin(key)
     made = load(entry_points(group=GROUP), taken=ours)
     return {**ours, **{name: make() for name, make in made.items()}}
