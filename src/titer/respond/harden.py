@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from titer.core.nouns import Card, Standing
-from titer.core.wire import Request, Transform
+from titer.core.wire import Request
 from titer.marks.canary import Canaries
 
 #: Strength up to which each measure is left out.
@@ -109,7 +109,7 @@ class Harden:
         reminder = REMINDER if strength > _SANDWICH else ""
         return request.edit(put=shape.edit(request.body, rules(canary, mark), mark, reminder))
 
-    def reply(self, strength: float, standing: Standing) -> Transform | None:
+    def reply(self, strength: float, standing: Standing) -> None:
         """Replies are the leak guard's business."""
         del strength, standing
 
