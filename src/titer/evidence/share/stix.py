@@ -196,7 +196,7 @@ class _Rendering:
         """The members under the recipient's pseudonyms, if they are to be named at all."""
         refs: list[str] = []
         for member in self.material.members:
-            one = self._sco("user-account", {"account_type": "titer", "user_id": member})
+            one = self._sco("user-account", {"user_id": member})
             refs.append(one["id"])
             yield one
         for number, start in enumerate(range(0, len(refs), MEMBERS_EACH)):
