@@ -162,18 +162,20 @@ def _hand_over(arguments: argparse.Namespace, material: Material, made: bytes) -
         if not made.endswith(b"\n"):
             sys.stdout.buffer.write(b"\n")
         sys.stdout.flush()
-    tell(
-        [
+    kept = said["withheld"]
+    lines = (
+        (
             f"TLP:{material.tlp.upper()}: {said['indicators']} indicators, "
-            f"{said['members']} members named of {material.size}",
-            f"withheld: {said['withheld']['few_members']} shown by fewer than {material.k} "
-            f"accounts, {said['withheld']['honest_users']} shown by honest callers, "
-            f"{said['withheld']['weak']} that tell too little, "
-            f"{said['withheld']['narrow']} narrower than /24 or /48",
-            *([_nothing(material)] if not material.indicators else []),
-        ],
-        error=True,
+            f"{said['members']} members named of {material.size}"
+        ),
+        (
+            f"withheld: {kept['few_members']} shown by fewer than {material.k} accounts, "
+            f"{kept['honest_users']} shown by honest callers, {kept['weak']} that tell too "
+            f"little, {kept['narrow']} narrower than /24 or /48"
+        ),
+        *([_nothing(material)] if not material.indicators else []),
     )
+    tell(lines, error=True)
 
 
 def _said(material: Material) -> dict[str, Any]:

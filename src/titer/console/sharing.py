@@ -20,7 +20,7 @@ from titer.core.ids import Pseudonyms
 from titer.core.indicators import Indicator, canonical, network_of, shown
 from titer.core.nouns import Campaign, Decision, Exchange
 from titer.evidence.log import View
-from titer.evidence.share.material import K, LEAST_RATIO, Material, alias, select
+from titer.evidence.share.material import LEAST_RATIO, K, Material, alias, select
 
 #: Values that one campaign may have shown; beyond, the rarest are dropped as they come.
 MAX_VALUES = 200_000

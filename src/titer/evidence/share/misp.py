@@ -93,5 +93,5 @@ def _member(material: Material, member: str) -> dict[str, Any]:
 
 
 def _uuid(material: Material, key: str) -> str:
-    name = "\x00".join(("misp", material.salt, material.name, key))
+    name = f"misp\0{material.salt}\0{material.name}\0{key}"
     return str(uuid.uuid5(OWN_NAMESPACE, name))

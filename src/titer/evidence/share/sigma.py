@@ -41,27 +41,32 @@ def _rules(material: Material, *, keyed: bool) -> Iterator[str]:
         by_kind.setdefault(found.kind, []).append(found)
     ranges = by_kind.get("ipv4", []) + by_kind.get("ipv6", [])
     if ranges:
-        values = [found.value for found in ranges]
-        yield _rule(material, "networks", _WEB, {"c-ip|cidr": values}, _level(material, ranges),
-                    "requests from networks of the campaign")  # fmt: skip
+        values: list[str | int] = [found.value for found in ranges]
+        yield _rule(
+            material, "networks", _WEB, {"c-ip|cidr": values}, level=_level(material, ranges),
+            about="requests from networks of the campaign",
+        )  # fmt: skip
     for kind, field in _FIELD.items():
         found_of = by_kind.get(kind, [])
         if found_of:
             values = [int(i.value) if kind == "asn" else i.value for i in found_of]
-            yield _rule(material, kind, _TITER, {field: values}, _level(material, found_of),
-                        f"exchanges with the campaign's {kind}")  # fmt: skip
+            yield _rule(
+                material, kind, _TITER, {field: values}, level=_level(material, found_of),
+                about=f"exchanges with the campaign's {kind}",
+            )  # fmt: skip
     frames = [token for token, _ in sorted(material.campaign.frames, key=lambda f: (-f[1], f[0]))]
     if keyed and frames:
-        yield _rule(material, "frames", _TITER, {"sketch.frames": frames}, "high",
-                    "exchanges on the campaign's texts (keyed: for this operator alone)")  # fmt: skip
+        about = "exchanges on the campaign's texts (keyed: for this operator alone)"
+        yield _rule(material, "frames", _TITER, {"sketch.frames": frames}, level="high",
+                    about=about)  # fmt: skip
 
 
 def _rule(
     material: Material, what: str, source: Mapping[str, str],
-    match: Mapping[str, Sequence[str | int]], level: str, about: str,
+    match: Mapping[str, Sequence[str | int]], *, level: str, about: str,
 ) -> str:  # fmt: skip
     campaign = material.campaign
-    name = "\x00".join(("sigma", material.salt, material.name, what))
+    name = f"sigma\0{material.salt}\0{material.name}\0{what}"
     tags = [f"tlp.{material.tlp}"]
     if campaign.technique.startswith("AML."):
         tags.append(f"atlas.{campaign.technique[4:].lower()}")
