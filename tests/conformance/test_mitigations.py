@@ -8,6 +8,7 @@ import pytest
 from titer.core.errors import Refused
 from titer.core.wire import Problem
 from titer.respond import BUILTIN, builtin
+from titer.respond.antidistill import Antidistill
 from titer.respond.harden import Harden
 from titer.respond.logprobs import Logprobs
 from titer.respond.refuse import Refuse
@@ -15,6 +16,7 @@ from titer.respond.throttle import Throttle
 from titer.testing.mitigations import check_mitigation
 
 OURS = {
+    "antidistill": Antidistill,
     "harden": lambda: Harden(b"0123456789abcdef"),
     "logprobs": Logprobs,
     "refuse": Refuse,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from titer.core.contracts import Mitigation
+from titer.respond.antidistill import Antidistill
 from titer.respond.harden import Harden
 from titer.respond.logprobs import Logprobs
 from titer.respond.refuse import Refuse
 from titer.respond.throttle import Throttle
 
 #: Ours, as classes: a mitigation may keep state, so every worker makes its own.
-BUILTIN: tuple[type[Harden | Logprobs | Refuse | Throttle], ...] = (
+BUILTIN: tuple[type[Antidistill | Harden | Logprobs | Refuse | Throttle], ...] = (
+    Antidistill,
     Harden,
     Logprobs,
     Throttle,

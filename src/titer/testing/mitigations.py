@@ -100,7 +100,7 @@ def _asked(mitigation: Mitigation, request: Request, strength: float) -> tuple[f
         assert problem.message, "a refusal must say what to do next"
         return (1.0, 0.0, 0)
     assert msgspec.json.decode(last.encode()), "an edited request must stay a JSON object"
-    return (0.0, last.delay, -len(last.body))
+    return (0.0, last.delay, len(request.body.keys() - last.body.keys()))
 
 
 def _check_replies(
