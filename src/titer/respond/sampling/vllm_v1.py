@@ -21,7 +21,7 @@ except ImportError:  # outside an engine: for tests and documentation
 _Row = tuple[float, list[int], list[int]]
 
 
-class ProductOfExperts(_Base):  # type: ignore[misc, unused-ignore]
+class ProductOfExperts(_Base):  # type: ignore[misc]
     """Dilutes the rows whose request carries `titer_dilution` in its extra arguments."""
 
     def __init__(self, vllm_config: Any, device: Any, is_pin_memory: bool) -> None:

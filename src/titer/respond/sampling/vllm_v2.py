@@ -19,7 +19,7 @@ except ImportError:  # outside an engine: for tests and documentation
     _Base = object
 
 
-class ProductOfExperts(_Base):  # type: ignore[misc, unused-ignore]
+class ProductOfExperts(_Base):  # type: ignore[misc]
     """Dilutes the rows whose request carries `titer_dilution` in its extra arguments."""
 
     def __init__(self, vllm_config: Any, req_states: Any) -> None:
