@@ -231,6 +231,12 @@ class Weigher:
             out.append((finding, self._decide(standing, campaign.last_seen)))
         return out
 
+    def forget(self, subject: str) -> None:
+        """Drop what is known about a subject that was erased; it begins anew if it comes back."""
+        self.bench.forget(subject)
+        self.standings.pop(subject, None)
+        self.decisions.pop(subject, None)
+
     def _believe(self, standing: Standing, found: list[Finding]) -> Standing:
         """The standing with these findings in place of the older ones of the same detectors."""
         findings = {f.detector: f for f in standing.findings}

@@ -24,6 +24,7 @@ from titer.core.nouns import Campaign, Decision, Dosed, Exchange, Weighed
 from titer.engine import Weigher
 from titer.evidence.entry import Stored
 from titer.evidence.intake import Intake, Taken
+from titer.evidence.log import Erasure
 from titer.gateway.networks import Used
 from titer.gateway.networks.notice import inform
 from titer.gateway.records import Reader
@@ -63,6 +64,8 @@ class Log(Protocol):
 
     def kept(self, index: int) -> Stored: ...
 
+    def erase(self, subject: str, *, reason: str, by: str = "", name: str = "") -> int: ...
+
     def checkpoint(self) -> str: ...
 
     def close(self) -> None: ...
@@ -74,6 +77,8 @@ class Hunt(Protocol):
     def add(self, exchanges: Sequence[Exchange]) -> None: ...
 
     def run(self) -> list[Campaign]: ...
+
+    def forget(self, subject: str) -> None: ...
 
 
 class Analysis:
@@ -226,6 +231,17 @@ class Analysis:
 
     def _entered(self, entry: Taken) -> None:
         """What an entry of a verb means for this process, now that the log holds it."""
+        if entry.kind == "erasure":
+            self._forget(msgspec.json.decode(entry.body, type=Erasure).subject)
+
+    def _forget(self, subject: str) -> None:
+        """Drop what this process and its files know about an erased subject."""
+        self._weigher.forget(subject)
+        if self._hunt is not None:
+            self._hunt.forget(subject)
+        self._publisher.publish((), [subject])
+        self._snapshots.save(self._weigher, self._log.size)
+        self._snapshots.standings(self._weigher, self._status(), last=True)
 
     def _sign(self) -> None:
         with contextlib.suppress(OSError):  # a full disk: the next second tries again

@@ -24,7 +24,7 @@ from titer.detect.plugins import detectors
 from titer.engine import Weigher
 from titer.evidence import intake, note
 from titer.evidence.files import replace, sync_directory
-from titer.evidence.log import Log
+from titer.evidence.log import Erasure, Log
 from titer.gateway.analysis import Analysis
 from titer.gateway.networks import Used, Watch, used
 from titer.gateway.networks.notice import inform, knowing
@@ -172,7 +172,7 @@ def announce(log: Log, weigher: Weigher, lists: tuple[Used, ...] = ()) -> None:
 
 def catch_up(weigher: Weigher, entries: Iterable[tuple[str, bytes]]) -> Iterator[Exchange]:
     """Fold entries of the log again; yields the exchanges. The log's findings are no input: they
-    are made anew.
+    are made anew. What was erased is not there (`rest` leaves it out), and is forgotten here.
     """
     exchange = msgspec.json.Decoder(Exchange)
     campaign = msgspec.json.Decoder(Campaign)
@@ -183,6 +183,8 @@ def catch_up(weigher: Weigher, entries: Iterable[tuple[str, bytes]]) -> Iterator
             yield fact
         elif kind == "campaign":
             weigher.join(campaign.decode(body))
+        elif kind == "erasure":
+            weigher.forget(msgspec.json.decode(body, type=Erasure).subject)
 
 
 def restore(weigher: Weigher, log: Log, snapshots: Snapshots, hunt: LiveHunt | None) -> None:
@@ -272,7 +274,9 @@ class FeedSink:
             self.findings += len(weighed.findings)
         self._log.append(entries)
         with suppress(OSError, InputError):  # the verb that waits says so; nothing is lost
-            self._intake.take(self._log)
+            for entry in self._intake.take(self._log):
+                if entry.kind == "erasure":
+                    self._weigher.forget(msgspec.json.decode(entry.body, type=Erasure).subject)
         if self._log.size >= self._head:
             self._head = self._log.size + FEED_HEAD
             with suppress(OSError):  # the entries are kept; a later head covers them as well
