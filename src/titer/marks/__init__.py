@@ -1,4 +1,1 @@
-"""Marks: planter and recogniser of a mark in one file, keys, exact p-values; canaries.
-
-Leans on core only. Read `contract.py` first: what a scheme is, and why its p-values hold.
-"""
+"""Planter and recogniser of a mark in one file: watermarks in text, and canaries."""
