@@ -21,6 +21,9 @@ from pathlib import Path
 
 from titer.evidence.log import Log
 
+#: Distinct subjects among the bodies of a batch; each body is sealed under its subject's key.
+SUBJECTS = 5000
+
 
 def raw(directory: Path, entries: int, batch: int, body: bytes) -> float:
     """Entries a second that the machine could do if the log did nothing else."""
@@ -44,7 +47,11 @@ def raw(directory: Path, entries: int, batch: int, body: bytes) -> float:
 def ours(directory: Path, entries: int, batch: int, body: bytes) -> dict[str, float]:
     """Entries a second of one fresh log: durable, and published too."""
     log = Log.open(directory, origin="titer.bench/log")
-    group = [("exchange", body)] * batch
+    mark = body.index(b":", body.index(b"id")) + 2
+    named = [
+        body[:mark] + b"%020d" % (i * 7919 % SUBJECTS) + body[mark + 20 :] for i in range(batch)
+    ]
+    group = [("exchange", one) for one in named]
     appending = 0.0
     waits = []
     cpu = time.process_time()
@@ -79,9 +86,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--dir", type=Path, default=None, help="a directory on the disk to test")
     options = parser.parse_args()
-    body = (
-        b'{"id":"' + os.urandom(options.body // 2 + 1).hex().encode()[: options.body - 9] + b'"}'
-    )
+    pad = os.urandom(options.body // 2 + 1).hex()
+    body = b'{"principal":{"id":"%020d"},"id":"' % 0
+    body += pad.encode()[: options.body - len(body) - 2] + b'"}'
     rows, limits = [], []
     for _ in range(options.rounds):
         with tempfile.TemporaryDirectory(dir=options.dir) as name:

@@ -8,23 +8,19 @@ import pytest
 from titer.core.errors import Refused
 from titer.core.wire import Problem
 from titer.respond import BUILTIN, builtin
+from titer.respond.antidistill import Antidistill
+from titer.respond.harden import Harden
 from titer.respond.logprobs import Logprobs
-from titer.respond.quota import Quota
 from titer.respond.refuse import Refuse
-from titer.respond.step_up import StepUp, StepUpSettings
 from titer.respond.throttle import Throttle
-from titer.respond.vary import Vary, VaryConfig
 from titer.testing.mitigations import check_mitigation
 
 OURS = {
+    "antidistill": Antidistill,
+    "harden": lambda: Harden(b"0123456789abcdef"),
     "logprobs": Logprobs,
     "refuse": Refuse,
     "throttle": lambda: Throttle(clock=lambda: 100.0),
-    "quota": lambda: Quota(clock=lambda: 100.0),
-    "step_up": lambda: StepUp(
-        StepUpSettings(url="https://verify.example/", secret="x"), clock=lambda: 10**15
-    ),
-    "vary": lambda: Vary(VaryConfig(n_best=4), clock=lambda: 1e9),
 }
 
 

@@ -20,7 +20,7 @@ from titer.core.errors import TiterError
 #: `register(subparsers)` and `run(arguments) -> int`.
 VERBS = (
     "serve", "demo", "keys", "data", "standings", "explain", "feed", "calibrate", "hunt", "prove",
-    "verify", "replay", "lab", "check",
+    "verify", "share", "erase", "log", "replay", "lab", "check",
 )  # fmt: skip
 
 

@@ -36,4 +36,6 @@ def run(arguments: argparse.Namespace) -> int:
             f"{done.exchanges} exchanges give the log's {done.findings} findings and "
             f"{done.decisions} decisions again; its {done.size} entries lead to root {done.root}."
         )
+        if done.erased:
+            print(f"{done.erased} entries were erased: they are in the tree, and not made again.")
     return 0

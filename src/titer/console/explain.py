@@ -7,6 +7,7 @@ and the calibration that they name, which is an entry of the log as well.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from titer.core.errors import InputError
 from titer.core.nouns import Decision, Exchange, Finding
 from titer.detect.bench import HUNT, SOURCES
 from titer.detect.calibration import Calibration, load
-from titer.evidence.log import View
+from titer.evidence.log import Erasure, View
 
 
 class Together(msgspec.Struct, frozen=True):
@@ -143,10 +144,23 @@ def explain(data: Path, name: str) -> Explanation:
     gathered = _gather(log, wanted)
     subject = gathered.pop("subject")
     if not subject:
+        _tell_erased(log, wanted)
         raise InputError(
             f"the log has no entry about {name!r}; `titer standings --data {data}` lists callers"
         )
     return Explanation(subject=subject, name=names.of(subject), **gathered)
+
+
+def _tell_erased(log: View, wanted: set[str]) -> None:
+    """Raise `InputError` when the subject was erased."""
+    for subject, stored in log.erasures().items():
+        if subject in wanted:
+            told = msgspec.json.decode(stored.body or b"", type=Erasure)
+            day = dt.datetime.fromtimestamp(told.at // 1_000_000, dt.UTC).date()
+            raise InputError(
+                f"{subject} was erased on {day} (entry {stored.index}: {told.reason}); what the "
+                "log held about it cannot be read any more, and its proofs still hold"
+            )
 
 
 def open_view(data: Path) -> View:

@@ -62,6 +62,11 @@ class Bench:
                 found += self._fault(card, exchange, error)
         return found
 
+    def forget(self, subject: str) -> None:
+        """Drop every detector's state about a subject that was erased."""
+        for states in self.states.values():
+            states.pop(subject, None)
+
     def combined(self, findings: Iterable[Finding], tier: str) -> float:
         """Bits of all detectors together, from the latest finding of each; 0 uncalibrated."""
         scores = self._scores(findings)

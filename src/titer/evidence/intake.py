@@ -35,9 +35,7 @@ from titer.evidence.entry import Stored
 from titer.evidence.log import Log
 
 #: What a person's verb may say. `decision` only when it names who decided (`by`).
-KINDS = frozenset(
-    {"decision", "case", "erasure", "import", "note", "mark", "audit", "share", "verification"}
-)
+KINDS = frozenset({"decision", "case", "erasure", "import", "note", "mark", "audit", "share"})
 #: Bytes of a body that comes in this way: what people write, not what machines gather.
 MAX_BODY = 1024 * 1024
 #: Files that may wait: more means that nobody takes them, or that somebody floods the folder.
@@ -93,10 +91,21 @@ class Writer(Protocol):
 
     def kept(self, index: int) -> Stored: ...
 
+    def erase(self, subject: str, *, reason: str, by: str = "", name: str = "") -> int: ...
+
 
 class _Handed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: str
     body: str
+
+
+class Erase(msgspec.Struct, frozen=True):
+    """What an `erasure` that is handed in asks for. The holder erases, and writes the entry."""
+
+    id: str
+    subject: str
+    reason: str
+    by: str = ""
 
 
 class _Answer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -122,7 +131,7 @@ def enter(
     if (log := _free(data, origin)) is not None:
         with log:
             Intake(data).take(log)
-            return Entered("appended", log.append([(kind, body)]))
+            return Entered("appended", _perform(log, kind, body))
     intake = Intake(data)
     name = intake.hand_over(kind, body)
     deadline = time.monotonic() + timeout
@@ -155,7 +164,14 @@ def check(kind: str, body: bytes) -> None:
         raise InputError("an entry that is handed in is one JSON object") from None
     if not isinstance(facts, dict):
         raise InputError("an entry that is handed in is one JSON object")
-    if kind == "decision" and facts.get("by", "policy") in ("", "policy", "pending"):
+    if kind == "erasure":
+        try:
+            asked = msgspec.json.decode(body, type=Erase)
+        except msgspec.MsgspecError:
+            asked = Erase("", "", "")
+        if not (asked.id and asked.subject and asked.reason):
+            raise InputError("an erasure names its id, its subject and its reason")
+    if kind == "decision" and facts.get("by", "policy") in ("", "policy"):
         raise InputError("a decision that is handed in names who decided: set `by` to a person")
 
 
@@ -221,9 +237,23 @@ class Intake:
                 handed = _read(fd, name)
                 if handed is not None:
                     batch.append((name, handed))
+        for name, handed in batch:
+            if handed.kind == "erasure":
+                taken += self._erase(fd, log, name, handed)
+        batch = [one for one in batch if one[1].kind != "erasure"]
         if batch:
             taken += self._append(fd, log, batch)
         return taken
+
+    def _erase(self, fd: int, log: Writer, name: str, handed: _Handed) -> list[Taken]:
+        """Erase, as the holder. An erasure that had been done before is refused as such."""
+        try:
+            index = _perform(log, handed.kind, handed.body.encode())
+        except InputError as error:
+            _answer(fd, name, _Answer(refused=str(error)))
+            return []
+        _answer(fd, name, _Answer(index=index))
+        return [Taken(index, handed.kind, log.kept(index).body or b"")]
 
     def _append(self, fd: int, log: Writer, batch: list[tuple[str, _Handed]]) -> list[Taken]:
         plan = _Taking(log.size, tuple(name for name, _ in batch))
@@ -277,6 +307,17 @@ class Intake:
             yield fd
         finally:
             os.close(fd)
+
+
+def _perform(log: Writer, kind: str, body: bytes) -> int:
+    """Append, or erase; returns the entry's index. Raises `InputError`, OSError."""
+    if kind != "erasure":
+        return log.append([(kind, body)])
+    asked = msgspec.json.decode(body, type=Erase)
+    try:
+        return log.erase(asked.subject, reason=asked.reason, by=asked.by, name=asked.id)
+    except LookupError as error:
+        raise InputError(str(error.args[0])) from None
 
 
 def _free(data: Path, origin: str) -> Log | None:

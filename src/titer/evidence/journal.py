@@ -9,11 +9,15 @@ Segment files `bodies/<index of the first entry, 12 digits>` hold records, back 
     12      8      index
     20      8      at, microseconds
     28      8      index of the first entry of the batch that this record was written with
-    36      1      flags: bit 0 = erased (salt is zeros, body is empty)
+    36      1      flags: bit 0 = erased (salt is zeros, body is empty), bit 1 = sealed
     37      1      bytes of the kind
-    38      32     salt
+    38      32     salt; when sealed: slot of the subject's key (8), nonce (12), zeros (12)
     70      32     commitment
-    102     ...    kind, then body
+    102     ...    kind, then body; when sealed: AES-256-GCM of salt and body
+
+A sealed body is bound to its place: the 32 bytes of commitment and the index and time of the
+record are authenticated with it. Once the subject's key is destroyed (`subject_keys`), the record
+reads as erased.
 
 A batch is one write and one fdatasync; when `append` returns, it is on the disk. A batch that
 was cut short by a crash is a torn tail and is cut off on opening: nobody was told that it was
@@ -35,9 +39,13 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 
+import msgspec
+
 from titer.core.errors import EvidenceError
 from titer.evidence import entry, files
-from titer.evidence.entry import Stored
+from titer.evidence.entry import SALT_SIZE, Stored
+from titer.evidence.owner import owner
+from titer.evidence.subject_keys import NONCE, TAG, SubjectKeys
 
 #: A new segment begins after this many bytes: small enough to copy, large enough to be few.
 SEGMENT_BYTES = 64 * 1024 * 1024
@@ -47,15 +55,19 @@ MARK_EVERY = 64
 _MAGIC = b"TJ1\n"
 _HEAD = struct.Struct(">4sIIQQQBB")
 _REST = struct.Struct(">IQQQBB")
-_FIXED = _HEAD.size + 2 * entry.SALT_SIZE
-_ERASED = 1
+_FIXED = _HEAD.size + 2 * SALT_SIZE
+_ERASED, _SEALED = 1, 2
+_MAX_STORED = entry.MAX_BODY + SALT_SIZE + TAG
+_SLOT = struct.Struct(f">Q{NONCE}s{SALT_SIZE - 8 - NONCE}x")
+_PLACE = struct.Struct(">QQ")
 
 
 class Journal:
     """The segment files of one log. Not safe for two writers: the log's lock sees to that."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, keys: SubjectKeys | None = None) -> None:
         self._directory = directory
+        self._keys = keys
         self._marks: dict[int, _Marks] = {}
         self._fd = -1
         self._end = 0  # bytes of the last segment that hold acknowledged records
@@ -72,8 +84,11 @@ class Journal:
 
     # -- reading ------------------------------------------------------------------------
 
-    def scan(self, start: int, stop: int) -> Iterator[Stored]:
-        """Entries [start, stop) in order. Raises EvidenceError when one is missing or damaged."""
+    def scan(self, start: int, stop: int, *, bodies: bool = True) -> Iterator[Stored]:
+        """Entries [start, stop) in order. Raises EvidenceError when one is missing or damaged.
+
+        Without `bodies` sealed ones stay closed (None): what the tree needs is there all the same.
+        """
         at = start
         while at < stop:
             first = self._segment(at)
@@ -82,13 +97,33 @@ class Journal:
             with _mapped(self._path(first)) as data:
                 offset = self._locate(first, at, data)
                 while at < last:
-                    stored, _, offset = _record(data, offset, at)
-                    yield stored
+                    record = _record(data, offset, at)
+                    yield self._opened(record) if bodies else record.stored
+                    offset = record.end
                     at += 1
 
     def read(self, index: int) -> Stored:
         """One entry; walks at most MARK_EVERY records. Raises EvidenceError."""
         return next(self.scan(index, index + 1))
+
+    def _opened(self, record: _Record) -> Stored:
+        """The entry with its body, when it is sealed and its key lives."""
+        stored = record.stored
+        if record.sealed is None:
+            return stored
+        if self._keys is None:
+            raise EvidenceError(
+                f"journal: entry {stored.index} is sealed and the keys are not here: restore "
+                "log/keys, or read the log as the user that writes it"
+            )
+        slot, nonce = record.slot, record.nonce
+        plain = self._keys.open(slot, nonce, record.sealed, _about(stored))
+        if plain is None:
+            return stored
+        return Stored(
+            index=stored.index, kind=stored.kind, at=stored.at, commitment=stored.commitment,
+            body=plain[SALT_SIZE:], salt=plain[:SALT_SIZE],
+        )  # fmt: skip
 
     def _segment(self, index: int) -> int:
         at = bisect_right(self._firsts, index)
@@ -125,7 +160,7 @@ class Journal:
             at, offset = first, 0
             while offset < len(data):
                 try:
-                    _, _, offset = _record(data, offset, at)
+                    offset = _record(data, offset, at).end
                 except EvidenceError:
                     _refuse_lost(data, offset, at)
                     break
@@ -136,6 +171,59 @@ class Journal:
         if torn:
             self._cut()
         return torn
+
+    def use(self, keys: SubjectKeys) -> None:
+        """Open sealed bodies with these keys from now on."""
+        if self._keys is not None:
+            self._keys.close()
+        self._keys = keys
+
+    def seal(self) -> int:
+        """Write every segment again with its bodies sealed; returns how many were open. OSError.
+
+        Each segment is replaced at once, so that a stop in between leaves a whole journal.
+        """
+        if self._keys is None:
+            raise ValueError("give the journal its keys first")
+        done = 0
+        for number, first in enumerate(self._firsts):
+            last = self._firsts[number + 1] if number + 1 < len(self._firsts) else self.size
+            done += self._seal_segment(first, last)
+        fd = os.open(self._path(self._firsts[-1]), os.O_RDWR | os.O_CLOEXEC)
+        self.close()
+        self._fd = fd
+        self._end = os.fstat(fd).st_size
+        return done
+
+    def _seal_segment(self, first: int, last: int) -> int:
+        keys = self._keys
+        assert keys is not None
+        parts: list[bytes] = []
+        done, offset = 0, 0
+        with _mapped(self._path(first)) as data:
+            for index in range(first, last):
+                record = _record(data, offset, index)
+                stored = record.stored
+                whole = data[offset : record.end]
+                offset = record.end
+                subject = owner(stored.kind, stored.body) if stored.body is not None else ""
+                if subject and stored.salt is not None and stored.body is not None:
+                    place, body = _sealed(
+                        keys, subject, os.urandom(NONCE), stored.salt + stored.body, _about(stored)
+                    )
+                    name = stored.kind.encode()
+                    fixed = _REST.pack(
+                        len(body), index, stored.at, record.batch, _SEALED, len(name)
+                    )
+                    whole = _packed(fixed, place, stored.commitment, name, body)
+                    done += 1
+                parts.append(whole)
+        if done:
+            keys.sync()
+            files.replace(self._path(first), b"".join(parts), mode=0o600)
+            files.sync_directory(self._directory)
+            self._marks.pop(first, None)
+        return done
 
     def append(self, batch: bytes, count: int) -> None:
         """Write `count` encoded records, durably. On OSError nothing of them is kept."""
@@ -205,57 +293,107 @@ class _Marks:
 
 
 def encode(
-    entries: Sequence[tuple[str, bytes]], *, first: int, at: int, salts: bytes
+    entries: Sequence[tuple[str, bytes]],
+    *,
+    first: int,
+    at: int,
+    salts: bytes,
+    keys: SubjectKeys | None = None,
 ) -> tuple[bytes, list[bytes]]:
     """The records of one batch, and the lines that go into the tree.
 
-    `salts` holds 32 random bytes per entry. Raises ValueError on an entry that cannot be kept.
+    `salts` holds 32 random bytes per entry. With `keys`, bodies that belong to a subject are
+    sealed; call `keys.sync` before the batch is written. Raises ValueError on an entry that cannot
+    be kept.
     """
     parts: list[bytes] = []
     lines: list[bytes] = []
     frames: dict[str, tuple[bytes, bytes, bytes]] = {}
-    pack, crc32 = _REST.pack, zlib.crc32
+    nonces = os.urandom(NONCE * len(entries)) if keys is not None else b""
     index, cursor = first, 0
-    for kind, body in entries:
+    for number, (kind, body) in enumerate(entries):
         known = frames.get(kind)
         if known is None:
             known = frames[kind] = (*entry.frame(kind, at), kind.encode())
         head, tail, name = known
-        size = len(body)
-        if size > entry.MAX_BODY:
+        if len(body) > entry.MAX_BODY:
             raise ValueError(f"a body has at most {entry.MAX_BODY} bytes")
         salt = salts[cursor : cursor + 32]
         cursor += 32
         commitment = sha256(salt + body).digest()
-        rest = b"".join((pack(size, index, at, first, 0, len(name)), salt, commitment, name, body))
-        parts.append(_MAGIC + crc32(rest).to_bytes(4, "big"))
-        parts.append(rest)
+        subject = owner(kind, body) if keys is not None else ""
+        if keys is None or not subject:
+            fixed = _REST.pack(len(body), index, at, first, 0, len(name))
+            parts.append(_packed(fixed, salt, commitment, name, body))
+        else:
+            nonce = nonces[number * NONCE : (number + 1) * NONCE]
+            about = _bound(index, at, commitment)
+            place, sealed = _sealed(keys, subject, nonce, salt + body, about)
+            fixed = _REST.pack(len(sealed), index, at, first, _SEALED, len(name))
+            parts.append(_packed(fixed, place, commitment, name, sealed))
         lines.append(head + commitment.hex().encode() + tail)
         index += 1
     return b"".join(parts), lines
 
 
-def _record(data: mmap.mmap | bytes, offset: int, index: int) -> tuple[Stored, int, int]:
-    """The record at `offset`, its batch, and where the next begins. Raises EvidenceError."""
+def _packed(head: bytes, *parts: bytes) -> bytes:
+    """One record: its head, then salt, commitment, kind and body."""
+    rest = b"".join((head, *parts))
+    return _MAGIC + zlib.crc32(rest).to_bytes(4, "big") + rest
+
+
+def _sealed(
+    keys: SubjectKeys, subject: str, nonce: bytes, plain: bytes, about: bytes
+) -> tuple[bytes, bytes]:
+    """What stands in the salt's place, and the sealed body."""
+    slot = keys.slot_of(subject)
+    return _SLOT.pack(slot, nonce), keys.seal(slot, nonce, plain, about)
+
+
+def _bound(index: int, at: int, commitment: bytes) -> bytes:
+    """What a sealed body is bound to."""
+    return _PLACE.pack(index, at) + commitment
+
+
+def _about(stored: Stored) -> bytes:
+    return _bound(stored.index, stored.at, stored.commitment)
+
+
+class _Record(msgspec.Struct):
+    """A record as it stands on the disk; `sealed` is None when its body is not closed."""
+
+    stored: Stored
+    batch: int
+    end: int
+    sealed: bytes | None = None
+    slot: int = 0
+    nonce: bytes = b""
+
+
+def _record(data: mmap.mmap | bytes, offset: int, index: int) -> _Record:
+    """The record at `offset`. Raises EvidenceError."""
     if len(data) - offset < _FIXED:
         raise EvidenceError(f"journal: entry {index} is missing")
     magic, crc, size, found, at, batch, flags, name = _HEAD.unpack_from(data, offset)
     end = offset + _FIXED + name + size
-    if magic != _MAGIC or size > entry.MAX_BODY or end > len(data):
+    if magic != _MAGIC or size > _MAX_STORED or end > len(data):
         raise EvidenceError(f"journal: entry {index} is damaged or cut short")
     raw = data[offset:end]
-    if zlib.crc32(memoryview(raw)[8:]) != crc or found != index or flags & ~_ERASED:
+    if zlib.crc32(memoryview(raw)[8:]) != crc or found != index or flags not in (0, 1, 2):
         raise EvidenceError(f"journal: entry {index} is damaged or out of order")
-    erased = bool(flags & _ERASED)
+    body = raw[_FIXED + name :]
     stored = Stored(
         index=index,
         kind=raw[_FIXED : _FIXED + name].decode("ascii", "replace"),
         at=at,
         commitment=raw[70:_FIXED],
-        body=None if erased else raw[_FIXED + name :],
-        salt=None if erased else raw[38:70],
+        body=None if flags else body,
+        salt=None if flags else raw[38:70],
     )
-    return stored, batch, end
+    if flags != _SEALED:
+        return _Record(stored, batch, end)
+    slot, nonce = _SLOT.unpack_from(raw, 38)
+    return _Record(stored, batch, end, body, slot, nonce)
 
 
 def _length(data: mmap.mmap | bytes, offset: int) -> int:
@@ -282,10 +420,10 @@ def _refuse_lost(data: mmap.mmap | bytes, offset: int, index: int) -> None:
 
 def _later_batch(data: mmap.mmap | bytes, offset: int, index: int) -> bool:
     try:
-        _, batch, _ = _record(data, offset, _HEAD.unpack_from(data, offset)[3])
+        found = _record(data, offset, _HEAD.unpack_from(data, offset)[3])
     except EvidenceError:
         return False
-    return batch > index
+    return found.batch > index
 
 
 @contextlib.contextmanager

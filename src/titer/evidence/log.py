@@ -10,6 +10,7 @@ consistency proof, read back from the tiles, shows that it extends the last one.
 a second head of one size.
 
     DIR/lock  DIR/log.key (0600)  DIR/log.pub  DIR/checkpoint  DIR/tile/  DIR/bodies/ (0700)
+    DIR/keys/ (0700)
 
 `Log` writes and holds the lock; `View` reads what was published, beside a running writer.
 """
@@ -24,16 +25,30 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
-from titer.core.errors import EvidenceError
-from titer.evidence import checkpoint, files, journal, merkle, note
+import msgspec
+
+from titer.core.errors import EvidenceError, InputError
+from titer.evidence import checkpoint, files, journal, merkle, note, subject_keys
 from titer.evidence.checkpoint import Checkpoint
 from titer.evidence.entry import SALT_SIZE, Stored, commit
+from titer.evidence.subject_keys import Intent, SubjectKeys
 from titer.evidence.tiles import MAX_WAITING, WIDTH, Tiles, TreeWriter
 
-__all__ = ["Log", "Stored", "View"]
+__all__ = ["Erasure", "Log", "Stored", "View"]
 
 #: Entries that are read back at once when tiles are rebuilt.
 _REBUILD_BATCH = 4096
+
+
+class Erasure(msgspec.Struct, frozen=True):
+    """The body of an `erasure` entry. `slots` are the keys that were destroyed."""
+
+    id: str
+    at: int
+    subject: str
+    reason: str
+    by: str
+    slots: tuple[int, ...]
 
 
 class View:
@@ -42,7 +57,8 @@ class View:
     def __init__(self, directory: Path, verifier: note.Verifier) -> None:
         self.directory = directory
         self.verifier = verifier
-        self.journal = journal.Journal(directory / "bodies")
+        self.keys = self._open_keys()
+        self.journal = journal.Journal(directory / "bodies", self.keys)
         self.tiles = Tiles(directory)
         self.head: Checkpoint | None = None
         self.signed_head = ""
@@ -53,6 +69,9 @@ class View:
         """Open a log for reading. Raises FileNotFoundError when there is none."""
         text = (directory / "log.pub").read_text()
         return cls(directory, note.Verifier.parse(text.removesuffix("\n")))
+
+    def _open_keys(self) -> SubjectKeys | None:
+        return SubjectKeys.read(self.directory / "keys")
 
     @property
     def size(self) -> int:
@@ -74,7 +93,10 @@ class View:
         return self.journal.read(index)
 
     def scan(self, start: int = 0, stop: int | None = None) -> Iterator[Stored]:
-        """Entries from `start` up to `stop`, or to the size at the time of the call, in order."""
+        """Entries from `start` up to `stop`, or to the size at the time of the call, in order.
+
+        `body` and `salt` are None where the subject was erased.
+        """
         return self.journal.scan(start, self.size if stop is None else min(stop, self.size))
 
     def publish(self) -> str:
@@ -83,6 +105,16 @@ class View:
         if self.head is None:
             raise LookupError("the log has not published a head yet: try again in a second")
         return self.signed_head
+
+    def erasures(self) -> dict[str, Stored]:
+        """The last `erasure` entry of each subject that was ever erased. Reads the whole journal,
+        without opening bodies that are sealed.
+        """
+        found: dict[str, Stored] = {}
+        for stored in self.journal.scan(0, self.size, bodies=False):
+            if stored.kind == "erasure" and stored.body is not None:
+                found[msgspec.json.decode(stored.body, type=Erasure).subject] = stored
+        return found
 
     def inclusion(self, index: int) -> list[bytes]:
         """The inclusion proof of an entry under the published head."""
@@ -100,12 +132,15 @@ class View:
     def check(self) -> None:
         """Hash everything again, from bodies to head. Raises EvidenceError.
 
-        Reads the whole journal: about 3 s per million entries of 600 bytes.
+        Reads the whole journal: about 3 s per million entries of 600 bytes, twice that sealed.
+        Finds keys that came back after an erasure, too.
         """
         tree = merkle.CompactRange()
         for stored in self.journal.scan(0, self._published()):
             _check_commitment(stored)
             tree.append(stored.leaf)
+            if stored.kind == "erasure" and self.keys is not None:
+                _check_destroyed(stored, self.keys)
         if self.head is None or tree.root() != self.head.root:
             raise EvidenceError("log: the journal does not lead to the published head")
 
@@ -127,7 +162,14 @@ class Log(View):
         self._pending: list[bytes] = []
         super().__init__(directory, signer.verifier)
         self.torn = self.journal.recover()
-        self._tree = self._restore()
+        try:
+            self._tree = self._restore()
+            self.keys = SubjectKeys.create(directory / "keys", self.journal.size)
+            self.journal.use(self.keys)
+            self._finish_erasure()
+        except BaseException:
+            self.journal.close()
+            raise
 
     @classmethod
     def open(cls, directory: Path, *, origin: str = "") -> Self:
@@ -163,17 +205,105 @@ class Log(View):
         kept and OSError from the disk: nothing of the batch is kept then, and a later call
         works once the cause is gone.
         """
-        if at is None:
-            at = time.time_ns() // 1000
+        with self._guard:
+            return self._append(entries, at)
+
+    def erase(self, subject: str, *, reason: str, by: str = "", name: str = "") -> int:
+        """Destroy a subject's key, and log that; returns the index of the `erasure` entry.
+
+        What was sealed under the key cannot be read any more, here or anywhere; lines, leaves and
+        proofs stay as they are. `name` is the entry's id. Raises LookupError when the log holds
+        nothing about the subject, `InputError` while entries are not sealed yet, OSError from the
+        disk: an erasure that had begun is then finished by the next call, or at opening.
+        """
         with self._guard:
             self._must_be_open()
-            first = self.journal.size
-            salts = os.urandom(SALT_SIZE * len(entries))
-            batch, lines = journal.encode(entries, first=first, at=at, salts=salts)
-            if lines:
-                self.journal.append(batch, len(lines))
-                self._pending += lines
-            return first
+            done = self._finish_erasure()
+            if done is not None and done[1].subject == subject:
+                return done[0]
+            keys = self._writable_keys()
+            if keys.sealed_from:
+                raise InputError(
+                    f"the first {keys.sealed_from} entries of this log are not sealed yet: stop "
+                    "titer serve, run `titer log seal`, and erase then"
+                )
+            slot = keys.find(subject)
+            if slot is None:
+                raise LookupError(f"the log holds nothing about {subject} (any more)")
+            now = time.time_ns() // 1000
+            body = Erasure(name or f"erasure-{now}", now, subject, reason, by, (slot,))
+            intent = Intent(self.journal.size, body.slots, msgspec.json.encode(body).decode())
+            subject_keys.begin(self.directory / "keys", intent)
+            finished = self._finish_erasure()
+            assert finished is not None
+            return finished[0]
+
+    def erase_again(self) -> int:
+        """Destroy keys that the log says were destroyed and that are back; returns how many.
+
+        For a file of keys that was restored from a copy. Reads the whole journal.
+        """
+        with self._guard:
+            self._must_be_open()
+            keys = self._writable_keys()
+            back = [
+                slot
+                for stored in self.journal.scan(0, self.journal.size, bodies=False)
+                if stored.kind == "erasure"
+                for slot in _slots(stored)
+                if keys.lives(slot)
+            ]
+            keys.destroy(back)
+            return len(back)
+
+    def seal(self) -> int:
+        """Seal what an older version left open, segment by segment; returns how many entries.
+
+        It can be stopped at any moment and begun again. Raises OSError.
+        """
+        with self._guard:
+            self._must_be_open()
+            keys = self._writable_keys()
+            if not keys.sealed_from:
+                return 0
+            done = self.journal.seal()
+            keys.all_sealed()
+            return done
+
+    def _append(self, entries: Sequence[tuple[str, bytes]], at: int | None) -> int:
+        self._must_be_open()
+        if at is None:
+            at = time.time_ns() // 1000
+        first = self.journal.size
+        salts = os.urandom(SALT_SIZE * len(entries))
+        keys = self._writable_keys()
+        batch, lines = journal.encode(entries, first=first, at=at, salts=salts, keys=keys)
+        if lines:
+            keys.sync()
+            self.journal.append(batch, len(lines))
+            self._pending += lines
+        return first
+
+    def _writable_keys(self) -> SubjectKeys:
+        assert self.keys is not None
+        return self.keys
+
+    def _finish_erasure(self) -> tuple[int, Erasure] | None:
+        """Do what an intent says, and log it; None when there is none."""
+        intent = subject_keys.begun(self.directory / "keys")
+        if intent is None:
+            return None
+        keys = self._writable_keys()
+        keys.destroy([slot for slot in intent.slots if slot < keys.slots])
+        body = intent.body.encode()
+        for stored in self.journal.scan(intent.first, self.journal.size):
+            if stored.kind == "erasure" and stored.body == body:
+                index = stored.index
+                break
+        else:
+            index = self._append([("erasure", body)], None)
+        subject_keys.end(self.directory / "keys")
+        return index, msgspec.json.decode(body, type=Erasure)
 
     def kept(self, index: int) -> Stored:
         """One entry of those that are kept, published or not. Raises EvidenceError."""
@@ -217,6 +347,8 @@ class Log(View):
             self.checkpoint()
         finally:
             self.journal.close()
+            if self.keys is not None:
+                self.keys.close()
             os.close(self._lock)
             self._lock = -1
 
@@ -277,7 +409,7 @@ class Log(View):
         if self.tiles.missing(published):
             return None
         start = published - published % WIDTH
-        bundle = [s.line for s in self.journal.scan(start, published)]
+        bundle = [s.line for s in self.journal.scan(start, published, bodies=False)]
         try:
             levels = self.tiles.levels(published)
             shown = self.tiles.bundle(published // WIDTH, len(bundle)) if bundle else []
@@ -313,12 +445,28 @@ class Log(View):
 
     def _lines(self, start: int, stop: int) -> Iterator[list[bytes]]:
         lines: list[bytes] = []
-        for stored in self.journal.scan(start, stop):
+        for stored in self.journal.scan(start, stop, bodies=False):
             lines.append(stored.line)
             if len(lines) == _REBUILD_BATCH:
                 yield lines
                 lines = []
         yield lines
+
+
+def _check_destroyed(stored: Stored, keys: SubjectKeys) -> None:
+    if any(keys.lives(slot) for slot in _slots(stored)):
+        raise EvidenceError(
+            f"log: entry {stored.index} says that a key was destroyed, and it is there: the file "
+            "of keys was restored from a copy; run `titer erase --again`"
+        )
+
+
+def _slots(stored: Stored) -> tuple[int, ...]:
+    """The keys that an `erasure` entry names."""
+    try:
+        return msgspec.json.decode(stored.body or b"", type=Erasure).slots
+    except msgspec.MsgspecError:
+        return ()
 
 
 def _check_commitment(stored: Stored) -> None:

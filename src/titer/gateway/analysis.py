@@ -24,9 +24,9 @@ from titer.core.nouns import Campaign, Decision, Dosed, Exchange, Weighed
 from titer.engine import Weigher
 from titer.evidence.entry import Stored
 from titer.evidence.intake import Intake, Taken
+from titer.evidence.log import Erasure
 from titer.gateway.networks import Used
 from titer.gateway.networks.notice import inform
-from titer.gateway.persons import heed
 from titer.gateway.records import Reader
 from titer.gateway.ring import Ring
 from titer.gateway.snapshots import Snapshots
@@ -64,6 +64,8 @@ class Log(Protocol):
 
     def kept(self, index: int) -> Stored: ...
 
+    def erase(self, subject: str, *, reason: str, by: str = "", name: str = "") -> int: ...
+
     def checkpoint(self) -> str: ...
 
     def close(self) -> None: ...
@@ -75,6 +77,8 @@ class Hunt(Protocol):
     def add(self, exchanges: Sequence[Exchange]) -> None: ...
 
     def run(self) -> list[Campaign]: ...
+
+    def forget(self, subject: str) -> None: ...
 
 
 class Analysis:
@@ -227,16 +231,17 @@ class Analysis:
 
     def _entered(self, entry: Taken) -> None:
         """What an entry of a verb means for this process, now that the log holds it."""
-        subject = heed(self._weigher, entry.kind, entry.body)
-        if subject:
-            self._repeat(subject)
-            self._flush()
+        if entry.kind == "erasure":
+            self._forget(msgspec.json.decode(entry.body, type=Erasure).subject)
 
-    def _repeat(self, subject: str) -> None:
-        """Give the workers the row of a subject as it is now."""
-        decision = self._weigher.decisions.get(subject)
-        if decision is not None:
-            self._waiting.append(Dosed(self._weigher.standings[subject], decision))
+    def _forget(self, subject: str) -> None:
+        """Drop what this process and its files know about an erased subject."""
+        self._weigher.forget(subject)
+        if self._hunt is not None:
+            self._hunt.forget(subject)
+        self._publisher.publish((), [subject])
+        self._snapshots.save(self._weigher, self._log.size)
+        self._snapshots.standings(self._weigher, self._status(), last=True)
 
     def _sign(self) -> None:
         with contextlib.suppress(OSError):  # a full disk: the next second tries again
@@ -262,8 +267,6 @@ class Analysis:
                 self._spool.append(("finding", self._encode(finding)))
                 if decision is not None:
                     self._decided(decision)
-                else:  # the row says with whom the member shares its throttle
-                    self._repeat(finding.subject)
         if self._spool:
             self._flush()
 

@@ -13,28 +13,28 @@ from pathlib import Path
 import msgspec
 
 from titer.core.errors import EvidenceError
-from titer.core.nouns import Campaign, Exchange
+from titer.core.nouns import Campaign, Decision, Exchange, Finding
 from titer.detect.calibration import Calibration, load
 from titer.engine import Weigher
-from titer.evidence.log import View
+from titer.evidence.log import Erasure, View
 from titer.gateway.assembly import Start, make_weigher
 from titer.gateway.networks import Used
 from titer.gateway.networks.notice import inform
-from titer.gateway.persons import heed, of_person
 from titer.gateway.snapshots import maker
-
-#: Kinds of entry that the fold takes; what else there is follows from them.
-INPUTS = frozenset({"exchange", "campaign", "decision", "verification"})
 
 
 class Replayed(msgspec.Struct):
-    """What a replay did: counts, and the size and root (hex) that the bodies lead to."""
+    """What a replay did: counts, and the size and root (hex) that the bodies lead to.
+
+    `erased` entries could not be read: their lines are in the tree, what follows from them is not
+    made again. Everything else is.
+    """
 
     exchanges: int = 0
     findings: int = 0
     decisions: int = 0
     campaigns: int = 0
-    persons: int = 0
+    erased: int = 0
     size: int = 0
     root: str = ""
 
@@ -48,9 +48,8 @@ def replay(directory: Path) -> Replayed:
     fold = _Fold(view, out)
     for stored in view.scan():
         if stored.body is None:
-            raise EvidenceError(
-                f"replay: entry {stored.index} was erased; what follows from it cannot be remade"
-            )
+            out.erased += 1
+            continue
         fold.step(stored.index, stored.kind, stored.body)
     fold.settle(view.size)
     return out
@@ -69,24 +68,28 @@ class _Fold:
         self._exchange = msgspec.json.Decoder(Exchange)
         self._campaign = msgspec.json.Decoder(Campaign)
         self._encode = msgspec.json.Encoder().encode
+        self._erased = {subject: stored.index for subject, stored in view.erasures().items()}
 
     def step(self, index: int, kind: str, body: bytes) -> None:
-        if kind == "finding" or (kind == "decision" and not of_person(body)):
+        if kind in ("finding", "decision"):
             self._match(index, kind, body)
             return
         self.settle(index)
         if kind == "exchange":
             self._out.exchanges += 1
             weighed = self._need(index).weigh(self._exchange.decode(body))
-            self._expected += [("finding", self._encode(f)) for f in weighed.findings]
+            for finding in weighed.findings:
+                self._expect(index, finding)
             if weighed.decision is not None:
-                self._expected.append(("decision", self._encode(weighed.decision)))
+                self._expect(index, weighed.decision)
         elif kind == "campaign":
             self._out.campaigns += 1
             for finding, decision in self._need(index).join(self._campaign.decode(body)):
-                self._expected.append(("finding", self._encode(finding)))
+                self._expect(index, finding)
                 if decision is not None:
-                    self._expected.append(("decision", self._encode(decision)))
+                    self._expect(index, decision)
+        elif kind == "erasure" and self._weigher is not None:
+            self._weigher.forget(msgspec.json.decode(body, type=Erasure).subject)
         elif kind == "networks":
             self._networks = msgspec.json.decode(body, type=tuple[Used, ...])
             if self._weigher is not None:
@@ -95,8 +98,12 @@ class _Fold:
             self._calibration = load(body)
         elif kind == "start":
             self._start(index, msgspec.json.decode(body, type=Start))
-        elif self._weigher is not None and heed(self._weigher, kind, body) and kind == "decision":
-            self._out.persons += 1
+
+    def _expect(self, index: int, made: Finding | Decision) -> None:
+        """What must come next, unless it was erased later: then its body cannot be compared."""
+        if self._erased.get(made.subject, -1) < index:
+            kind = "finding" if isinstance(made, Finding) else "decision"
+            self._expected.append((kind, self._encode(made)))
 
     def settle(self, index: int) -> None:
         """Everything expected so far must have come."""
@@ -137,14 +144,15 @@ class _Fold:
         for kind, body in self._before(index):
             if kind == "exchange":
                 fresh.weigh(self._exchange.decode(body))
-            elif kind == "campaign":
-                fresh.join(self._campaign.decode(body))
+            elif kind == "erasure":
+                fresh.forget(msgspec.json.decode(body, type=Erasure).subject)
             else:
-                heed(fresh, kind, body)
+                fresh.join(self._campaign.decode(body))
 
     def _before(self, index: int) -> Iterator[tuple[str, bytes]]:
         for stored in self._view.scan():
             if stored.index >= index:
                 return
-            if stored.kind in INPUTS and stored.body is not None:
+            folded = stored.kind in ("exchange", "campaign", "erasure")
+            if folded and stored.body is not None:
                 yield stored.kind, stored.body

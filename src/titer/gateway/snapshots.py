@@ -34,7 +34,7 @@ SAVE_EVERY = 120.0
 MAX_RUNNING = 20_000
 
 #: Raised when the state of a built-in detector takes another shape; older snapshots are dropped.
-FORMAT = 4
+FORMAT = 3
 
 
 class Saved(msgspec.Struct):
@@ -104,6 +104,24 @@ class Snapshots:
         weigher.bench.faults.update(saved.faults)
         return saved.size
 
+    def forget(self, subject: str) -> None:
+        """Take an erased subject out of both files, while nobody else writes them."""
+        try:
+            data = (self._directory / "weigher.msgpack").read_bytes()
+            saved = msgspec.msgpack.decode(data, type=Saved)
+        except (OSError, msgspec.MsgspecError):
+            pass
+        else:
+            for states in (*saved.states.values(), saved.standings, saved.decisions):
+                states.pop(subject, None)  # type: ignore[attr-defined]
+            self._write("weigher.msgpack", msgspec.msgpack.encode(saved))
+        try:
+            view = msgspec.json.decode((self._directory / "standings.json").read_bytes())
+            view["rows"] = [r for r in view["rows"] if r["standing"]["subject"] != subject]
+        except (OSError, msgspec.MsgspecError, LookupError, TypeError):
+            return
+        self._write("standings.json", msgspec.json.encode(view))
+
     def standings(
         self, weigher: Weigher, status: Mapping[str, object], *, last: bool = False
     ) -> None:
@@ -152,11 +170,7 @@ def maker(weigher: Weigher) -> str:
 
 def _rungs(weigher: Weigher) -> str:
     ladder = weigher.ladder
-    parts = (
-        ladder.rungs, ladder.tiers, ladder.margin, ladder.segments, ladder.cells,
-        ladder.deciders,
-    )  # fmt: skip
-    return msgspec.json.encode(parts).decode()
+    return msgspec.json.encode((ladder.rungs, ladder.tiers, ladder.margin)).decode()
 
 
 def rows_to_publish(weigher: Weigher) -> list[Dosed]:

@@ -43,6 +43,11 @@ class LiveHunt:
         if len(self._waiting) >= PIECE:
             self._take()
 
+    def forget(self, subject: str) -> None:
+        """Drop the rows of a subject that was erased; counts of rows folded away stay."""
+        self._take()
+        self._builder.forget(subject)
+
     def run(self) -> list[Campaign]:
         """Campaigns among what is remembered; members are subjects."""
         self._take()

@@ -126,6 +126,15 @@ class TableBuilder:
         columns += [[self._principals[i] for i in here], [origins[i] for i in origins_here]]
         return Table(*columns)
 
+    def forget(self, subject: str) -> None:
+        """Drop the rows of a subject that was erased."""
+        stays = np.array([p.subject != subject for p in self._principals], np.bool_)
+        if stays.all():
+            return
+        kept = [tuple(column[stays[chunk[1]]] for column in chunk) for chunk in self._chunks]
+        self._chunks = [chunk for chunk in kept if len(chunk[0])]
+        self.rows = sum(len(chunk[0]) for chunk in self._chunks)
+
     def take_before(self, rows: int) -> Table:
         """Take out whole chunks from the front until at most `rows` rows are left."""
         out = TableBuilder()

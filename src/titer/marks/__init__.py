@@ -1,1 +1,4 @@
-"""Planter and recogniser of a mark in one file: watermarks in text, and canaries."""
+"""Marks: planter and recogniser of a mark in one file, keys, exact p-values; canaries.
+
+Leans on core only. Read `contract.py` first: what a scheme is, and why its p-values hold.
+"""

@@ -22,8 +22,6 @@ class Refuse:
         benign_causes="a mistaken decision: hence the reference to quote and a person's say",
         cost="1 us a request",
         lifecycle="calibrated",
-        stage="gate",
-        clashes=("logprobs", "quota", "step_up", "throttle", "vary"),
     )
 
     def __init__(self, contact: str = "the operator of this service") -> None:

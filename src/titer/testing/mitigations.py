@@ -90,7 +90,6 @@ def _check_requests(make: Callable[[], Mitigation], name: str, request: Request)
 def _asked(mitigation: Mitigation, request: Request, strength: float) -> tuple[float, float, int]:
     """(refused, delay of the last of a burst, members taken away)."""
     last = request
-    names = set(request.body)
     problem: Problem | None = None
     try:
         for _ in range(BURST):
@@ -101,7 +100,7 @@ def _asked(mitigation: Mitigation, request: Request, strength: float) -> tuple[f
         assert problem.message, "a refusal must say what to do next"
         return (1.0, 0.0, 0)
     assert msgspec.json.decode(last.encode()), "an edited request must stay a JSON object"
-    return (0.0, last.delay, -len(names & set(last.body)))
+    return (0.0, last.delay, len(request.body.keys() - last.body.keys()))
 
 
 def _check_replies(

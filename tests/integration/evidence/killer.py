@@ -22,7 +22,9 @@ ORIGIN = "titer.test/kill"
 
 
 def body(index: int) -> bytes:
-    return json.dumps({"id": f"x{index}", "pad": "p" * (index * 7919 % 900)}).encode()
+    whose = {"id": f"p{index % 40}"}
+    pad = "p" * (index * 7919 % 900)
+    return json.dumps({"id": f"x{index}", "principal": whose, "pad": pad}).encode()
 
 
 def write_until_killed(directory: Path, pipe: int, seed: int) -> None:

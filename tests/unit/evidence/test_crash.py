@@ -50,7 +50,10 @@ class Disk:
 
 
 def pairs(start, count):
-    return [("exchange", b'{"id":"x%d"}' % i) for i in range(start, start + count)]
+    return [
+        ("exchange", b'{"id":"x%d","principal":{"id":"p%d"}}' % (i, i % 9))
+        for i in range(start, start + count)
+    ]
 
 
 class World:
@@ -118,6 +121,41 @@ def test_a_crash_at_every_call_loses_nothing(tmp_path, monkeypatch):
     disk.left = -1
     assert 60 < number < 1000
     assert world.acknowledged == 569
+
+
+def test_a_crash_at_every_call_of_an_erasure_erases_whole_or_not_at_all(tmp_path, monkeypatch):
+    disk = Disk(monkeypatch)
+    outcomes = set()
+    for number in range(100):
+        directory = tmp_path / str(number)
+        disk.left = -1
+        log = Log.open(directory, origin=ORIGIN)
+        log.append(pairs(0, 50), at=1)
+        log.checkpoint()
+        disk.left = number
+        try:
+            log.erase("p3", reason="asked")
+        except Crash:
+            disk.left = -1
+            log.journal.close()
+            os.close(log._lock)
+        else:
+            break
+        with Log.open(directory, origin=ORIGIN) as after:
+            erased = [s.index for s in after.scan() if s.body is None]
+            kinds = [s.kind for s in after.scan(50)]
+            outcomes.add(bool(erased))
+            assert erased in ([], [i for i in range(50) if i % 9 == 3])
+            assert kinds == (["erasure"] if erased else [])
+            if not erased:
+                after.erase("p3", reason="asked again")
+            with pytest.raises(LookupError):
+                after.erase("p3", reason="once more")
+            after.checkpoint()
+            after.check()
+            assert sum(s.kind == "erasure" for s in after.scan()) == 1
+    assert outcomes == {True, False}
+    assert number > 8
 
 
 def test_a_crash_at_every_call_of_a_repair_loses_nothing(tmp_path, monkeypatch):

@@ -1,0 +1,55 @@
+"""Whose an entry's body is: the subject under whose key it is sealed.
+
+    exchange            the organisation, else the account: the unit that is weighed
+    finding, decision   their subject
+    case                the case
+
+Every other kind speaks about the log, the operator or many subjects at once (a campaign), and is
+not sealed: of an erased subject, a campaign keeps its pseudonym.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class _Principal(msgspec.Struct, frozen=True):
+    id: str = ""
+    org: str = ""
+
+
+class _Exchange(msgspec.Struct):
+    principal: _Principal = _Principal()
+
+
+class _Subject(msgspec.Struct):
+    subject: str = ""
+
+
+class _Case(msgspec.Struct):
+    case: str = ""
+    id: str = ""
+
+
+_EXCHANGE = msgspec.json.Decoder(_Exchange).decode
+_SUBJECT = msgspec.json.Decoder(_Subject).decode
+_CASE = msgspec.json.Decoder(_Case).decode
+
+
+def owner(kind: str, body: bytes) -> str:
+    """The subject whose key seals this body, or "" for a body that is not sealed.
+
+    A body that is not of its kind's form belongs to nobody, and is kept as it is.
+    """
+    try:
+        if kind == "exchange":
+            principal = _EXCHANGE(body).principal
+            return principal.org or principal.id
+        if kind in ("finding", "decision"):
+            return _SUBJECT(body).subject
+        if kind == "case":
+            case = _CASE(body)
+            return case.case or case.id
+    except (msgspec.MsgspecError, ValueError):
+        return ""
+    return ""
