@@ -8,7 +8,7 @@ the text is like. What repeats would break that: hence every recognition goes th
 
     positions = Contexts(...).new(scheme, tokens)      which tokens are scored, each context once
     values    = scheme.at(tokens, positions, key)      one value each
-    log_p     = scheme.null.log_p(values.sum(), len(values))
+    log_p     = scheme.null_for(tokens, positions).log_p(values.sum(), len(values))
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ U64 = npt.NDArray[np.uint64]
 U32 = npt.NDArray[np.uint32]
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
+F32 = npt.NDArray[np.float32]
 
 #: Largest token id that any scheme takes; vLLM and SGLang hash ids as 32-bit words.
 MAX_TOKEN = (1 << 31) - 1
@@ -36,11 +37,13 @@ class Null(Protocol):
     `mean` and `variance` are those of one value.
     """
 
-    mean: float
-    variance: float
+    @property
+    def mean(self) -> float: ...
+    @property
+    def variance(self) -> float: ...
 
     def log_p(self, total: float, n: int) -> float:
-        """Natural log of P(sum >= total), exact, never above 0."""
+        """Natural logarithm of P(sum >= total), exact, never above 0."""
         ...
 
     def log_ps(self, totals: F64, n: int) -> F64:
@@ -106,6 +109,27 @@ class TwoGammasNull(msgspec.Struct, frozen=True):
         return np.array([self.log_p(float(t), n) for t in totals])
 
 
+class RepeatedNull:
+    """The sum is that of `times` independent draws from one distribution, given by the text.
+
+    `pmf[k]` is the chance that one draw, summed over all values, is k.
+    """
+
+    def __init__(self, pmf: F64, times: int, n: int) -> None:
+        k = np.arange(len(pmf))
+        one = float((pmf * k).sum())
+        self._pmf, self._times = pmf, times
+        self.mean = times * one / max(n, 1)
+        self.variance = times * float((pmf * k * k).sum() - one * one) / max(n, 1)
+
+    def log_p(self, total: float, n: int) -> float:
+        del n
+        return pvalues.repeated(round(total), self._pmf, self._times)
+
+    def log_ps(self, totals: F64, n: int) -> F64:
+        return np.array([self.log_p(float(t), n) for t in totals])
+
+
 class Scores(NamedTuple):
     """Values of a text under one key, in order of position; arrays of one length.
 
@@ -141,6 +165,10 @@ class Scheme(Protocol):
     def unit(self) -> Literal["ngram", "context"]: ...
     @property
     def null(self) -> Null: ...
+
+    def null_for(self, tokens: U32, positions: I64) -> Null:
+        """The null of these positions: `null`, unless the function's flaws tie it to the text."""
+        ...
 
     def at(self, tokens: U32, positions: I64, key: int) -> F64:
         """The value of each token at `positions` (float64, same length)."""

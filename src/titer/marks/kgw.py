@@ -4,13 +4,9 @@ A keyed function of (context, token) says whether a token is green; the planter 
 the logits of green ones. The original shuffles the vocabulary for every context; a counter needs
 no list, so a row costs little more than reading and writing it, and one token can be judged alone.
 
-    c     = 64-bit hash of the last `width` tokens          (not keyed: shared by all keys)
-    a, b  = HalfSipHash-1-3(key, c), two 32-bit words       (Aumasson and Bernstein's, 2012)
-    x     = mix32(mix32(token * PHI + a) ^ b);   green where x < gamma * 2^32
-
-`mix32` is no cipher: who learns the green tokens of one context may learn its two words, but not
-those of another. The distribution that is sampled from changes (a *radioactive* mark, for
-subjects under a dose); students learn it at width 1 or 2 (docs/explanation/marks.md).
+A token is green where its draw (`keyed.py`) is below gamma * 2^32. The distribution that is
+sampled from changes: a *radioactive* mark, for subjects under a dose; students learn it at width
+1 or 2 (docs/explanation/marks.md).
 """
 
 # ruff: noqa: PLR0917 - compiled functions are called by position
@@ -20,13 +16,11 @@ from typing import Any, Literal
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
-from titer.marks.compiled import PHI32, compiled, inlined, mix32
+from titer.marks.compiled import compiled
 from titer.marks.contexts import context_hash, hashes
-from titer.marks.contract import F64, I64, U32, U64, BinomialNull
-
-F32 = npt.NDArray[np.float32]
+from titer.marks.contract import F32, F64, I64, U32, U64, BinomialNull, Null
+from titer.marks.keyed import draw, draws_at, halves, of_context, words
 
 #: Keys that are held against a text at once in `sums`: their words and counts stay in the
 #: processor's first cache.
@@ -74,8 +68,13 @@ class Kgw(msgspec.Struct, frozen=True):
     def null(self) -> BinomialNull:
         return BinomialNull(self.threshold / (1 << 32))
 
+    def null_for(self, tokens: U32, positions: I64) -> Null:
+        del tokens, positions
+        return self.null
+
     def at(self, tokens: U32, positions: I64, key: int) -> F64:
-        return _at(tokens, positions, self.width, np.uint64(key), np.uint32(self.threshold))
+        drawn = draws_at(tokens, positions, self.width, np.uint64(key))
+        return (drawn < self.threshold).astype(np.float64)
 
     def row(self, context: U32, key: int, vocabulary: int) -> F64:
         seed = context_hash(context, len(context), self.width)
@@ -87,7 +86,7 @@ class Kgw(msgspec.Struct, frozen=True):
 
     def sums(self, tokens: U32, positions: I64, keys: U64) -> F64:
         context, _ = hashes(tokens, positions, self.width)
-        return _sums(context, tokens[positions], keys, np.uint32(self.threshold))
+        return _sums(context, tokens[positions], *halves(keys), np.uint32(self.threshold))
 
     def plant(self, logits: F32, contexts: list[U32], keys: U64) -> None:
         """Add `delta` to the green logits, in place: one row, context and key a sequence.
@@ -103,83 +102,6 @@ class Kgw(msgspec.Struct, frozen=True):
         )  # fmt: skip
 
 
-@inlined
-def _round(
-    v0: np.uint32, v1: np.uint32, v2: np.uint32, v3: np.uint32
-) -> tuple[np.uint32, np.uint32, np.uint32, np.uint32]:
-    """HalfSipHash's round."""
-    v0 = np.uint32(v0 + v1)
-    v1 = np.uint32(_rotated(v1, 5) ^ v0)
-    v0 = _rotated(v0, 16)
-    v2 = np.uint32(v2 + v3)
-    v3 = np.uint32(_rotated(v3, 8) ^ v2)
-    v0 = np.uint32(v0 + v3)
-    v3 = np.uint32(_rotated(v3, 7) ^ v0)
-    v2 = np.uint32(v2 + v1)
-    v1 = np.uint32(_rotated(v1, 13) ^ v2)
-    return v0, v1, _rotated(v2, 16), v3
-
-
-@inlined
-def _rotated(x: np.uint32, by: int) -> np.uint32:
-    return np.uint32(np.uint32(x << np.uint32(by)) | (x >> np.uint32(32 - by)))
-
-
-@inlined
-def words(
-    c_low: np.uint32, c_high: np.uint32, k_low: np.uint32, k_high: np.uint32
-) -> tuple[np.uint32, np.uint32]:
-    """HalfSipHash-1-3 with 64 bits of output, of a context's hash: its low and high word."""
-    v0, v1 = k_low, k_high
-    v2 = np.uint32(np.uint32(0x6C79_6765) ^ k_low)
-    v3 = np.uint32(np.uint32(0x7465_6462) ^ k_high)
-    v1 = np.uint32(v1 ^ np.uint32(0xEE))
-    v3 = np.uint32(v3 ^ c_low)
-    v0, v1, v2, v3 = _round(v0, v1, v2, v3)
-    v0 = np.uint32(v0 ^ c_low)
-    v3 = np.uint32(v3 ^ c_high)
-    v0, v1, v2, v3 = _round(v0, v1, v2, v3)
-    v0 = np.uint32(v0 ^ c_high)
-    length = np.uint32(8 << 24)
-    v3 = np.uint32(v3 ^ length)
-    v0, v1, v2, v3 = _round(v0, v1, v2, v3)
-    v0 = np.uint32(v0 ^ length)
-    v2 = np.uint32(v2 ^ np.uint32(0xEE))
-    v0, v1, v2, v3 = _round(v0, v1, v2, v3)  # written out, to vectorise
-    v0, v1, v2, v3 = _round(v0, v1, v2, v3)
-    v0, v1, v2, v3 = _round(v0, v1, v2, v3)
-    first = np.uint32(v1 ^ v3)
-    v1 = np.uint32(v1 ^ np.uint32(0xDD))
-    v0, v1, v2, v3 = _round(v0, v1, v2, v3)
-    v0, v1, v2, v3 = _round(v0, v1, v2, v3)
-    v0, v1, v2, v3 = _round(v0, v1, v2, v3)
-    return first, np.uint32(v1 ^ v3)
-
-
-@inlined
-def keyed(context: np.uint64, key: np.uint64) -> tuple[np.uint32, np.uint32]:
-    """The two words that the tokens after a context are judged with."""
-    high = np.uint64(32)
-    return words(
-        np.uint32(context), np.uint32(context >> high), np.uint32(key), np.uint32(key >> high)
-    )
-
-
-@inlined
-def draw(token: np.uint32, a: np.uint32, b: np.uint32) -> np.uint32:
-    """32 bits for a token after the context whose words are `a` and `b`."""
-    return mix32(np.uint32(mix32(np.uint32(np.uint32(token * PHI32) + a)) ^ b))
-
-
-@compiled
-def _at(tokens: U32, positions: I64, width: int, key: np.uint64, threshold: np.uint32) -> F64:
-    out = np.empty(len(positions), np.float64)
-    for i in range(len(positions)):
-        a, b = keyed(context_hash(tokens, positions[i], width), key)
-        out[i] = 1.0 if draw(tokens[positions[i]], a, b) < threshold else 0.0
-    return out
-
-
 @compiled
 def _plant(
     logits: F32, rows: I64, contexts: U64, keys: U64, threshold: np.uint32, delta: np.float32
@@ -187,7 +109,7 @@ def _plant(
     """`contexts` belong to `rows`; `keys` and `logits` are those of all rows."""
     nothing = np.float32(0)
     for i in range(len(rows)):
-        a, b = keyed(contexts[i], keys[rows[i]])
+        a, b = of_context(contexts[i], keys[rows[i]])
         row = logits[rows[i]]
         for token in range(len(row)):
             x = draw(np.uint32(token), a, b)
@@ -195,23 +117,19 @@ def _plant(
 
 
 @compiled
-def _sums(context: U64, tokens: U32, keys: U64, threshold: np.uint32) -> F64:
-    out = np.zeros(len(keys), np.float64)
+def _sums(context: U64, tokens: U32, low: U32, high: U32, threshold: np.uint32) -> F64:
+    out = np.zeros(len(low), np.float64)
     counts = np.empty(_KEYS, np.uint32)
-    low = np.empty(_KEYS, np.uint32)
-    high = np.empty(_KEYS, np.uint32)
-    for begin in range(0, len(keys), _KEYS):
-        many = min(_KEYS, len(keys) - begin)
-        for k in range(many):
-            low[k] = np.uint32(keys[begin + k])
-            high[k] = np.uint32(keys[begin + k] >> np.uint64(32))
-            counts[k] = 0
+    for begin in range(0, len(low), _KEYS):
+        many = min(_KEYS, len(low) - begin)
+        some, more = low[begin : begin + many], high[begin : begin + many]
+        counts[:] = 0
         for i in range(len(context)):
             c_low = np.uint32(context[i])
             c_high = np.uint32(context[i] >> np.uint64(32))
             token = tokens[i]
             for k in range(many):  # in 32-bit lanes
-                a, b = words(c_low, c_high, low[k], high[k])
+                a, b = words(c_low, c_high, some[k], more[k])
                 counts[k] += np.uint32(1) if draw(token, a, b) < threshold else np.uint32(0)
         for k in range(many):
             out[begin + k] = counts[k]

@@ -102,6 +102,50 @@ def poisson_binomial(successes: int, chances: npt.ArrayLike) -> float:
     return min(0.0, float(np.logaddexp.reduce(terms)))
 
 
+def repeated(total: int, pmf: F64, times: int) -> float:
+    """Of P(X >= total), X the sum of `times` independent draws from `pmf` on 0, 1, 2, ...
+
+    Tilted as in `poisson_binomial`; exact while `pmf` is. Raises ValueError.
+    """
+    values = np.flatnonzero(pmf > 0)
+    if times < 0 or not len(values):
+        raise ValueError("the distribution must hold something, and times must not be negative")
+    if total <= times * values[0]:
+        return 0.0
+    if total > times * values[-1]:
+        return -math.inf
+    logs = np.log(pmf[values])
+    mean = times * float((pmf[values] * values).sum())
+    if total <= mean:
+        mirrored = np.zeros(values[-1] + 1)
+        mirrored[values[-1] - values] = pmf[values]
+        return _complement(repeated(times * int(values[-1]) - total + 1, mirrored, times))
+    low, high = 0.0, 1.0
+    while _tilted_mean(logs, values, high) * times < total and high < 1e6:
+        high *= 2
+    for _ in range(100):
+        tilt = (low + high) / 2
+        if _tilted_mean(logs, values, tilt) * times < total:
+            low = tilt
+        else:
+            high = tilt
+    grown = float(np.logaddexp.reduce(logs + tilt * values))
+    one = np.zeros(values[-1] + 1)
+    one[values] = np.exp(logs + tilt * values - grown)
+    length = 1 << (times * int(values[-1])).bit_length()
+    pmf_all = np.fft.irfft(np.fft.rfft(one, length) ** times, length)
+    k = np.arange(total, times * int(values[-1]) + 1)
+    with np.errstate(divide="ignore"):
+        terms = np.log(np.maximum(pmf_all[k], 0.0)) - tilt * k + times * grown
+    return min(0.0, float(np.logaddexp.reduce(terms)))
+
+
+def _tilted_mean(logs: F64, values: npt.NDArray[np.int64], tilt: float) -> float:
+    weights = logs + tilt * values
+    weights = np.exp(weights - weights.max())
+    return float((weights * values).sum() / weights.sum())
+
+
 def holm(log_ps: npt.ArrayLike) -> F64:
     """Holm-adjusted log p-values, in the order given (Holm, Scand. J. Statist. 1979).
 

@@ -1,0 +1,205 @@
+"""Gumbel-max sampling by a key, distortion-free (Aaronson 2022; Kuditipudi, arXiv 2307.15593).
+
+The token with the largest log p + gumbel(u) is taken, u the key's draw for (context, token): over
+random keys that is a sample from p. What the sampler adds to that is what it would lack:
+
+    repeated contexts   are sampled at random: their draws were used, and loops would follow
+    a second key        is used for a share `alpha` of tokens, at random, so that the same prompt
+                        gives different answers; both keys are derived from one
+
+A token's value is (1 - alpha) E_A + alpha E_B with E = -log(1 - u): exponential under any other
+key, hence an exact null whatever alpha is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from titer.marks.compiled import compiled
+from titer.marks.contexts import context_hash, hashes
+from titer.marks.contract import (
+    F32,
+    F64,
+    I64,
+    U32,
+    U64,
+    GammaNull,
+    Null,
+    TwoGammasNull,
+)
+from titer.marks.keyed import draws_at, draws_of_keys, draws_of_row, halves
+
+#: Keys whose draws are made at once in `exponential_sums`.
+_KEYS = 8192
+#: Values of 1 - u, at least 2^-33 each, that are multiplied before a logarithm is taken.
+_PRODUCTS = 16
+#: Contexts that a sampler remembers; older ones are marked again, as vLLM does.
+MAX_HISTORY = 8192
+
+
+class Gumbel(msgspec.Struct, frozen=True):
+    """The scheme. `width` in 1, 2, 4; `alpha` the share of the second key, 0 for none.
+
+    Raises ValueError on parameters that make no mark.
+    """
+
+    width: Literal[1, 2, 4] = 4
+    alpha: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.width not in {1, 2, 4} or not 0 <= self.alpha <= 1:
+            raise ValueError("gumbel: width is 1, 2 or 4, and alpha lies in 0 to 1")
+
+    @property
+    def name(self) -> str:
+        return "gumbel"
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return {"width": self.width, "alpha": self.alpha}
+
+    @property
+    def start(self) -> int:
+        return self.width
+
+    @property
+    def unit(self) -> Literal["ngram", "context"]:
+        return "context"
+
+    @property
+    def null(self) -> Null:
+        return GammaNull() if self.alpha in {0, 1} else TwoGammasNull(self.alpha)
+
+    def null_for(self, tokens: U32, positions: I64) -> Null:
+        del tokens, positions
+        return self.null
+
+    def at(self, tokens: U32, positions: I64, key: int) -> F64:
+        a, b = pair(key)
+        first = exponential(draws_at(tokens, positions, self.width, np.uint64(a)))
+        second = exponential(draws_at(tokens, positions, self.width, np.uint64(b)))
+        return (1 - self.alpha) * first + self.alpha * second
+
+    def row(self, context: U32, key: int, vocabulary: int) -> F64:
+        seed = int(context_hash(context, len(context), self.width))
+        values = np.zeros(vocabulary)
+        for part, weight in zip(pair(key), (1 - self.alpha, self.alpha), strict=True):
+            values += weight * exponential(self._drawn(seed, part, vocabulary))
+        return values
+
+    def sums(self, tokens: U32, positions: I64, keys: U64) -> F64:
+        context, _ = hashes(tokens, positions, self.width)
+        some = tokens[positions]
+        total = np.zeros(len(keys))
+        for which, weight in enumerate((1 - self.alpha, self.alpha)):
+            if weight > 0:
+                parts = np.array([pair(int(key))[which] for key in keys], np.uint64)
+                total += weight * exponential_sums(draws_of_keys, context, some, parts)
+        return total
+
+    def sampler(self, key: int, seed: int) -> GumbelSampler:
+        """A sampler for one request; `seed` makes what is left to chance reproducible."""
+        return GumbelSampler(self, key, seed)
+
+    def _drawn(self, context: int, key: int, vocabulary: int) -> U32:
+        out = np.empty(vocabulary, np.uint32)
+        draws_of_row(np.uint64(context), np.uint64(key), out)
+        return out
+
+
+class GumbelSampler:
+    """Draws the tokens of one request."""
+
+    def __init__(self, scheme: Gumbel, key: int, seed: int) -> None:
+        self._scheme = scheme
+        self._keys = pair(key)
+        self._rng = np.random.default_rng(seed)
+        self._seen: dict[int, None] = {}
+
+    def sample(self, logits: F32, context: U32) -> int:
+        """The next token. `logits` is float32 (vocabulary), already divided by temperature and cut
+        to top-k or top-p by -inf; `context` the tokens so far.
+        """
+        width = self._scheme.width
+        seed = int(context_hash(context, len(context), width))
+        if len(context) < width or seed in self._seen:
+            noise = self._rng.gumbel(size=len(logits))
+            return int(np.argmax(logits + noise))
+        self._seen[seed] = None
+        if len(self._seen) > MAX_HISTORY:
+            del self._seen[next(iter(self._seen))]
+        second = self._scheme.alpha > 0 and self._rng.random() < self._scheme.alpha
+        drawn = self._scheme._drawn(seed, self._keys[second], len(logits))  # noqa: SLF001
+        return int(_likeliest(logits, drawn))
+
+
+def pair(key: int) -> tuple[int, int]:
+    """The two keys of one: as vLLM derives them, so that one key has one commitment."""
+    return derived(key, b"key_a"), derived(key, b"key_b")
+
+
+def derived(key: int, domain: bytes) -> int:
+    """64 bits: the first 8 bytes, big endian, of SHA-256(domain || key, big endian)."""
+    return int.from_bytes(hashlib.sha256(domain + key.to_bytes(8)).digest()[:8])
+
+
+@compiled
+def exponential(drawn: U32) -> F64:
+    """-log(1 - u) with u = (x + 1/2) / 2^32."""
+    out = np.empty(len(drawn), np.float64)
+    for i in range(len(drawn)):
+        out[i] = -np.log1p(-(np.float64(drawn[i]) + 0.5) / 4294967296.0)
+    return out
+
+
+def exponential_sums(
+    draws: Callable[[np.uint64, np.uint32, U32, U32, U32], None],
+    context: U64,
+    tokens: U32,
+    keys: U64,
+) -> F64:
+    """Sums of -log(1 - u) for many keys. `draws(context, token, low, high, out)` draws for a block
+    of keys; logarithms are taken of products, so that they cost a sixteenth.
+    """
+    low, high = halves(keys)
+    total = np.zeros(len(keys))
+    drawn = np.empty(_KEYS, np.uint32)
+    for begin in range(0, len(keys), _KEYS):
+        some, more = low[begin : begin + _KEYS], high[begin : begin + _KEYS]
+        product = np.ones(len(some))
+        for i in range(len(context)):
+            draws(context[i], tokens[i], some, more, drawn[: len(some)])
+            _times(product, drawn)
+            if i % _PRODUCTS == _PRODUCTS - 1:
+                total[begin : begin + _KEYS] -= np.log(product)
+                product[:] = 1.0
+        total[begin : begin + _KEYS] -= np.log(product)
+    return total
+
+
+@compiled
+def _times(product: F64, drawn: U32) -> None:
+    for k in range(len(product)):
+        product[k] *= (4294967295.5 - np.float64(drawn[k])) / 4294967296.0
+
+
+@compiled
+def _likeliest(logits: F32, drawn: U32) -> int:
+    """Where logit + gumbel is largest. No draw gives more than 22.9, so that what lies that far
+    below the best so far needs no logarithm.
+    """
+    best = -np.inf
+    found = 0
+    for token in range(len(logits)):
+        if logits[token] + 23.0 > best:
+            u = (np.float64(drawn[token]) + 0.5) / 4294967296.0
+            score = logits[token] - np.log(-np.log(u))
+            if score > best:
+                best = score
+                found = token
+    return found

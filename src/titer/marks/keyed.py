@@ -1,0 +1,118 @@
+"""The keyed function of our own schemes: 32 bits for a token after a context.
+
+    c     = 64-bit hash of the last tokens (`contexts.context_hash`; not keyed)
+    a, b  = HalfSipHash-1-3(key, c), two 32-bit words   (Aumasson and Bernstein, INDOCRYPT 2012)
+    x     = mix32(mix32(token * PHI + a) ^ b)
+
+`mix32` is no cipher: who learns the draws of one context may learn its two words, but not those
+of another. A row of 128,000 draws costs little more than writing it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from titer.marks.compiled import PHI32, compiled, inlined, mix32
+from titer.marks.contexts import context_hash
+from titer.marks.contract import I64, U32, U64
+
+
+@inlined
+def _rotated(x: np.uint32, by: int) -> np.uint32:
+    return np.uint32(np.uint32(x << np.uint32(by)) | (x >> np.uint32(32 - by)))
+
+
+@inlined
+def _round(
+    v0: np.uint32, v1: np.uint32, v2: np.uint32, v3: np.uint32
+) -> tuple[np.uint32, np.uint32, np.uint32, np.uint32]:
+    """HalfSipHash's round."""
+    v0 = np.uint32(v0 + v1)
+    v1 = np.uint32(_rotated(v1, 5) ^ v0)
+    v0 = _rotated(v0, 16)
+    v2 = np.uint32(v2 + v3)
+    v3 = np.uint32(_rotated(v3, 8) ^ v2)
+    v0 = np.uint32(v0 + v3)
+    v3 = np.uint32(_rotated(v3, 7) ^ v0)
+    v2 = np.uint32(v2 + v1)
+    v1 = np.uint32(_rotated(v1, 13) ^ v2)
+    return v0, v1, _rotated(v2, 16), v3
+
+
+@inlined
+def words(
+    c_low: np.uint32, c_high: np.uint32, k_low: np.uint32, k_high: np.uint32
+) -> tuple[np.uint32, np.uint32]:
+    """HalfSipHash-1-3 with 64 bits of output, of a context's hash: its low and high word."""
+    v0, v1 = k_low, k_high
+    v2 = np.uint32(np.uint32(0x6C79_6765) ^ k_low)
+    v3 = np.uint32(np.uint32(0x7465_6462) ^ k_high)
+    v1 = np.uint32(v1 ^ np.uint32(0xEE))
+    v3 = np.uint32(v3 ^ c_low)
+    v0, v1, v2, v3 = _round(v0, v1, v2, v3)
+    v0 = np.uint32(v0 ^ c_low)
+    v3 = np.uint32(v3 ^ c_high)
+    v0, v1, v2, v3 = _round(v0, v1, v2, v3)
+    v0 = np.uint32(v0 ^ c_high)
+    length = np.uint32(8 << 24)
+    v3 = np.uint32(v3 ^ length)
+    v0, v1, v2, v3 = _round(v0, v1, v2, v3)
+    v0 = np.uint32(v0 ^ length)
+    v2 = np.uint32(v2 ^ np.uint32(0xEE))
+    v0, v1, v2, v3 = _round(v0, v1, v2, v3)  # written out, to vectorise
+    v0, v1, v2, v3 = _round(v0, v1, v2, v3)
+    v0, v1, v2, v3 = _round(v0, v1, v2, v3)
+    first = np.uint32(v1 ^ v3)
+    v1 = np.uint32(v1 ^ np.uint32(0xDD))
+    v0, v1, v2, v3 = _round(v0, v1, v2, v3)
+    v0, v1, v2, v3 = _round(v0, v1, v2, v3)
+    v0, v1, v2, v3 = _round(v0, v1, v2, v3)
+    return first, np.uint32(v1 ^ v3)
+
+
+@inlined
+def of_context(context: np.uint64, key: np.uint64) -> tuple[np.uint32, np.uint32]:
+    """The two words that the tokens after a context are drawn with."""
+    high = np.uint64(32)
+    return words(
+        np.uint32(context), np.uint32(context >> high), np.uint32(key), np.uint32(key >> high)
+    )
+
+
+@inlined
+def draw(token: np.uint32, a: np.uint32, b: np.uint32) -> np.uint32:
+    """32 bits for a token after the context whose words are `a` and `b`."""
+    return mix32(np.uint32(mix32(np.uint32(np.uint32(token * PHI32) + a)) ^ b))
+
+
+@compiled
+def draws_at(tokens: U32, positions: I64, width: int, key: np.uint64) -> U32:
+    """The draw of each token at `positions`."""
+    out = np.empty(len(positions), np.uint32)
+    for i in range(len(positions)):
+        a, b = of_context(context_hash(tokens, positions[i], width), key)
+        out[i] = draw(tokens[positions[i]], a, b)
+    return out
+
+
+@compiled
+def draws_of_row(context: np.uint64, key: np.uint64, out: U32) -> None:
+    """The draw of every token below `len(out)` after one context."""
+    a, b = of_context(context, key)
+    for token in range(len(out)):
+        out[token] = draw(np.uint32(token), a, b)
+
+
+@compiled
+def draws_of_keys(context: np.uint64, token: np.uint32, low: U32, high: U32, out: U32) -> None:
+    """The draw of one token after one context under many keys, given as two words each."""
+    c_low, c_high = np.uint32(context), np.uint32(context >> np.uint64(32))
+    for k in range(len(low)):
+        a, b = words(c_low, c_high, low[k], high[k])
+        out[k] = draw(token, a, b)
+
+
+def halves(keys: U64) -> tuple[U32, U32]:
+    """The low and high words of keys, for loops over 32-bit lanes."""
+    high = (keys >> np.uint64(32)).astype(np.uint32)
+    return (keys & np.uint64(0xFFFF_FFFF)).astype(np.uint32), high
