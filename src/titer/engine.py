@@ -11,7 +11,7 @@ is a pure fold: the same exchanges give the same findings and decisions (`titer 
 What fails, and what happens then:
     access                      the request is refused (fails closed)
     a detector                  a finding about titer itself; traffic flows
-    a mitigation's request      the dose is replaced by a throttle
+    a mitigation's request      the dose is replaced by a throttle (`respond.dosing`)
     a mitigation's reply        the rest of that reply passes; later requests are throttled instead
     the queue to the weigher    what does not fit is dropped and counted; a `gap` entry says so
 """
@@ -26,7 +26,6 @@ import msgspec
 from titer.access.budgets import Budgets
 from titer.access.keys import Caller, KeyBook
 from titer.core.contracts import Detector, Mitigation
-from titer.core.errors import Refused
 from titer.core.nouns import (
     Campaign,
     Decision,
@@ -40,15 +39,15 @@ from titer.core.nouns import (
     Usage,
     Weighed,
 )
-from titer.core.wire import Request, Transform
+from titer.core.wire import Ended, Request, Settle, Transform
 from titer.detect.bench import HUNT, Bench
 from titer.detect.bias_ledger import BiasLedger
 from titer.detect.calibration import Calibration
 from titer.detect.parameter_policy import ParameterPolicy
-from titer.respond.guard import Faults, Guarded
-from titer.respond.ladder import Ladder
+from titer.detect.strata import single_turn
+from titer.respond.dosing import Doser
+from titer.respond.ladder import Ladder, in_force
 from titer.respond.logprobs import rounding
-from titer.respond.shadow import ShadowCounts
 
 #: Characters a token, when the upstream does not report usage (OpenAI's rule of thumb).
 CHARS_PER_TOKEN = 4
@@ -82,6 +81,7 @@ class Flight(msgspec.Struct):
     reply: ReplyFacts
     usage: Usage | None
     status: int
+    settle: tuple[Settle, ...] = ()
 
 
 class Engine:
@@ -99,16 +99,17 @@ class Engine:
         ledger: BiasLedger,
         mitigations: Mapping[str, Mitigation],
         emit: Callable[[Flight], bool],
+        rehearsal: Mapping[str, Mitigation] | None = None,
     ) -> None:
         self._keys = keys
         self._budgets = budgets
         self._policy = policy
         self._ledger = ledger
-        self._mitigations = mitigations
         self._emit = emit
         self.table: dict[str, Dosed] = {}
-        self.faults = Faults()
-        self.shadow = ShadowCounts()
+        self._doser = Doser(mitigations, rehearsal)
+        self.faults, self.given = self._doser.faults, self._doser.given
+        self.shadow = self._doser.shadow
         self.dropped = 0
 
     def admit(self, presented: str, now: int) -> Caller:
@@ -127,8 +128,8 @@ class Engine:
         if applied.decimals is not None:
             transforms = (rounding(applied.decimals),)
         row = self.table.get(principal.subject)
-        if row is not None and (row.decision.until == 0 or row.decision.until > now):
-            request, doses = self._dose(request, row)
+        if row is not None and in_force(row.decision, now):
+            request, doses = self._doser.dose(request, row)
             transforms += doses
         return Verdict(request, transforms, applied.denied)
 
@@ -149,34 +150,15 @@ class Engine:
             tokens_in = len(flight.raw) // CHARS_PER_TOKEN
             tokens_out = flight.reply.chars // CHARS_PER_TOKEN
             usage = flight.usage = Usage(tokens_in, tokens_out, estimated=True)
+        if flight.settle:
+            reasoning, status = flight.reply.reasoning_tokens, flight.status
+            ended = Ended(usage.tokens_in, usage.tokens_out, reasoning, status)
+            self._doser.settle(flight.settle, ended)
         self._budgets.settle(
             flight.caller, flight.at, tokens_in=usage.tokens_in, tokens_out=usage.tokens_out
         )
         if not self._emit(flight):
             self.dropped += 1
-
-    def _dose(self, request: Request, row: Dosed) -> tuple[Request, tuple[Transform, ...]]:
-        """The request and the reply's transforms under a decision; shadow changes nothing."""
-        decision, standing = row.decision, row.standing
-        if decision.shadow:
-            self.shadow.count(decision)
-            return request, ()
-        transforms: list[Transform] = []
-        for dose in decision.doses:
-            name = "throttle" if self.faults.broken(dose.mitigation) else dose.mitigation
-            mitigation = self._mitigations[name]
-            try:
-                request = mitigation.request(request, dose.strength, standing)
-                transform = mitigation.reply(dose.strength, standing)
-            except Refused:
-                raise
-            except Exception as error:  # noqa: BLE001 - a plug-in's fault is ours, not the caller's
-                self.faults.note(name, error)
-                request = self._mitigations["throttle"].request(request, dose.strength, standing)
-                continue
-            if transform is not None:
-                transforms.append(Guarded(transform, name, self.faults))
-        return request, tuple(transforms)
 
 
 class Weigher:
@@ -202,6 +184,7 @@ class Weigher:
         standing = Standing(
             subject, old.bits, old.exposure + served, old.exchanges + 1, old.since,
             max(exchange.at, old.last), principal.org, principal.tier, old.findings,
+            old.single + single_turn(exchange), old.campaign, old.shared, old.verified,
         )  # fmt: skip
         if found:
             standing = self._believe(standing, found)
@@ -227,6 +210,10 @@ class Weigher:
                 calibration=campaign.id,
             )  # fmt: skip
             standing = self.standings.get(member, Standing(member, since=campaign.last_seen))
+            if not campaign.review:
+                standing = msgspec.structs.replace(
+                    standing, campaign=campaign.id, shared=campaign.tokens_out
+                )
             standing = self.standings[member] = self._believe(standing, [finding])
             out.append((finding, self._decide(standing, campaign.last_seen)))
         return out

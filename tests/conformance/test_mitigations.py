@@ -11,8 +11,11 @@ from titer.respond import BUILTIN, builtin
 from titer.respond.antidistill import Antidistill
 from titer.respond.harden import Harden
 from titer.respond.logprobs import Logprobs
+from titer.respond.quota import Quota
 from titer.respond.refuse import Refuse
+from titer.respond.step_up import StepUp, StepUpSettings
 from titer.respond.throttle import Throttle
+from titer.respond.vary import Vary, VaryConfig
 from titer.testing.mitigations import check_mitigation
 
 OURS = {
@@ -21,6 +24,11 @@ OURS = {
     "logprobs": Logprobs,
     "refuse": Refuse,
     "throttle": lambda: Throttle(clock=lambda: 100.0),
+    "quota": lambda: Quota(clock=lambda: 100.0),
+    "step_up": lambda: StepUp(
+        StepUpSettings(url="https://verify.example/", secret="x"), clock=lambda: 10**15
+    ),
+    "vary": lambda: Vary(VaryConfig(n_best=4), clock=lambda: 1e9),
 }
 
 

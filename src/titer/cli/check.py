@@ -64,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
 def check_config(path: Path | None) -> Iterator[Remark]:
     """What is wrong with a configuration; the first mistake in the file hides later ones."""
     from titer.config import load, settings
+    from titer.config.loading import options
 
     if path is None:
         yield Remark("note", "configuration", "there is no titer.toml: defaults are used")
@@ -79,6 +80,10 @@ def check_config(path: Path | None) -> Iterator[Remark]:
             yield Remark("problem", "configuration", str(error))
     else:
         yield Remark("note", "upstream", "none is set: `titer serve` needs --upstream URL")
+    try:
+        options(config)
+    except ConfigError as error:
+        yield Remark("problem", "configuration", str(error))
     yield from _check_tls(config)
     given = {rung.name for rung in config.ladder if not rung.shadow and rung.give}
     if given:

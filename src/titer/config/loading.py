@@ -10,13 +10,23 @@ import msgspec
 
 from titer.access.address import ClientAddress
 from titer.config.reading import Source
-from titer.config.sections import Config, GatewayTable, UpstreamTable
+from titer.config.sections import (
+    Config,
+    GatewayTable,
+    RespondTable,
+    RungTable,
+    StepUpTable,
+    UpstreamTable,
+)
 from titer.core.errors import ConfigError
 from titer.core.nouns import Dose
 from titer.gateway.settings import GatewaySettings, OpenRoute, Secret
 from titer.gateway.workers import Service
-from titer.respond.ladder import Ladder, Rung, default_ladder
+from titer.respond import Options
+from titer.respond.compose import ordered
+from titer.respond.ladder import Cell, Ladder, Rung, default_ladder
 from titer.respond.plugins import mitigations
+from titer.respond.step_up import StepUpSettings
 
 #: Where state is kept when `--data` is not given.
 DEFAULT_DATA = Path("titer-data")
@@ -53,6 +63,7 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Confi
         config,
         upstream=_rooted_upstream(config.upstream, base),
         gateway=_rooted_gateway(config.gateway, base),
+        respond=_rooted_respond(config.respond, base),
     )
 
 
@@ -62,18 +73,38 @@ def _check(config: Config, source: Source) -> None:
         ClientAddress(config.gateway.trusted_proxies)
     except ConfigError as error:
         source.fail(("gateway", "trusted_proxies"), str(error))
-    known = sorted(mitigations())
-    for i, rung in enumerate(config.ladder):
-        for j, dose in enumerate(rung.give):
-            if dose.mitigation not in known:
-                at = ("ladder", i, "give", j, "mitigation")
-                source.fail(at, f"there is no such mitigation; known are {', '.join(known)}")
+    _check_doses(config, source)
     try:
         ladder(config)
     except ConfigError as error:
         text = str(error)
         places = (i for i, rung in enumerate(config.ladder) if f"rung '{rung.name}'" in text)
         source.fail(("ladder", next(places, 0)), text)
+
+
+def _check_doses(config: Config, source: Source) -> None:
+    """That every dose exists, can work, and can be given beside the others of its rung."""
+    known = mitigations()
+    names = ", ".join(sorted(known))
+    for i, rung in enumerate(config.ladder):
+        for j, dose in enumerate(rung.give):
+            for key in ("mitigation", "otherwise"):
+                name = getattr(dose, key)
+                if name and name not in known:
+                    source.fail(
+                        ("ladder", i, "give", j, key),
+                        f"there is no such mitigation; known are {names}",
+                    )
+                if name == "step_up" and not config.respond.step_up.url:
+                    source.fail(
+                        ("ladder", i, "give", j, key),
+                        "step_up sends callers to a verification service: set url and secret"
+                        " under [respond.step_up]",
+                    )
+        try:
+            ordered(_doses(rung), known)
+        except ValueError as error:
+            source.fail(("ladder", i, "give"), str(error))
 
 
 def settings(config: Config) -> GatewaySettings:
@@ -113,6 +144,7 @@ def service(arguments: Any) -> Service:
         settings=settings(config),
         policy=config.parameters,
         ladder=ladder(config),
+        options=options(config),
         tiers=dict(config.access.tiers),
         workers=config.gateway.workers,
         required=config.evidence.required,
@@ -126,23 +158,54 @@ def ladder(config: Config) -> Ladder:
     respond = config.respond
     if not config.ladder:
         built_in = default_ladder(shadow=respond.shadow)
-        return Ladder(built_in.rungs, margin=respond.margin)
-    rungs = [
-        Rung(
-            name=rung.name,
-            at=rung.at,
-            give=tuple(Dose(dose.mitigation, dose.strength) for dose in rung.give),
-            exposure=rung.exposure,
-            shadow=rung.shadow,
-            needs=rung.needs,
-            ttl_s=rung.ttl_s,
+        return Ladder(built_in.rungs, margin=respond.margin, deciders=respond.deciders)
+    known = mitigations()
+    own: dict[tuple[str, str], list[Rung]] = {("", ""): []}
+    for rung in config.ladder:
+        own.setdefault((rung.tier, rung.segment), []).append(
+            Rung(
+                name=rung.name,
+                at=rung.at,
+                give=ordered(_doses(rung), known),
+                exposure=rung.exposure,
+                shadow=rung.shadow,
+                needs=rung.needs,
+                ttl_s=rung.ttl_s,
+            )
         )
-        for rung in config.ladder
-    ]
+    everybody = own.pop(("", ""))
+    cells = [Cell(tier, segment, tuple(rungs)) for (tier, segment), rungs in own.items()]
     try:
-        return Ladder(rungs, margin=respond.margin)
+        return Ladder(
+            everybody, margin=respond.margin, segments=respond.segments, cells=cells,
+            deciders=respond.deciders,
+        )  # fmt: skip
     except ValueError as error:
         raise ConfigError(str(error)) from None
+
+
+def options(config: Config) -> Options:
+    """What the mitigations of a service are set to, secrets resolved. Raises `ConfigError`."""
+    respond, table = config.respond, config.respond.step_up
+    step_up = None
+    if table.url and table.secret is not None:
+        step_up = StepUpSettings(
+            url=table.url,
+            secret=table.secret.read(name="respond.step_up.secret", base=Path()),
+            nonce_s=table.nonce_s,
+            verified_s=table.verified_s,
+            alive_s=table.alive_s,
+        )
+    return Options(
+        contact=respond.contact,
+        quota=respond.quota,
+        vary=respond.vary,
+        step_up=step_up,
+    )
+
+
+def _doses(rung: RungTable) -> tuple[Dose, ...]:
+    return tuple(Dose(d.mitigation, d.strength, d.otherwise) for d in rung.give)
 
 
 def _credential(upstream: UpstreamTable) -> Secret | None:
@@ -161,6 +224,15 @@ def _rooted_upstream(table: UpstreamTable, base: Path) -> UpstreamTable:
     if credential is not None and credential.file is not None:
         credential = msgspec.structs.replace(credential, file=str(base / credential.file))
     return msgspec.structs.replace(table, credential=credential, ca=_rooted(table.ca, base))
+
+
+def _rooted_respond(table: RespondTable, base: Path) -> RespondTable:
+    secret = table.step_up.secret
+    if secret is None or secret.file is None:
+        return table
+    rooted = msgspec.structs.replace(secret, file=str(base / secret.file))
+    step_up: StepUpTable = msgspec.structs.replace(table.step_up, secret=rooted)
+    return msgspec.structs.replace(table, step_up=step_up)
 
 
 def _rooted_gateway(table: GatewayTable, base: Path) -> GatewayTable:

@@ -11,7 +11,13 @@ from titer.access.limits import Tier
 from titer.config.secrets import SecretRef
 from titer.detect.parameter_policy import PolicyConfig
 from titer.gateway.settings import Upstream
+from titer.respond import person
 from titer.respond.ladder import DAY_S, MARGIN
+from titer.respond.options import CONTACT
+from titer.respond.quota import QuotaConfig
+from titer.respond.segments import Segment
+from titer.respond.step_up import check_url
+from titer.respond.vary import VaryConfig
 
 _POSITIVE = (
     "connect_timeout", "first_byte_timeout", "idle_timeout", "header_timeout", "keep_alive",
@@ -184,10 +190,13 @@ class DoseTable(msgspec.Struct, frozen=True):
 
     mitigation: its name; those that come with titer have pages of their own.
     strength: 0 is nothing, 1 is all.
+    otherwise: the mitigation that is given instead while this one cannot work (`step_up` while
+        the verification service is down); nothing when left out, so that requests pass.
     """
 
     mitigation: str
     strength: float = 1.0
+    otherwise: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= 1:
@@ -199,10 +208,15 @@ class RungTable(msgspec.Struct, frozen=True, kw_only=True):
     ladder is used.
 
     name: what decisions call it.
+    tier: the rung is for subjects of this tier alone. A tier that has rungs of its own uses no
+        others.
+    segment: the same for a segment of `[[respond.segments]]`; with `tier`, for those of that tier
+        that belong to it. The most particular rungs are used.
     at: bits from which it is reached; an honest caller ever reaches b bits with probability at
         most 2^-b.
     give: the doses, as `[{ mitigation = "logprobs" }, { mitigation = "throttle", strength = 0.5
-        }]`. A rung does not inherit those of the rungs below.
+        }]`. A rung does not inherit those of the rungs below. The order does not matter: doses
+        act by the stage on their cards, and those that cannot be given together are refused.
     exposure: least tokens of replies that a subject must have taken besides.
     shadow: record what would be done and do nothing; meant for a first week.
     needs: `"person"` waits for a person's approval; needed to refuse service below 30 bits.
@@ -211,11 +225,41 @@ class RungTable(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     at: float
+    tier: str = ""
+    segment: str = ""
     give: tuple[DoseTable, ...] = ()
     exposure: int = 0
     shadow: bool = True
     needs: Literal["", "person"] = ""
     ttl_s: int = DAY_S
+
+
+class StepUpTable(msgspec.Struct, frozen=True, kw_only=True):
+    """The verification service that the mitigation `step_up` sends callers to.
+
+    url: where callers are sent; `nonce=...` is added to it.
+    secret: what the service shows when it answers at `/titer/step-up`, by reference.
+    nonce_s: seconds for which a nonce can be answered.
+    verified_s: seconds for which a verified subject passes.
+    alive_s: the service counts as down when nothing was heard of it for so many seconds (it may
+        send `{"alive": true}`); then the dose's `otherwise` is given. 0: it never counts as down.
+    """
+
+    url: str = ""
+    secret: SecretRef | None = None
+    nonce_s: int = 900
+    verified_s: int = 30 * DAY_S
+    alive_s: int = 0
+
+    def __post_init__(self) -> None:
+        if self.url:
+            check_url(self.url)
+        if bool(self.url) != (self.secret is not None):
+            raise ValueError("url and secret: set both, or neither")
+        if self.nonce_s <= 0 or self.verified_s <= 0:
+            raise ValueError("nonce_s and verified_s must be more than 0")
+        if self.alive_s < 0:
+            raise ValueError("alive_s must not be negative; 0 never takes the service for down")
 
 
 class RespondTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -224,14 +268,30 @@ class RespondTable(msgspec.Struct, frozen=True, kw_only=True):
     shadow: with the built-in ladder: record what would be done and do nothing. false puts it in
         force. Rungs of your own each say so themselves.
     margin: bits below its threshold at which a rung is left again.
+    deciders: whose decisions count, as `titer decide key` prints it. Without any, whoever can
+        write to the data directory may decide.
+    contact: whom a refused caller is told to ask.
+    segments: kinds of subject that rungs can name.
+    step_up: the verification service.
+    quota: what the mitigation `quota` leaves.
+    vary: what the mitigation `vary` may choose.
     """
 
     shadow: bool = True
     margin: float = MARGIN
+    deciders: tuple[str, ...] = ()
+    contact: str = CONTACT
+    segments: tuple[Segment, ...] = ()
+    step_up: StepUpTable = StepUpTable()
+    quota: QuotaConfig = QuotaConfig()
+    vary: VaryConfig = VaryConfig()
 
     def __post_init__(self) -> None:
         if self.margin < 0:
             raise ValueError("margin must not be negative")
+        person.keys(self.deciders)
+        if not self.contact.isprintable() or len(self.contact) > 200:
+            raise ValueError("contact must be one printable line of at most 200 characters")
 
 
 class DetectTable(msgspec.Struct, frozen=True, kw_only=True):

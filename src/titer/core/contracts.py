@@ -40,13 +40,20 @@ class Detector(Protocol):
         ...
 
 
+class Unavailable(Exception):  # noqa: N818 - a state of the world, not a fault
+    """A mitigation cannot work at present; the dose's `otherwise` says what is given instead."""
+
+
 class Mitigation(Protocol):
     """Lowers what a reply teaches; strength is 0..1, 0 is identity, more is never weaker."""
 
     card: Card
 
     def request(self, request: Request, strength: float, standing: Standing) -> Request:
-        """The request to forward (edited, or with a delay); raises `Refused` to turn it away."""
+        """The request to forward (edited, with a delay, with what to tell at its end).
+
+        Raises `Refused` to turn it away, `Unavailable` while the mitigation cannot work.
+        """
         ...
 
     def reply(self, strength: float, standing: Standing) -> Transform | None:

@@ -80,7 +80,7 @@ class RequestFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     `params` holds the caller's scalar parameters as sent (numbers, booleans, short enums);
     `denied` the parameters that policy dropped, coarsened or refused; `biased` the vocabulary
-    ids named in `logit_bias` (at most 300).
+    ids named in `logit_bias` (at most 300); `varied` which served variant a committed coin chose.
     """
 
     stream: bool = False
@@ -91,6 +91,7 @@ class RequestFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     params: dict[str, Any] = {}
     denied: tuple[str, ...] = ()
     biased: tuple[int, ...] = ()
+    varied: tuple[str, ...] = ()
 
 
 class ReplyFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -160,7 +161,9 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     `bits` is how sure (log2 of the average of two e-values: that of all detectors together, and
     the hunt's; silent ones counted as 1), `exposure` how much teachable output has left (tokens),
-    `findings` the latest one per detector.
+    `findings` the latest one per detector. `single` counts exchanges that were single questions,
+    `campaign` names the group that the subject acts with and `shared` the tokens that the group
+    has taken; until `verified` (microseconds) the subject counts as verified by a person.
     """
 
     subject: str
@@ -172,6 +175,10 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     org: str = ""
     tier: str = ""
     findings: tuple[Finding, ...] = ()
+    single: int = 0
+    campaign: str = ""
+    shared: int = 0
+    verified: int = 0
 
 
 class Campaign(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -201,17 +208,23 @@ class Campaign(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     doubtful: tuple[str, ...] = ()
 
 
-class Dose(msgspec.Struct, frozen=True, gc=False):
-    """A mitigation by name and how much of it (0..1; 0 is identity)."""
+class Dose(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A mitigation by name and how much of it (0..1; 0 is identity).
+
+    `otherwise` names what is given instead while the mitigation cannot work ("" = nothing).
+    """
 
     mitigation: str
     strength: float
+    otherwise: str = ""
 
 
 class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What the ladder gives a subject, why, and until when (microseconds; 0 = until bits fall).
 
     `shadow` decisions change nothing that the caller sees; what they would have done is counted.
+    `segment` is whose rungs were used. A person's decision has `by` = `person:NAME`, says with
+    `verb` what it does to which decision (`of`), and is signed (`titer.respond.person`).
     """
 
     id: str
@@ -225,6 +238,23 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     shadow: bool = False
     by: str = "policy"
     cites: tuple[str, ...] = ()
+    segment: str = ""
+    verb: str = ""
+    of: str = ""
+    signed_by: str = ""
+    signature: str = ""
+
+
+class Verification(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """An operator's verification service vouches for a subject until `until` (microseconds).
+
+    `nonce` is the SHA-256 (hex) of the single-use nonce that was answered.
+    """
+
+    at: int
+    subject: str
+    nonce: str
+    until: int
 
 
 class Dosed(msgspec.Struct, frozen=True, gc=False):
@@ -245,7 +275,10 @@ class Weighed(msgspec.Struct, frozen=True, gc=False):
 class Card(msgspec.Struct, frozen=True, kw_only=True):
     """What a detector or mitigation is, for people and for the conformance checks.
 
-    `inline` detectors run before `decide` and name their budget in microseconds.
+    `inline` detectors run before `decide` and name their budget in microseconds. A mitigation
+    says where it acts (`stage`: doses of one rung are applied in the order gate, pace, request,
+    reply), whether it touches nothing that another of its stage does (`apart`: then their order
+    does not matter), and with whom it cannot share a rung (`clashes`; `*` is everybody).
     """
 
     name: str
@@ -258,3 +291,6 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     lifecycle: Literal["draft", "calibrated", "retired"]
     inline: bool = False
     budget_us: float = 0.0
+    stage: Literal["gate", "pace", "request", "reply"] = "reply"
+    apart: bool = False
+    clashes: tuple[str, ...] = ()

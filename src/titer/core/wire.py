@@ -7,7 +7,7 @@ them back; everything between works on them without knowing the dialect's bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -34,7 +34,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """A refusal before it is worded by a dialect.
 
     `message` says what to do next and never repeats text or keys of the caller. `code` is a
-    stable slug, `param` the parameter at fault, `retry_after` seconds.
+    stable slug, `param` the parameter at fault, `retry_after` seconds. `wait` asks the gateway to
+    answer only after so many seconds (the caller leaving ends the wait).
     """
 
     kind: ProblemKind
@@ -43,6 +44,20 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     param: str | None = None
     retry_after: float | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    wait: float = 0.0
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """What an exchange came to: its tokens, and the status that the caller got."""
+
+    tokens_in: int
+    tokens_out: int
+    reasoning_tokens: int
+    status: int
+
+
+#: Told once when an exchange has ended; None when it was never sent on.
+Settle = Callable[[Ended | None], None]
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +67,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     `edit`. `raw` are the bytes as received; they are forwarded verbatim while `edited` is
     False. `endpoint` is the route as the caller named it, without query (`/v1/messages`);
     `dialect` the codec's name (`openai.chat`). `delay` asks the gateway to wait that many
-    seconds before forwarding (the caller leaving ends the wait).
+    seconds before forwarding (the caller leaving ends the wait). `id` is the exchange's. `settle`
+    are told when the exchange has ended, `transforms` what the reply must pass because of an
+    edit, `varied` what a coin chose.
     """
 
     dialect: str
@@ -63,6 +80,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool = False
     edited: bool = False
     delay: float = 0.0
+    id: str = ""
+    settle: tuple[Settle, ...] = ()
+    transforms: tuple[Transform, ...] = ()
+    varied: tuple[str, ...] = ()
 
     def edit(self, *, drop: Iterable[str] = (), put: Mapping[str, Any] | None = None) -> Request:
         """The same request without the top-level keys `drop` and with those of `put`."""

@@ -35,7 +35,9 @@ from titer.evidence.entry import Stored
 from titer.evidence.log import Log
 
 #: What a person's verb may say. `decision` only when it names who decided (`by`).
-KINDS = frozenset({"decision", "case", "erasure", "import", "note", "mark", "audit", "share"})
+KINDS = frozenset(
+    {"decision", "case", "erasure", "import", "note", "mark", "audit", "share", "verification"}
+)
 #: Bytes of a body that comes in this way: what people write, not what machines gather.
 MAX_BODY = 1024 * 1024
 #: Files that may wait: more means that nobody takes them, or that somebody floods the folder.
@@ -171,7 +173,7 @@ def check(kind: str, body: bytes) -> None:
             asked = Erase("", "", "")
         if not (asked.id and asked.subject and asked.reason):
             raise InputError("an erasure names its id, its subject and its reason")
-    if kind == "decision" and facts.get("by", "policy") in ("", "policy"):
+    if kind == "decision" and facts.get("by", "policy") in ("", "policy", "pending"):
         raise InputError("a decision that is handed in names who decided: set `by` to a person")
 
 

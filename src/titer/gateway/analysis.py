@@ -27,6 +27,7 @@ from titer.evidence.intake import Intake, Taken
 from titer.evidence.log import Erasure
 from titer.gateway.networks import Used
 from titer.gateway.networks.notice import inform
+from titer.gateway.persons import heed
 from titer.gateway.records import Reader
 from titer.gateway.ring import Ring
 from titer.gateway.snapshots import Snapshots
@@ -233,6 +234,11 @@ class Analysis:
         """What an entry of a verb means for this process, now that the log holds it."""
         if entry.kind == "erasure":
             self._forget(msgspec.json.decode(entry.body, type=Erasure).subject)
+            return
+        subject = heed(self._weigher, entry.kind, entry.body)
+        if subject:
+            self._repeat(subject)
+            self._flush()
 
     def _forget(self, subject: str) -> None:
         """Drop what this process and its files know about an erased subject."""
@@ -242,6 +248,12 @@ class Analysis:
         self._publisher.publish((), [subject])
         self._snapshots.save(self._weigher, self._log.size)
         self._snapshots.standings(self._weigher, self._status(), last=True)
+
+    def _repeat(self, subject: str) -> None:
+        """Give the workers the row of a subject as it is now."""
+        decision = self._weigher.decisions.get(subject)
+        if decision is not None:
+            self._waiting.append(Dosed(self._weigher.standings[subject], decision))
 
     def _sign(self) -> None:
         with contextlib.suppress(OSError):  # a full disk: the next second tries again
@@ -267,6 +279,8 @@ class Analysis:
                 self._spool.append(("finding", self._encode(finding)))
                 if decision is not None:
                     self._decided(decision)
+                else:  # the row says with whom the member shares its throttle
+                    self._repeat(finding.subject)
         if self._spool:
             self._flush()
 

@@ -30,12 +30,15 @@ from titer.gateway.networks import Used, Watch, used
 from titer.gateway.networks.notice import inform, knowing
 from titer.gateway.networks.places import in_use
 from titer.gateway.networks.store import Stamp
+from titer.gateway.persons import heed
 from titer.gateway.records import Reader
 from titer.gateway.snapshots import Snapshots, rows_to_publish
 from titer.gateway.standings_feed import Publisher
 from titer.gateway.workers import COLLECT, Shared
 from titer.hunt.live import ROWS, LiveHunt
-from titer.respond.ladder import Ladder, Rung
+from titer.respond.ladder import Cell, Ladder, Rung
+from titer.respond.segments import Segment
+from titer.respond.vary import Vary, commitments
 
 #: Exchanges weighed between two durable appends of `feed`.
 FEED_BATCH = 4096
@@ -54,10 +57,16 @@ class Start(msgspec.Struct, frozen=True):
     rungs: tuple[Rung, ...]
     tiers: dict[str, tuple[Rung, ...]]
     margin: float
+    segments: tuple[Segment, ...] = ()
+    cells: tuple[Cell, ...] = ()
+    deciders: tuple[str, ...] = ()
 
     def ladder(self) -> Ladder:
         """The ladder that was in force."""
-        return Ladder(self.rungs, tiers=self.tiers, margin=self.margin)
+        return Ladder(
+            self.rungs, tiers=self.tiers, margin=self.margin, segments=self.segments,
+            cells=self.cells, deciders=self.deciders,
+        )  # fmt: skip
 
 
 def origin(data: Path) -> str:
@@ -154,25 +163,35 @@ def make_weigher(calibration: Calibration | None, ladder: Ladder) -> Weigher:
     return Weigher(fitted, calibration, ladder)
 
 
-def announce(log: Log, weigher: Weigher, lists: tuple[Used, ...] = ()) -> None:
-    """Log under what everything that follows is made, before any of it is."""
+def announce(
+    log: Log, weigher: Weigher, lists: tuple[Used, ...] = (), names: Pseudonyms | None = None
+) -> None:
+    """Log under what everything that follows is made, before any of it is.
+
+    With `names`, the coins of `vary` are committed to as well, if the ladder gives it.
+    """
     calibration = weigher.bench.calibration
     now = time.time_ns() // 1000
     entries = [inform(weigher, lists)]
     if calibration is not None:
         entries.append(("calibration", calibration.dump().encode()))
-    names = tuple(f"{d.card.name}@{d.card.version}" for d in weigher.bench.detectors)
     ladder = weigher.ladder
+    if names is not None and Vary.card.name in ladder.mitigations():
+        coins = {"at": now, "for": "vary", "epochs": commitments(names.key, now / 1_000_000)}
+        entries.append(("commitment", msgspec.json.encode(coins)))
+    cards = tuple(f"{d.card.name}@{d.card.version}" for d in weigher.bench.detectors)
     start = Start(
-        now, titer.__version__, names, calibration.id if calibration else "",
-        ladder.rungs, ladder.tiers, ladder.margin,
+        now, titer.__version__, cards, calibration.id if calibration else "",
+        ladder.rungs, ladder.tiers, ladder.margin, ladder.segments, ladder.cells,
+        ladder.deciders,
     )  # fmt: skip
     log.append([*entries, ("start", msgspec.json.encode(start))])
 
 
 def catch_up(weigher: Weigher, entries: Iterable[tuple[str, bytes]]) -> Iterator[Exchange]:
-    """Fold entries of the log again; yields the exchanges. The log's findings are no input: they
-    are made anew. What was erased is not there (`rest` leaves it out), and is forgotten here.
+    """Fold entries of the log again; yields the exchanges. The log's findings and the policy's
+    decisions are no input: they are made anew. Those of persons are. What was erased is not
+    there (`rest` leaves it out), and is forgotten here.
     """
     exchange = msgspec.json.Decoder(Exchange)
     campaign = msgspec.json.Decoder(Campaign)
@@ -185,6 +204,8 @@ def catch_up(weigher: Weigher, entries: Iterable[tuple[str, bytes]]) -> Iterator
             weigher.join(campaign.decode(body))
         elif kind == "erasure":
             weigher.forget(msgspec.json.decode(body, type=Erasure).subject)
+        else:
+            heed(weigher, kind, body)
 
 
 def restore(weigher: Weigher, log: Log, snapshots: Snapshots, hunt: LiveHunt | None) -> None:
@@ -211,7 +232,8 @@ def make_analysis(shared: Shared) -> Analysis:
     snapshots = Snapshots(service.data / "state")
     hunt = LiveHunt() if service.hunt_every else None
     restore(weigher, log, snapshots, hunt)
-    announce(log, weigher, in_use(shared.networks.manifests))
+    names = Pseudonyms(load_or_create(service.data))
+    announce(log, weigher, in_use(shared.networks.manifests), names)
     publisher = Publisher(shared.standings)
     publisher.publish(rows_to_publish(weigher))
     for ring in shared.rings:
@@ -277,6 +299,8 @@ class FeedSink:
             for entry in self._intake.take(self._log):
                 if entry.kind == "erasure":
                     self._weigher.forget(msgspec.json.decode(entry.body, type=Erasure).subject)
+                else:
+                    heed(self._weigher, entry.kind, entry.body)
         if self._log.size >= self._head:
             self._head = self._log.size + FEED_HEAD
             with suppress(OSError):  # the entries are kept; a later head covers them as well

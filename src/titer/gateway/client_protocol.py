@@ -21,7 +21,12 @@ from titer.gateway.framing import (
     read_request,
     refusal,
 )
-from titer.gateway.limits import LINGER_SECONDS, PIPELINE_BYTES, WRITE_HIGH_WATER
+from titer.gateway.limits import (
+    LINGER_SECONDS,
+    PIPELINE_BYTES,
+    SERVICE_BYTES,
+    WRITE_HIGH_WATER,
+)
 from titer.gateway.metrics import CONTENT_TYPE
 from titer.gateway.passage import Passage
 from titer.gateway.plane import Plane
@@ -255,6 +260,9 @@ class ClientConnection(asyncio.BufferedProtocol):
             raise refusal("Send a smaller body.", "body_too_large", "too_large")
         if plan.dialect is None and not plan.open and self._own_route(head):
             return data
+        if plan.service is not None and (head.length is None or head.length > SERVICE_BYTES):
+            self._state = BODY
+            raise refusal("Send a small body with its length.", "body_too_large", "too_large")
         length = head.length
         whole = length is not None and len(data) >= length
         self._state = BUSY if whole else BODY

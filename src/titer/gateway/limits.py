@@ -15,6 +15,10 @@ WRITE_HIGH_WATER = 64 * 1024
 #: Bytes of pipelined requests kept aside while one is in flight; beyond, reading pauses.
 PIPELINE_BYTES = 64 * 1024
 
+#: Bytes of a request to a service of the gateway's own (`/titer/step-up`): it is not admitted by
+#: key, so no stranger may make us keep more.
+SERVICE_BYTES = 4096
+
 #: Digits of a Content-Length: 10^15 is far beyond any body limit and fits every integer type.
 LENGTH_DIGITS = 15
 

@@ -1,11 +1,13 @@
 """Counters of one worker: plain integers on the hot path, Prometheus only when asked.
 
 `snapshot` is a flat dict of numbers, so that several workers' snapshots add up (`total`).
-A label is written into the name: `refused|kind=upstream`.
+A label is written into the name: `refused|kind=upstream`; several, or one whose value somebody
+else chose, as JSON: `dosed_requests|{"rung": "slow"}`.
 """
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -38,6 +40,12 @@ _HELP = {
     "clients_slow": "Client connections cut because they were too slow.",
     "faults": "Errors inside the gateway: each is a bug worth a report.",
     "untapped": "Replies too large or too odd to be read in passing.",
+    "dosed_requests": "Requests that met a decision in force, by rung.",
+    "dosed_outcomes": "What doses did to them, by rung, mitigation and outcome.",
+    "dosed_delay_seconds": "Seconds that doses made them wait, by rung.",
+    "shadow_requests": "Requests that met a decision in shadow, by rung.",
+    "shadow_outcomes": "What doses would have done to them.",
+    "shadow_delay_seconds": "Seconds that doses would have made them wait, by rung.",
     "first_byte_seconds": "From a request's head to its reply's head.",
     "duration_seconds": "From a request's head to its reply's end.",
 }
@@ -124,30 +132,34 @@ def exposition(snapshot: Mapping[str, float]) -> bytes:
     return generate_latest(registry)
 
 
+def _labels(text: str) -> dict[str, str]:
+    if text.startswith("{"):
+        found: dict[str, str] = json.loads(text)
+        return found
+    name, _, value = text.partition("=")
+    return {name: value}
+
+
 class _Snapshot(Collector):
     def __init__(self, snapshot: Mapping[str, float]) -> None:
         self._snapshot = snapshot
 
     def collect(self) -> Iterator[Metric]:
-        labelled: dict[str, dict[str, tuple[str, float]]] = {}
+        labelled: dict[str, list[tuple[dict[str, str], float]]] = {}
         for key, value in self._snapshot.items():
             name, _, label = key.partition("|")
             if label:
-                labelled.setdefault(name, {})[label.partition("=")[2]] = (
-                    label.partition("=")[0],
-                    value,
-                )
+                labelled.setdefault(name, []).append((_labels(label), value))
         for name, text in _HELP.items():
-            if name.endswith("_seconds"):
+            if name.endswith("_seconds") and not name.endswith("_delay_seconds"):
                 yield self._histogram(name, text)
             elif name in _GAUGES:
                 yield GaugeMetricFamily(f"titer_{name}", text, self._snapshot.get(name, 0))
             elif name in labelled:
                 rows = labelled[name]
-                label = next(iter(rows.values()))[0]
-                family = CounterMetricFamily(f"titer_{name}", text, labels=[label])
-                for row, (_, value) in rows.items():
-                    family.add_metric([row], value)
+                family = CounterMetricFamily(f"titer_{name}", text, labels=list(rows[0][0]))
+                for labels, value in rows:
+                    family.add_metric(list(labels.values()), value)
                 yield family
             elif name in self._snapshot:
                 yield CounterMetricFamily(f"titer_{name}", text, self._snapshot[name])

@@ -22,12 +22,12 @@ from titer.core.gather import gather
 from titer.core.nouns import ReplyFacts, RequestFacts
 from titer.core.wire import Problem, ProblemKind, Request, Transform
 from titer.gateway.dialects.contract import Dialect, Tap
-from titer.gateway.errors_http import answer, header_lines, render
+from titer.gateway.errors_http import answer, header_lines, render, text
 from titer.gateway.framing import ReplyHead, RequestHead
 from titer.gateway.gate import Flight
 from titer.gateway.limits import DENIED_CHARS, DENIED_NAMES
 from titer.gateway.reply_side import view_of
-from titer.gateway.request_side import Plan
+from titer.gateway.request_side import Plan, Service
 from titer.gateway.stream import (
     CHUNKED,
     LAST_CHUNK,
@@ -128,6 +128,8 @@ class Passage:
         plan, plane = self.plan, self.plane
         dialect = plan.dialect
         plane.metrics.request(dialect.name if dialect is not None else "none")
+        if plan.service is not None:
+            return True
         if dialect is None and not plan.open:
             self.refuse(_UNKNOWN_ROUTE)
             return False
@@ -146,10 +148,14 @@ class Passage:
         plan, plane = self.plan, self.plane
         dialect, route = plan.dialect, plan.route
         self.body = body
+        if plan.service is not None:
+            self._serve(plan.service, body)
+            return
         delay = 0.0
         try:
             if dialect is not None and route is not None and route.exchange:
                 request = dialect.parse(self.head.path, body)
+                msgspec.structs.force_setattr(request, "id", self.id)
                 self.request = request
                 self.facts = facts = dialect.facts(request)
                 verdict = plane.gate.decide(self.caller, request, facts, self.at)
@@ -176,6 +182,16 @@ class Passage:
             self.delay = plane.loop.call_later(delay, self._enter)
         else:
             self._enter()
+
+    def _serve(self, service: Service, body: bytes) -> None:
+        """Answer for a service of our own; nothing goes upstream, and nothing is an exchange."""
+        try:
+            status, said = service(self.plan.key, body)
+        except Exception:  # noqa: BLE001 - as for a request that cannot be judged
+            self._fault()
+            return
+        self._finish(status, complete=True)
+        self.client.reply(text(status, said, b"application/json", keep_alive=self.client.stays()))
 
     def abandon(self) -> None:
         """The caller has gone (or is cut): stop the upstream at once, and record."""
@@ -416,6 +432,11 @@ class Passage:
     def refuse(self, problem: Problem) -> None:
         """Answer with an error in the caller's own dialect. Nothing has been sent before."""
         plan, plane = self.plan, self.plane
+        if problem.wait > 0 and self.delay is None:
+            self.client.deadline = NEVER
+            late = msgspec.structs.replace(problem, wait=0.0)
+            self.delay = plane.loop.call_later(problem.wait, self.refuse, late)
+            return
         plane.metrics.refuse(problem.kind)
         dialect = plan.dialect
         if dialect is not None:
@@ -469,13 +490,13 @@ class Passage:
             usage = tap.usage()
         else:
             reply = ReplyFacts(complete=complete)
-        if self.denied:
-            facts = msgspec.structs.replace(facts, denied=self.denied)
+        if self.denied or request.varied:
+            facts = msgspec.structs.replace(facts, denied=self.denied, varied=request.varied)
         dialect = self.plan.dialect
-        text, chars = gather(tuple(dialect.texts(request.body)) if dialect is not None else ())
+        words, chars = gather(tuple(dialect.texts(request.body)) if dialect is not None else ())
         flight = Flight(
             self.id, self.at, self.caller, self.plan.origin, request.dialect, request.endpoint,
-            request.model, request.raw, text, chars, facts, reply, usage, status,
+            request.model, request.raw, words, chars, facts, reply, usage, status, request.settle,
         )  # fmt: skip
         try:
             plane.gate.record(flight)

@@ -14,7 +14,7 @@ from titer.gateway.metrics import Metrics, exposition
 from titer.gateway.origin import Origins
 from titer.gateway.pool import Pool
 from titer.gateway.reply_side import secret_of
-from titer.gateway.request_side import Planner
+from titer.gateway.request_side import Planner, Service
 from titer.gateway.settings import GatewaySettings
 from titer.gateway.stream import Hold
 from titer.gateway.timers import Sweep
@@ -37,6 +37,7 @@ class Plane:
         origins: Origins,
         telemetry: Telemetry | None = None,
         snapshot: Callable[[], Mapping[str, float]] | None = None,
+        services: Mapping[str, Service] | None = None,
     ) -> None:
         self.settings = settings
         self.gate = gate
@@ -48,7 +49,7 @@ class Plane:
             Sweep(self.loop, max(0.002, fine / 8)), units=settings.hold_tokens, seconds=fine
         )
         self.pool = Pool(settings, self.loop, self.sweep)
-        self.planner = Planner(settings, find, origins)
+        self.planner = Planner(settings, find, origins, services)
         self.secret = secret_of(settings.credential)
         self.telemetry = telemetry
         self.connections: set[ClientConnection] = set()

@@ -13,6 +13,7 @@ from titer.gateway.gate import Find, Gate
 from titer.gateway.limits import BACKLOG
 from titer.gateway.origin import Origins
 from titer.gateway.plane import Plane
+from titer.gateway.request_side import Service
 from titer.gateway.settings import GatewaySettings
 from titer.gateway.telemetry import Telemetry
 from titer.gateway.tls import server_context
@@ -29,7 +30,8 @@ class Proxy:
     `gate` judges (see `titer.gateway.gate`), `find` names a route's dialect, `clock` gives
     microseconds since 1970. `origins` makes the keyed tokens of where a call came from.
     `snapshot` gives the numbers that `/metrics` shows, when several workers are summed; without
-    it the page shows this worker's own.
+    it the page shows this worker's own. `services` answer POST requests to the gateway's own
+    paths.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Proxy:
         origins: Origins | None = None,
         telemetry: Telemetry | None = None,
         snapshot: Callable[[], Mapping[str, float]] | None = None,
+        services: Mapping[str, Service] | None = None,
     ) -> None:
         self.settings = settings
         self._gate = gate
@@ -52,6 +55,7 @@ class Proxy:
         )
         self._telemetry = telemetry
         self._snapshot = snapshot
+        self._services = services
         self._plane: Plane | None = None
         self._server: asyncio.Server | None = None
 
@@ -71,6 +75,7 @@ class Proxy:
         plane = self._plane = Plane(
             self.settings, self._gate, find=self._find, clock=self._clock,
             origins=self._origins, telemetry=self._telemetry, snapshot=self._snapshot,
+            services=self._services,
         )  # fmt: skip
         loop = asyncio.get_running_loop()
         context = server_context(self.settings)

@@ -20,7 +20,11 @@ from titer.evidence.log import Erasure, View
 from titer.gateway.assembly import Start, make_weigher
 from titer.gateway.networks import Used
 from titer.gateway.networks.notice import inform
+from titer.gateway.persons import heed, of_person
 from titer.gateway.snapshots import maker
+
+#: Kinds of entry that the fold takes; what else there is follows from them.
+INPUTS = frozenset({"exchange", "campaign", "decision", "verification", "erasure"})
 
 
 class Replayed(msgspec.Struct):
@@ -35,6 +39,7 @@ class Replayed(msgspec.Struct):
     decisions: int = 0
     campaigns: int = 0
     erased: int = 0
+    persons: int = 0
     size: int = 0
     root: str = ""
 
@@ -71,7 +76,7 @@ class _Fold:
         self._erased = {subject: stored.index for subject, stored in view.erasures().items()}
 
     def step(self, index: int, kind: str, body: bytes) -> None:
-        if kind in ("finding", "decision"):
+        if kind == "finding" or (kind == "decision" and not of_person(body)):
             self._match(index, kind, body)
             return
         self.settle(index)
@@ -98,6 +103,8 @@ class _Fold:
             self._calibration = load(body)
         elif kind == "start":
             self._start(index, msgspec.json.decode(body, type=Start))
+        elif self._weigher is not None and heed(self._weigher, kind, body) and kind == "decision":
+            self._out.persons += 1
 
     def _expect(self, index: int, made: Finding | Decision) -> None:
         """What must come next, unless it was erased later: then its body cannot be compared."""
@@ -146,13 +153,14 @@ class _Fold:
                 fresh.weigh(self._exchange.decode(body))
             elif kind == "erasure":
                 fresh.forget(msgspec.json.decode(body, type=Erasure).subject)
-            else:
+            elif kind == "campaign":
                 fresh.join(self._campaign.decode(body))
+            else:
+                heed(fresh, kind, body)
 
     def _before(self, index: int) -> Iterator[tuple[str, bytes]]:
         for stored in self._view.scan():
             if stored.index >= index:
                 return
-            folded = stored.kind in ("exchange", "campaign", "erasure")
-            if folded and stored.body is not None:
+            if stored.kind in INPUTS and stored.body is not None:
                 yield stored.kind, stored.body

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from titer.core.nouns import Origin
 from titer.gateway.dialects.contract import Dialect, Route
 from titer.gateway.framing import Headers, RequestHead, refusal
@@ -20,17 +22,22 @@ DROPPED = frozenset(
 )
 
 
+#: A service of the gateway's own: bearer token and body to status and JSON.
+Service = Callable[[str, bytes], tuple[int, bytes]]
+
+
 class Plan:
     """What a head amounts to. The same head from the same connection gives the same plan.
 
     `wire` is the head for the upstream without its length and empty line.
     """
 
-    __slots__ = ("anthropic", "dialect", "key", "open", "origin", "route", "wire")
+    __slots__ = ("anthropic", "dialect", "key", "open", "origin", "route", "service", "wire")
 
     def __init__(self) -> None:
         self.dialect: Dialect | None = None
         self.route: Route | None = None
+        self.service: Service | None = None
         self.open = False
         self.key = ""
         self.anthropic = False
@@ -41,8 +48,15 @@ class Plan:
 class Planner:
     """Makes plans."""
 
-    def __init__(self, settings: GatewaySettings, find: Find, origins: Origins) -> None:
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        find: Find,
+        origins: Origins,
+        services: Mapping[str, Service] | None = None,
+    ) -> None:
         self._find = find
+        self._services = dict(services or {})
         self._origins = origins
         self._open = {(route.method, route.path) for route in settings.open_routes}
         upstream = Upstream.of(settings.upstream)
@@ -64,6 +78,8 @@ class Planner:
             plan.dialect, plan.route = found
         else:
             plan.open = (head.method, head.path) in self._open
+            if head.method == "POST":
+                plan.service = self._services.get(head.path)
         plan.anthropic = any(name == b"anthropic-version" for name, _ in head.headers)
         plan.key = presented_key(head.headers)
         plan.origin = self._origins.of(peer, head)

@@ -34,7 +34,7 @@ SAVE_EVERY = 120.0
 MAX_RUNNING = 20_000
 
 #: Raised when the state of a built-in detector takes another shape; older snapshots are dropped.
-FORMAT = 3
+FORMAT = 4
 
 
 class Saved(msgspec.Struct):
@@ -170,7 +170,11 @@ def maker(weigher: Weigher) -> str:
 
 def _rungs(weigher: Weigher) -> str:
     ladder = weigher.ladder
-    return msgspec.json.encode((ladder.rungs, ladder.tiers, ladder.margin)).decode()
+    parts = (
+        ladder.rungs, ladder.tiers, ladder.margin, ladder.segments, ladder.cells,
+        ladder.deciders,
+    )  # fmt: skip
+    return msgspec.json.encode(parts).decode()
 
 
 def rows_to_publish(weigher: Weigher) -> list[Dosed]:

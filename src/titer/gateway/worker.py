@@ -8,11 +8,13 @@ import gc
 import os
 import signal
 import time
+from pathlib import Path
 
 from titer.access.budgets import Budgets
 from titer.access.keys import KeyBook
 from titer.access.limits import Caller
 from titer.access.secret import load_or_create
+from titer.core.contracts import Mitigation
 from titer.core.errors import ConfigError, Refused, TiterError
 from titer.core.ids import Pseudonyms
 from titer.core.wire import Problem
@@ -24,14 +26,16 @@ from titer.gateway.metrics import total
 from titer.gateway.networks import Watch, load
 from titer.gateway.origin import Origins
 from titer.gateway.pages import Pages
-from titer.gateway.proxy import Proxy
+from titer.gateway.proxy import Proxy, microseconds
 from titer.gateway.records import Recorder
+from titer.gateway.request_side import Service
 from titer.gateway.ring import Ring
 from titer.gateway.standings_feed import Subscriber
+from titer.gateway.step_up_desk import PATH, Desk
 from titer.gateway.telemetry import Telemetry
 from titer.gateway.workers import Shared, listen, say
-from titer.respond.harden import CANARY
 from titer.respond.plugins import mitigations
+from titer.respond.step_up import StepUp
 
 #: Seconds between looks for changed keys, and between publications of the counters.
 HOUSEKEEPING = 1.0
@@ -52,6 +56,13 @@ def _telemetry(endpoint: str) -> Telemetry | None:
         return Telemetry.open(endpoint)
     except RuntimeError as error:
         raise ConfigError(f"telemetry: {error}") from None
+
+
+def _services(step_up: Mitigation, data: Path) -> dict[str, Service]:
+    """The door of the verification service, when there is one."""
+    if not isinstance(step_up, StepUp) or step_up.settings is None:
+        return {}
+    return {PATH: Desk(step_up, data, microseconds).answer}
 
 
 class StrictEngine(Engine):
@@ -83,12 +94,15 @@ class Worker:
         ring.resume()  # a worker that replaces a dead one goes on where that one had written
         ledger = BiasLedger(run / "bias.db")
         pseudonyms = Pseudonyms(load_or_create(service.data))
+        options = service.options.at_home(pseudonyms, run)
+        given = mitigations(options)
         self._engine = kind(
             keys=self._keys,
             budgets=budgets,
             policy=ParameterPolicy(service.policy),
             ledger=ledger,
-            mitigations=mitigations(pseudonyms.key(CANARY)),
+            mitigations=given,
+            rehearsal=mitigations(options),
             emit=Recorder(ring).emit,
         )
         self._subscriber = Subscriber(shared.standings, self._engine.table)
@@ -113,6 +127,7 @@ class Worker:
             origins=self._origins,
             telemetry=_telemetry(service.telemetry),
             snapshot=self._totals,
+            services=_services(given["step_up"], service.data),
         )
 
     async def run(self) -> None:
@@ -166,4 +181,6 @@ class Worker:
             "records_dropped": self._ring.dropped,
             "mitigation_faults": sum(engine.faults.counts.values()),
             "shadow_doses": engine.shadow.requests,
+            **engine.shadow.flat("shadow"),
+            **engine.given.flat("dosed"),
         }

@@ -35,6 +35,7 @@ from titer.gateway.networks.store import Stamp
 from titer.gateway.ring import Ring
 from titer.gateway.settings import GatewaySettings
 from titer.respond.ladder import Ladder
+from titer.respond.options import Options
 
 #: Seconds before a process that died at once is started again.
 RESTART_PAUSE = 0.5
@@ -59,7 +60,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
     `tiers` are budgets by tier; `required` refuses traffic while evidence cannot be written;
     `hunt_every` is in seconds, 0 turns the live hunt off. `telemetry` is an OTLP/HTTP endpoint
-    for spans, "" for none.
+    for spans, "" for none. `options` are of the mitigations.
     """
 
     data: Path
@@ -71,6 +72,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     required: bool = False
     hunt_every: float = 60.0
     telemetry: str = ""
+    options: Options = Options()
 
 
 class Shared(msgspec.Struct, frozen=True):

@@ -4,26 +4,37 @@ from __future__ import annotations
 
 from titer.core.contracts import Mitigation
 from titer.respond.antidistill import Antidistill
-from titer.respond.harden import Harden
+from titer.respond.harden import CANARY, Harden
 from titer.respond.logprobs import Logprobs
+from titer.respond.options import Options
+from titer.respond.quota import Quota
 from titer.respond.refuse import Refuse
+from titer.respond.step_up import StepUp
 from titer.respond.throttle import Throttle
+from titer.respond.vary import Vary
+
+__all__ = ["BUILTIN", "Options", "builtin"]
 
 #: Ours, as classes: a mitigation may keep state, so every worker makes its own.
-BUILTIN: tuple[type[Antidistill | Harden | Logprobs | Refuse | Throttle], ...] = (
-    Antidistill,
-    Harden,
-    Logprobs,
-    Throttle,
-    Refuse,
-)
+BUILTIN: tuple[
+    type[Antidistill | Harden | Logprobs | Quota | Refuse | StepUp | Throttle | Vary], ...
+] = (Antidistill, Harden, Logprobs, Throttle, Quota, Vary, StepUp, Refuse)
 
 
-def builtin(key: bytes = b"") -> dict[str, Mitigation]:
-    """Fresh instances of all built-in mitigations by name.
+def builtin(options: Options | None = None) -> dict[str, Mitigation]:
+    """Fresh instances of all built-in mitigations by name, as the operator wants them.
 
-    `key` is the operator's secret for those that mark requests (`harden`); none, no canaries.
+    Without the operator's secret in `options`, `harden` makes no canaries.
     """
-    made: dict[str, Mitigation] = {kind.card.name: kind() for kind in BUILTIN}
-    made[Harden.card.name] = Harden(key)
-    return made
+    given = options or Options()
+    made: tuple[Mitigation, ...] = (
+        Antidistill(),
+        Harden(given.key(CANARY) if given.names is not None else b""),
+        Logprobs(),
+        Throttle(),
+        Quota(given.quota),
+        Vary(given.vary, keys=given.key),
+        StepUp(given.step_up, key=given.key("step up"), directory=given.directory),
+        Refuse(given.contact),
+    )
+    return {one.card.name: one for one in made}

@@ -32,6 +32,8 @@ class Antidistill:
         "no built-in rung gives it",
         cost="3 us a request; one forward pass of the proxy a token in the engine",
         lifecycle="draft",
+        stage="request",
+        apart=True,
     )
 
     def request(self, request: Request, strength: float, standing: Standing) -> Request:

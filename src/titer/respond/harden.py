@@ -86,6 +86,8 @@ class Harden:
         "and answers about the assistant itself become shorter",
         cost="10 us a request and about 150 tokens of prompt, which a prefix cache does not hold",
         lifecycle="calibrated",
+        stage="request",
+        apart=True,
     )
 
     def __init__(self, key: bytes = b"", *, epoch: str = "") -> None:

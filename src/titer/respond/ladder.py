@@ -8,6 +8,11 @@
    the doses of the highest rung below that needs nobody are given.
 5. A person's decision (`by` neither `policy` nor `pending`) stands until it ends: a lift as well.
 6. A shadow rung is decided, recorded and counted, and changes nothing that the caller sees.
+7. Tiers and segments may have rungs of their own; the most particular ones are used: of tier and
+   segment, of the tier, of the segment, those of everybody. A subject keeps its segment while a
+   dose is in force; a tier is the operator's word and counts at once.
+8. The clock is not trusted: a decision of the policy that lies more than `MAX_SKEW` ahead was made
+   while the clock was wrong. It is not in force, and is made again.
 
 Pure: the same standing, time and previous decision give the same answer.
 """
@@ -20,6 +25,8 @@ from typing import Literal
 import msgspec
 
 from titer.core.nouns import Decision, Dose, Finding, Standing
+from titer.respond import person
+from titer.respond.segments import Segment, told
 
 #: The rung of nobody in particular: below all others, no doses.
 GROUND = "ground"
@@ -40,6 +47,10 @@ MAX_CITES = 16
 
 DAY_S = 86_400
 
+#: Microseconds by which a decision of the policy may lie ahead of the clock. Logs that are fed out
+#: of order are hours apart, a clock that was wrong is usually years.
+MAX_SKEW = DAY_S * 1_000_000
+
 
 class Rung(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One step. `at` is in bits, `exposure` the least tokens taken, `give` the whole of the doses
@@ -55,9 +66,19 @@ class Rung(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ttl_s: int = DAY_S
 
 
-class Ladder:
-    """Rungs by rising bits. `tiers` replaces the rungs for subjects of a tier.
+class Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The rungs of one tier, of one segment ("" = of all), or of one segment of one tier."""
 
+    tier: str
+    segment: str
+    rungs: tuple[Rung, ...]
+
+
+class Ladder:
+    """Rungs by rising bits. `tiers` and `cells` have rungs for some tiers and segments.
+
+    `deciders` are the verifier keys whose decisions count; without any, every decision that is
+    signed counts, as only who can write to the data directory can bring one in.
     Raises ValueError for rungs that contradict each other, naming the rung.
     """
 
@@ -67,31 +88,70 @@ class Ladder:
         *,
         tiers: Mapping[str, Sequence[Rung]] | None = None,
         margin: float = MARGIN,
+        segments: Sequence[Segment] = (),
+        cells: Sequence[Cell] = (),
+        deciders: Sequence[str] = (),
     ) -> None:
         if not margin >= 0:
             raise ValueError("the ladder's margin must not be negative")
         self.rungs = _checked(rungs)
         self.tiers = {tier: _checked(own) for tier, own in (tiers or {}).items()}
         self.margin = margin
+        self.segments = _named(segments)
+        self.cells = tuple(Cell(c.tier, c.segment, _checked(c.rungs)) for c in cells)
+        self.deciders = tuple(deciders)
+        self._keys = person.keys(self.deciders)
+        known = {s.name for s in self.segments} | {""}
+        self._own = {(tier, ""): own for tier, own in self.tiers.items()}
+        for cell in self.cells:
+            if cell.segment not in known:
+                raise ValueError(
+                    f"rung '{cell.rungs[0].name}': there is no segment '{cell.segment}'; declare"
+                    " it under [[respond.segments]]"
+                )
+            self._own[cell.tier, cell.segment] = cell.rungs
+
+    @property
+    def every(self) -> tuple[tuple[Rung, ...], ...]:
+        """The rungs of everybody, then those of each tier and segment."""
+        return (self.rungs, *self._own.values())
 
     def mitigations(self) -> frozenset[str]:
-        """The names of all mitigations that some rung gives."""
-        every = (self.rungs, *self.tiers.values())
-        return frozenset(d.mitigation for rungs in every for r in rungs for d in r.give)
+        """The names of all mitigations that some rung gives, instead of another too."""
+        doses = [d for rungs in self.every for r in rungs for d in r.give]
+        return frozenset({d.mitigation for d in doses} | {d.otherwise for d in doses} - {""})
+
+    def rungs_of(self, tier: str, segment: str = "") -> tuple[Rung, ...]:
+        """The rungs that a subject of this tier and segment stands on."""
+        for key in ((tier, segment), (tier, ""), ("", segment)):
+            if key in self._own:
+                return self._own[key]
+        return self.rungs
+
+    def honours(self, decision: Decision) -> bool:
+        """Whether a person's decision counts: its signature holds, by somebody who may decide."""
+        return person.counts(decision, self._keys)
+
+    def segment(self, standing: Standing, now: int, active: Decision | None = None) -> str:
+        """A subject's segment: that of the dose in force, else as it is told now."""
+        if active is not None and active.rung != GROUND:
+            return active.segment
+        return told(self.segments, standing, now) if self.segments else ""
 
     def decide(self, standing: Standing, now: int, previous: Decision | None) -> Decision | None:
         """The decision that is new as of `now` (microseconds), or None when all stays as it is."""
-        active = previous if previous is not None and _lasts(previous, now) else None
+        active = previous if previous is not None and in_force(previous, now) else None
         if active is not None and active.by not in (POLICY, PENDING):
             return None
-        rungs = self.tiers.get(standing.tier, self.rungs)
+        segment = self.segment(standing, now, active)
+        rungs = self.rungs_of(standing.tier, segment)
         reached = _reached(rungs, standing)
         held = _index(rungs, active.rung) if active is not None else -1
         if held > reached and standing.bits >= rungs[held].at - self.margin:
             reached = held
         if reached < 0:
             return self._ground(standing, now, active)
-        decision = self._give(rungs, reached, standing, now)
+        decision = self._give(rungs, reached, standing, now, segment)
         if active is not None and _same(active, decision):
             return None
         return decision
@@ -103,7 +163,9 @@ class Ladder:
         because = f"{standing.bits:.1f} bits, below every rung; what was given ends"
         return _decision(standing, now, GROUND, because=because)
 
-    def _give(self, rungs: tuple[Rung, ...], at: int, standing: Standing, now: int) -> Decision:
+    def _give(
+        self, rungs: tuple[Rung, ...], at: int, standing: Standing, now: int, segment: str
+    ) -> Decision:
         rung = rungs[at]
         strongest = max(standing.findings, key=lambda f: (f.bits, f.score, f.id), default=None)
         because = _because(standing, rung, strongest)
@@ -112,7 +174,7 @@ class Ladder:
         if not rung.needs:
             return _decision(
                 standing, now, rung.name, because=because, doses=rung.give, until=until,
-                shadow=rung.shadow, cites=cites,
+                shadow=rung.shadow, cites=cites, segment=segment,
             )  # fmt: skip
         below = next((r for r in reversed(rungs[:at]) if not r.needs), None)
         meanwhile = f"the doses of rung {below.name}" if below is not None else "nothing"
@@ -120,6 +182,7 @@ class Ladder:
             standing, now, rung.name, doses=below.give if below is not None else (), until=until,
             because=f"{because}. Waits for a person to approve it; meanwhile {meanwhile}",
             shadow=below.shadow if below is not None else rung.shadow, by=PENDING, cites=cites,
+            segment=segment,
         )  # fmt: skip
 
 
@@ -165,7 +228,7 @@ def _checked(rungs: Sequence[Rung]) -> tuple[Rung, ...]:
         for dose in rung.give:
             if not 0 <= dose.strength <= 1:
                 raise ValueError(f"rung '{rung.name}': strength must lie between 0 and 1")
-        final = any(dose.mitigation in IRREVERSIBLE for dose in rung.give)
+        final = any({d.mitigation, d.otherwise} & IRREVERSIBLE for d in rung.give)
         if final and not rung.needs and rung.at < IRREVERSIBLE_BITS:
             raise ValueError(
                 f"rung '{rung.name}' ends service: set needs = \"person\","
@@ -187,7 +250,22 @@ def _index(rungs: tuple[Rung, ...], name: str) -> int:
     return next((i for i, rung in enumerate(rungs) if rung.name == name), -1)
 
 
-def _lasts(decision: Decision, now: int) -> bool:
+def _named(segments: Sequence[Segment]) -> tuple[Segment, ...]:
+    names = [segment.name for segment in segments]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"segment '{twice}': each segment needs a name of its own")
+    return tuple(segments)
+
+
+def in_force(decision: Decision, now: int) -> bool:
+    """Whether a decision has effect at a time (microseconds).
+
+    It ends at `until`. One of the policy's own that was made more than `MAX_SKEW` after now was
+    made while a clock was wrong, and could otherwise last for years.
+    """
+    if decision.by in (POLICY, PENDING) and decision.at - now > MAX_SKEW:
+        return False
     return decision.until == 0 or now < decision.until
 
 
@@ -220,6 +298,7 @@ def _decision(
     shadow: bool = False,
     by: str = POLICY,
     cites: tuple[str, ...] = (),
+    segment: str = "",
 ) -> Decision:
     return Decision(
         id=f"d-{standing.subject}-{now}-{rung}",
@@ -233,4 +312,5 @@ def _decision(
         shadow=shadow,
         by=by,
         cites=cites,
+        segment=segment,
     )

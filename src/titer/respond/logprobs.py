@@ -90,6 +90,8 @@ class Logprobs:
         "strength 1 ban lists",
         cost="at most 30 us an event that carries log-probabilities, 0.2 us otherwise",
         lifecycle="calibrated",
+        stage="reply",
+        apart=True,
     )
 
     def request(self, request: Request, strength: float, standing: Standing) -> Request:

@@ -22,6 +22,8 @@ class Refuse:
         benign_causes="a mistaken decision: hence the reference to quote and a person's say",
         cost="1 us a request",
         lifecycle="calibrated",
+        stage="gate",
+        clashes=("*",),
     )
 
     def __init__(self, contact: str = "the operator of this service") -> None:

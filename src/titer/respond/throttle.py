@@ -1,12 +1,20 @@
-"""Throttle: the more was taken and the surer we are, the further apart requests are served.
+"""Throttle: the more was taken and the surer we are, the slower a caller is served.
 
-One leaky bucket per subject (the generic cell rate algorithm): each request moves the subject's
-"next free slot" on by an interval; a request that comes early waits for its slot, upstream
-untouched. Waiting costs us a socket and a timer, so it is bounded three ways: by time, per
-subject, and per worker. Beyond a bound the caller gets 429 with `Retry-After`.
+Four bounds, each by strength and exposure; the accounts of one campaign share all of them:
+
+    requests     a leaky bucket (the generic cell rate algorithm): each request moves the "next
+                 free slot" on by an interval; one that comes early waits, upstream untouched
+    tokens       a bucket that replies empty by their tokens and that time fills again
+    at once      how many requests may be under way
+    tarpit       above TARPIT_FROM a refusal is answered late, one at a time
 
     interval = FASTEST_S * (SLOWEST_S / FASTEST_S) ** strength
                * (1 + log2(1 + exposure / EXPOSURE_UNIT))
+    tokens/s = FASTEST_TOKENS * (SLOWEST_TOKENS / FASTEST_TOKENS) ** strength / (the same factor)
+
+Waiting costs us a socket and a timer, so it is bounded three ways: by time, per subject, and per
+worker. Beyond a bound the caller gets 429 with `Retry-After`. Time is monotonic: a wall clock that
+jumps moves nothing.
 """
 
 from __future__ import annotations
@@ -22,11 +30,19 @@ import msgspec
 
 from titer.core.errors import Refused
 from titer.core.nouns import Card, Standing
-from titer.core.wire import Problem, Request, Transform
+from titer.core.wire import Ended, Problem, Request, Settle, Transform
 
 #: Seconds between requests at strength near 0 and at 1, before exposure counts.
 FASTEST_S = 0.1
 SLOWEST_S = 30.0
+
+#: Tokens of replies a second at strength near 0 and at 1: ten fast streams, and less than one
+#: page a minute.
+FASTEST_TOKENS = 500.0
+SLOWEST_TOKENS = 5.0
+
+#: Seconds of that rate that a full bucket holds.
+BUCKET_S = 60.0
 
 #: Tokens after which the interval doubles (then at 3, 7, 15 ... times as many it grows by as
 #: much again). About a day of a busy developer.
@@ -34,6 +50,11 @@ EXPOSURE_UNIT = 100_000
 
 #: Requests served at once after a quiet time.
 BURST = 3
+
+#: Requests under way at once at strength near 0 and at 1: more than BURST, so that a page that
+#: asks for a few things at a time is not refused.
+MOST_AT_ONCE = 32
+LEAST_AT_ONCE = 4
 
 #: A request waits at most this long: the official SDKs give up after 600 s, proxies after 60.
 MAX_WAIT_S = 20.0
@@ -45,11 +66,28 @@ LEAST_WAIT_S = 0.001
 MAX_WAITING = 4
 MAX_WAITING_ALL = 512
 
+#: From this strength on a refusal comes late, by so many seconds, one at a time per subject and
+#: while less than half of a worker's waiting places are taken.
+TARPIT_FROM = 0.75
+TARPIT_S = 5.0
+
 #: Seconds that `Retry-After` says at most.
 MAX_RETRY_S = 3600.0
 
-#: Subjects remembered; only subjects under a dose are.
+#: Subjects and campaigns remembered; only those under a dose are.
 MAX_SUBJECTS = 65_536
+
+
+class _Line:
+    """One subject or campaign: when its next request is due, until when its bucket is overdrawn,
+    how many are under way, until when a refusal of its own waits. Monotonic seconds.
+    """
+
+    __slots__ = ("empty", "slot", "tarred", "under_way")
+
+    def __init__(self) -> None:
+        self.slot = self.empty = self.tarred = 0.0
+        self.under_way = 0
 
 
 class Throttle:
@@ -57,18 +95,21 @@ class Throttle:
 
     card = Card(
         name="throttle",
-        version="1",
+        version="2",
         technique="AML.T0024",
-        measures="spaces a caller's requests by strength and by what it has already taken",
+        measures="spaces a caller's requests and its replies' tokens by strength and by what it, "
+        "or its campaign, has already taken",
         blind_to="callers who were slow anyway, or who spread over keys that are not yet linked",
         benign_causes="a batch job or an evaluation run; it finishes later, with the same answers",
-        cost="2 us a request; at most 512 waiting sockets a worker",
+        cost="3 us a request; at most 512 waiting sockets a worker",
         lifecycle="calibrated",
+        stage="pace",
+        apart=True,
     )
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._slots: OrderedDict[str, float] = OrderedDict()
+        self._lines: OrderedDict[str, _Line] = OrderedDict()
         self._waiting: list[float] = []
 
     def request(self, request: Request, strength: float, standing: Standing) -> Request:
@@ -76,50 +117,103 @@ class Throttle:
         if strength <= 0:
             return request
         now = self._clock()
-        step = interval(strength, standing.exposure)
-        subject = standing.subject
-        slot = max(self._slots.get(subject, 0.0), now)
-        wait = slot - now - (BURST - 1) * step
+        line = self._line(standing.campaign or standing.subject)
+        exposure = max(standing.exposure, standing.shared)
+        step = interval(strength, exposure)
+        slot = max(line.slot, now)
+        wait = max(slot - now - (BURST - 1) * step, line.empty - now - BUCKET_S)
         if wait < LEAST_WAIT_S:
             wait = 0.0
-        while self._waiting and self._waiting[0] <= now:
-            heapq.heappop(self._waiting)
+        waiting = self._waiting
+        while waiting and waiting[0] <= now:
+            heapq.heappop(waiting)
         if wait > 0 and (
             wait > min(MAX_WAIT_S, MAX_WAITING * step + LEAST_WAIT_S)
-            or len(self._waiting) >= MAX_WAITING_ALL
+            or len(waiting) >= MAX_WAITING_ALL
         ):
-            _refuse(max(wait, step))
-        self._remember(subject, slot + step)
+            self._refuse(line, max(wait, step), strength, now)
+        if line.under_way >= at_once(strength):
+            self._refuse(line, step, strength, now)
+        line.slot = slot + step
+        line.under_way += 1
         if wait > 0:
-            heapq.heappush(self._waiting, now + wait)
-            return msgspec.structs.replace(request, delay=max(request.delay, wait))
-        return request
+            heapq.heappush(waiting, now + wait)
+        settle: Settle = _Settle(line, token_rate(strength, exposure), self._clock)
+        return msgspec.structs.replace(
+            request, delay=max(request.delay, wait), settle=(*request.settle, settle)
+        )
 
     def reply(self, strength: float, standing: Standing) -> Transform | None:
         """Replies pass untouched: a stream that has begun is not worth holding up."""
         del strength, standing
         return None
 
-    def _remember(self, subject: str, slot: float) -> None:
-        self._slots[subject] = slot
-        self._slots.move_to_end(subject)
-        if len(self._slots) > MAX_SUBJECTS:
-            self._slots.popitem(last=False)
+    def _line(self, key: str) -> _Line:
+        line = self._lines.get(key)
+        if line is None:
+            line = self._lines[key] = _Line()
+            if len(self._lines) > MAX_SUBJECTS:
+                self._lines.popitem(last=False)
+        else:
+            self._lines.move_to_end(key)
+        return line
+
+    def _refuse(self, line: _Line, seconds: float, strength: float, now: float) -> NoReturn:
+        late = 0.0
+        if (
+            strength >= TARPIT_FROM
+            and line.tarred <= now
+            and len(self._waiting) < MAX_WAITING_ALL // 2
+        ):
+            late = min(TARPIT_S, seconds)
+            line.tarred = now + late
+            heapq.heappush(self._waiting, now + late)
+        after = min(math.ceil(seconds), MAX_RETRY_S)
+        raise Refused(
+            Problem(
+                kind="rate_limit",
+                message=f"too many requests at once; try again in {after:.0f} s",
+                code="throttled",
+                retry_after=after,
+                wait=late,
+            )
+        )
+
+
+class _Settle:
+    """Ends one request: its place is free, and its tokens are taken from the bucket."""
+
+    __slots__ = ("_clock", "_line", "_rate")
+
+    def __init__(self, line: _Line, rate: float, clock: Callable[[], float]) -> None:
+        self._line = line
+        self._rate = rate
+        self._clock = clock
+
+    def __call__(self, ended: Ended | None) -> None:
+        line = self._line
+        line.under_way = max(0, line.under_way - 1)
+        if ended is not None and ended.tokens_out > 0:
+            line.empty = max(line.empty, self._clock()) + ended.tokens_out / self._rate
 
 
 def interval(strength: float, exposure: int) -> float:
     """Seconds between two requests; rises with both arguments."""
     base = FASTEST_S * math.pow(SLOWEST_S / FASTEST_S, min(strength, 1.0))
-    return base * (1.0 + math.log2(1.0 + max(exposure, 0) / EXPOSURE_UNIT))
+    return base * _factor(exposure)
 
 
-def _refuse(seconds: float) -> NoReturn:
-    after = min(math.ceil(seconds), MAX_RETRY_S)
-    raise Refused(
-        Problem(
-            kind="rate_limit",
-            message=f"too many requests at once; try again in {after:.0f} s",
-            code="throttled",
-            retry_after=after,
-        )
-    )
+def token_rate(strength: float, exposure: int) -> float:
+    """Tokens of replies a second; falls with both arguments."""
+    base = FASTEST_TOKENS * math.pow(SLOWEST_TOKENS / FASTEST_TOKENS, min(strength, 1.0))
+    return base / _factor(exposure)
+
+
+def at_once(strength: float) -> int:
+    """Requests that may be under way; falls with strength."""
+    gentle = 1.0 - min(strength, 1.0)
+    return LEAST_AT_ONCE + round((MOST_AT_ONCE - LEAST_AT_ONCE) * gentle * gentle)
+
+
+def _factor(exposure: int) -> float:
+    return 1.0 + math.log2(1.0 + max(exposure, 0) / EXPOSURE_UNIT)

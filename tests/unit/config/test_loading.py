@@ -87,7 +87,7 @@ def test_everything_arrives(path: Path, tmp_path: Path) -> None:
         )
     }
     first, last = made.ladder.rungs
-    assert first.give == (Dose("logprobs", 1.0), Dose("throttle", 0.25))
+    assert first.give == (Dose("throttle", 0.25), Dose("logprobs", 1.0))  # as they act
     assert (first.at, first.shadow, last.at, last.shadow, last.needs) == (
         6.0, False, 12.5, True, "person",
     )  # fmt: skip

@@ -73,7 +73,7 @@ def test_nothing_is_needed() -> None:
         (
             "[[ladder]]\nname='a'\nat=1\ngive=[{mitigation='hemlock'}]",
             4,
-            "ladder[1].give[1].mitigation: there is no such mitigation; known are logprobs, ref",
+            "ladder[1].give[1].mitigation: there is no such mitigation; known are",
         ),
         (
             "[[ladder]]\nname='a'\nat=1\ngive=[{mitigation='refuse'}]",

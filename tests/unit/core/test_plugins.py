@@ -6,6 +6,7 @@ from titer.core.errors import ConfigError
 from titer.core.plugins import load
 from titer.detect import BUILTIN
 from titer.detect import plugins as detect_plugins
+from titer.respond import builtin
 from titer.respond import plugins as respond_plugins
 from titer.respond.logprobs import Logprobs
 
@@ -57,4 +58,4 @@ def test_detectors_and_mitigations_of_other_packages_join_ours(monkeypatch):
     monkeypatch.setattr(respond_plugins, "entry_points", lambda group: [point])
     assert detect_plugins.detectors()[: len(BUILTIN)] == BUILTIN
     assert detect_plugins.detectors()[-1].card.name == "mine"
-    assert set(respond_plugins.mitigations()) == {"logprobs", "throttle", "refuse", "mine"}
+    assert set(respond_plugins.mitigations()) == {*builtin(), "mine"}

@@ -1,0 +1,39 @@
+"""What an operator can set about the mitigations. Values are final: secrets already resolved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from titer.core.ids import Pseudonyms
+from titer.respond.quota import QuotaConfig
+from titer.respond.step_up import StepUpSettings
+from titer.respond.vary import VaryConfig
+
+#: Whom a refused caller is told to ask when the operator says nothing.
+CONTACT = "the operator of this service"
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of the mitigations of one process.
+
+    `contact` completes "... contact ___". `names` derives the keys of nonces and coins from the
+    operator's secret; without it they are zeros, which is good enough to look and to test.
+    `directory` is where workers share which nonces were answered; None shares nothing.
+    """
+
+    contact: str = CONTACT
+    quota: QuotaConfig = QuotaConfig()
+    vary: VaryConfig = VaryConfig()
+    step_up: StepUpSettings | None = None
+    names: Pseudonyms | None = None
+    directory: Path | None = None
+
+    def at_home(self, names: Pseudonyms, run: Path) -> Options:
+        """The same in a data directory: with its secret, and what its workers share."""
+        return msgspec.structs.replace(self, names=names, directory=run / "step_up")
+
+    def key(self, purpose: str) -> bytes:
+        """A key of 32 bytes for one purpose."""
+        return self.names.key(purpose) if self.names is not None else bytes(32)
