@@ -1,0 +1,209 @@
+"""The answers of one target, on disk: append-only, safe against being killed, bound to a plan.
+
+    {"plan":"ap-...","target":"suspect","head":17}            first line: whose answers these are
+    {"ask":4,"at":...}                                        before a request leaves
+    {"n":4,"at":...,"answer":{...}}                           when its answer is here
+    {"n":9,"at":...,"failed":"status 500"}                    when it was given up
+    {"at":...,"busy":"throttled","waited":4.0}                when it had to wait
+
+What was asked counts against the budget even when we were killed before the answer came. A torn
+last line is cut off; a line that is damaged in the middle is refused. One process at a time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Literal, Self
+
+import msgspec
+
+from titer.audit.target import Answer
+from titer.core.errors import InputError
+from titer.evidence import files
+
+#: Bytes of one file of answers.
+MAX_FILE = 8 << 30
+#: A reply costs at least one token of the budget for so many characters, whatever the server says.
+CHARS_PER_TOKEN = 4
+
+
+class _Head(msgspec.Struct, frozen=True):
+    plan: str
+    target: str
+    head: int
+
+
+class _Line(msgspec.Struct, omit_defaults=True):
+    at: int = 0
+    ask: int = -1
+    n: int = -1
+    answer: Answer | None = None
+    failed: str = ""
+    busy: Literal["", "throttled", "broken"] = ""
+    waited: float = 0.0
+
+
+class Pace(msgspec.Struct):
+    """What the target's limits and breakdowns cost us; told in the report."""
+
+    throttled: int = 0
+    broken: int = 0
+    waited: float = 0.0
+
+
+class Held(msgspec.Struct, frozen=True):
+    """One answer with the number of its task and when it came (microseconds)."""
+
+    n: int
+    at: int
+    answer: Answer
+
+
+class Answers:
+    """The open file. `asked` counts requests that left, `tokens` what was written to us."""
+
+    def __init__(self, path: Path, *, plan: str, target: str, head: int) -> None:
+        """Open or begin a file. Raises InputError when it is another plan's, damaged or in use."""
+        self._path = path
+        self._guard = threading.Lock()
+        self.asked = 0
+        self.tokens = 0
+        self.done: dict[int, Held] = {}
+        self.failed: dict[int, str] = {}
+        self.first_at = self.last_at = 0
+        self.pace = Pace()
+        files.make_directory(path.parent)
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._lock()
+            self._load(_Head(plan, target, head))
+        except BaseException:
+            os.close(self._fd)
+            raise
+
+    def ask(self, n: int) -> None:
+        """Note that request `n` leaves now."""
+        line = _Line(at=_now(), ask=n)
+        self._write(line)
+        self._note(line)
+
+    def keep(self, n: int, answer: Answer) -> None:
+        """Keep an answer, durably."""
+        line = _Line(at=_now(), n=n, answer=answer)
+        self._write(line)
+        os.fdatasync(self._fd)
+        self._note(line)
+
+    def give_up(self, n: int, why: str) -> None:
+        """Note that task `n` will not be answered."""
+        line = _Line(at=_now(), n=n, failed=why[:200])
+        self._write(line)
+        self._note(line)
+
+    def wait(self, *, throttled: bool, seconds: float) -> None:
+        """Note that the target could not answer and how long we wait for it."""
+        line = _Line(at=_now(), busy="throttled" if throttled else "broken", waited=seconds)
+        self._write(line)
+        self._note(line)
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of the whole file."""
+        hashed = hashlib.sha256()
+        with self._path.open("rb") as file:
+            while block := file.read(1 << 20):
+                hashed.update(block)
+        return hashed.hexdigest()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"{self._path}: another process collects into this folder; wait for it"
+            ) from None
+
+    def _load(self, mine: _Head) -> None:
+        size = os.fstat(self._fd).st_size
+        if size > MAX_FILE:
+            raise InputError(f"{self._path}: larger than {MAX_FILE} bytes")
+        self._end = 0
+        if size == 0:
+            self._write(mine)
+            os.fdatasync(self._fd)
+            return
+        decoder = msgspec.json.Decoder(_Line)
+        with os.fdopen(os.dup(self._fd), "rb") as file:
+            file.seek(0)
+            for number, raw in enumerate(file, 1):
+                if not raw.endswith(b"\n"):
+                    break  # torn: never acknowledged
+                try:
+                    if number == 1:
+                        self._compare(msgspec.json.decode(raw, type=_Head), mine)
+                    else:
+                        self._note(decoder.decode(raw))
+                except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                    raise InputError(
+                        f"{self._path}:{number}: damaged; restore the file, or begin anew under "
+                        "another plan"
+                    ) from None
+                self._end += len(raw)
+        if self._end == 0:  # killed while the first line was written
+            os.ftruncate(self._fd, 0)
+            self._write(mine)
+        os.ftruncate(self._fd, self._end)
+
+    def _compare(self, found: _Head, mine: _Head) -> None:
+        if found != mine:
+            raise InputError(
+                f"{self._path}: these answers were collected under plan {found.plan}, not "
+                f"{mine.plan}; a plan cannot change midway. Use another --work folder"
+            )
+
+    def _note(self, line: _Line) -> None:
+        with self._guard:
+            self.first_at = self.first_at or line.at
+            self.last_at = max(self.last_at, line.at)
+            if line.ask >= 0:
+                self.asked += 1
+            elif line.answer is not None:
+                self.done[line.n] = Held(line.n, line.at, line.answer)
+                self.tokens += cost(line.answer)
+            elif line.failed:
+                self.failed[line.n] = line.failed
+            elif line.busy:
+                self.pace.throttled += line.busy == "throttled"
+                self.pace.broken += line.busy == "broken"
+                self.pace.waited += line.waited
+
+    def _write(self, line: _Head | _Line) -> None:
+        data = msgspec.json.encode(line) + b"\n"
+        with self._guard:  # `ask` comes from several threads
+            files.write_all(self._fd, data, self._end)
+            self._end += len(data)
+
+
+def cost(answer: Answer) -> int:
+    """Tokens that an answer takes of the budget: the usage stated, or its length, if larger."""
+    return max(answer.tokens_out, len(answer.text) // CHARS_PER_TOKEN, 1)
+
+
+def _now() -> int:
+    return time.time_ns() // 1000

@@ -1,0 +1,340 @@
+"""From answers to a claim. What may be said, and only when:
+
+    proof        p, adjusted for every key, statistic and earlier plan on this suspect, is at most
+                 alpha; no wrong key does as well; both nulls were measured and hold; and no
+                 innocent explanation that was tested explains it
+    hint         adjusted p at most 1 in 1,000, or a proof that an innocent explanation takes away
+    no evidence  otherwise
+    refused      the statistic cannot be used here: a null is off, or answers are impossible
+
+A p-value is the probability, over the draw of our key, that a model which does not depend on that
+key scores as high. It is not the probability that the suspect is innocent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from titer.audit import nulls, statistics
+from titer.audit.nulls import Measured
+from titer.audit.pairs import Gatherer, logged_contexts
+from titer.audit.plan import NEEDS, Plan, PlannedKey, Registered
+from titer.audit.statistics import Said, Sample
+from titer.audit.texts import Text
+from titer.audit.tokens import Tokenizer
+from titer.audit.watch import Oddity
+from titer.core.errors import EvidenceError
+from titer.marks import pvalues
+from titer.marks.contract import U32, Scheme
+
+#: Adjusted p at which something is worth a look, and at which an innocent explanation counts as
+#: an explanation. Unadjusted for explanations: in doubt for the suspect.
+HINT = 1e-3
+
+Claim = Literal["proof", "hint", "no evidence", "refused"]
+_LN10 = math.log(10.0)
+
+
+class Key(msgspec.Struct, frozen=True):
+    """A planned key with its value (64 bits), and our replies marked with it, for the filter.
+
+    The value never leaves this struct: it is in no message and no report.
+    """
+
+    planned: PlannedKey
+    value: int
+    scheme: Scheme
+    logged: Sequence[Text] = ()
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """One innocent explanation: whether it was tested, and whether it explains the result."""
+
+    name: str
+    tested: bool
+    explains: bool
+    note: str
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """One key under one statistic.
+
+    pairs: distinct pairs. total, expected, z: of the statistic. log10_p: exact or an upper bound;
+    log10_adjusted: after Holm and earlier plans. rank_p: (1 + wrong keys that do as well) / (1 +
+    wrong keys). echoed, elsewhere: pairs left out. base_log10_p: of the base model.
+    echo_log10_p: had pairs that we showed been counted. wrong_keys, calibration: the nulls.
+    """
+
+    key: str
+    account: str
+    statistic: str
+    scheme: str
+    pairs: int
+    total: float
+    expected: float
+    z: float
+    log10_p: float
+    log10_adjusted: float
+    rank_p: float
+    echoed: int
+    elsewhere: int
+    echo_log10_p: float
+    base_log10_p: float | None
+    base_pairs: int
+    wrong_keys: Measured
+    calibration: Measured
+    claim: Claim
+    why: str
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """What the audit concludes; `claim` is the strongest of the outcomes'."""
+
+    claim: Claim
+    outcomes: tuple[Outcome, ...]
+    explanations: tuple[Explanation, ...]
+    hypotheses: int
+    earlier_plans: int
+
+
+def judge(
+    plan: Plan,
+    registered: Registered,
+    keys: Sequence[Key],
+    tokenizer: Tokenizer,
+    suspect: Said,
+    *,
+    base: Said | None,
+    controls: Iterable[Text],
+    public: Iterable[Text],
+    oddities: Sequence[Oddity],
+    relayed: Mapping[str, int],
+    tell: Callable[[str], None] | None = None,
+) -> Judgement:
+    """Test every key under every statistic of the plan, and say what may be said.
+
+    `relayed` counts, by account, our own exchanges while the suspect was being asked: a suspect
+    that passes our service on would show our marks without having learned anything.
+    Raises EvidenceError when a key is not the one that was committed to.
+    """
+    if [k.planned for k in keys] != list(plan.keys):
+        raise EvidenceError("audit: the keys are not those of the plan")
+    read_controls = [tokenizer.encode(t.text) for t in controls]
+    read_public = [tokenizer.encode(t.text) for t in public]
+    wrong = plan.wrong()
+    voided = {need for oddity in oddities for need in oddity.voids}
+    raw: list[_Raw] = []
+    tester = _Tester(tokenizer, suspect, base, wrong)
+    for key in keys:
+        calibrated = nulls.calibration(key.scheme, key.value, read_controls)
+        for statistic in plan.statistics:
+            if tell is not None:
+                tell(f"{key.planned.label} {statistic}")
+            raw.append(tester.test(statistic, key, calibrated))
+    looks = 1 + len(registered.others)
+    adjusted = np.minimum(0.0, pvalues.holm(np.array([r.log_p for r in raw])) + math.log(looks))
+    spoiled = {key.planned.label: _public(key, read_public) for key in keys}
+    outcomes = []
+    for one, log_p in zip(raw, adjusted.tolist(), strict=True):
+        taken = _explained(one, spoiled, relayed)
+        claim, why = _claim(plan, one, log_p, NEEDS[one.statistic] in voided, taken)
+        outcomes.append(one.outcome(log_p, claim, why))
+    order: list[Claim] = ["proof", "hint", "no evidence", "refused"]
+    best = min((order.index(o.claim) for o in outcomes), default=3)
+    return Judgement(
+        order[best],
+        tuple(outcomes),
+        _explanations(raw, spoiled, relayed),
+        len(raw),
+        len(registered.others),
+    )
+
+
+class _Raw(msgspec.Struct):
+    """One test before it is adjusted; logs are natural."""
+
+    key: Key
+    statistic: str
+    pairs: int
+    total: float
+    expected: float
+    z: float
+    log_p: float
+    rank_p: float
+    sample: Sample
+    echo_log_p: float
+    base_log_p: float | None
+    base_pairs: int
+    null: Measured
+    calibration: Measured
+
+    def outcome(self, adjusted: float, claim: Claim, why: str) -> Outcome:
+        base = None if self.base_log_p is None else self.base_log_p / _LN10
+        return Outcome(
+            key=self.key.planned.label,
+            account=self.key.planned.account,
+            statistic=self.statistic,
+            scheme=self.key.planned.scheme,
+            pairs=self.pairs,
+            total=self.total,
+            expected=self.expected,
+            z=self.z,
+            log10_p=self.log_p / _LN10,
+            log10_adjusted=adjusted / _LN10,
+            rank_p=self.rank_p,
+            echoed=self.sample.echoed,
+            elsewhere=self.sample.elsewhere,
+            echo_log10_p=self.echo_log_p / _LN10,
+            base_log10_p=base,
+            base_pairs=self.base_pairs,
+            wrong_keys=self.null,
+            calibration=self.calibration,
+            claim=claim,
+            why=why,
+        )
+
+
+class _Tester:
+    """Runs tests; samples that do not depend on the key are made once for all keys of a scheme."""
+
+    def __init__(
+        self, tokenizer: Tokenizer, suspect: Said, base: Said | None, wrong: list[int]
+    ) -> None:
+        self._tokenizer, self._wrong = tokenizer, wrong
+        self._suspect, self._base = suspect, base
+        self._samples: dict[tuple[str, str, str], Sample] = {}
+
+    def test(self, statistic: str, key: Key, calibrated: Measured) -> _Raw:
+        """One key under one statistic."""
+        mine = self._sample("suspect", self._suspect, statistic, key)
+        wrong = self._wrong
+        tested = statistics.under_keys(statistic, key.scheme, mine.pairs, [key.value, *wrong])
+        echo_log_p = float(tested.log_ps[0])
+        if mine.echoed:
+            whole = self._sample("suspect", self._suspect, statistic, key, echo=True)
+            echo_log_p = self._log_p(statistic, key, whole)
+        base_log_p, base_pairs = None, 0
+        if self._base is not None:
+            other = self._sample("base", self._base, statistic, key)
+            base_log_p, base_pairs = self._log_p(statistic, key, other), len(other.pairs)
+        as_good = int((tested.zs[1:] >= tested.zs[0]).sum())
+        return _Raw(
+            key, statistic, tested.n, float(tested.totals[0]), tested.expected,
+            float(tested.zs[0]), float(tested.log_ps[0]), (1 + as_good) / (1 + len(wrong)), mine,
+            echo_log_p, base_log_p, base_pairs,
+            nulls.wrong_keys(tested.log_ps[1:], tested.zs[1:]), calibrated,
+        )  # fmt: skip
+
+    @staticmethod
+    def _log_p(statistic: str, key: Key, sample: Sample) -> float:
+        tested = statistics.under_keys(statistic, key.scheme, sample.pairs, [key.value])
+        return float(tested.log_ps[0])
+
+    def _sample(
+        self, who: str, said: Said, statistic: str, key: Key, *, echo: bool = False
+    ) -> Sample:
+        scheme = key.scheme
+        follows = statistic.endswith("-filter")
+        whose = key.planned.label if follows else ""
+        name = (f"{who} {statistic} {echo}", f"{scheme.name} {scheme.parameters}", whose)
+        if name not in self._samples:
+            logged = None
+            if follows:
+                texts = [self._tokenizer.encode(t.text) for t in key.logged]
+                logged = logged_contexts(scheme, texts)
+            self._samples[name] = statistics.sample(
+                statistic, scheme, self._tokenizer, said, logged=logged, echo=echo
+            )
+        return self._samples[name]
+
+
+def _public(key: Key, texts: Sequence[U32]) -> float | None:
+    """Log p that public text carries the key's mark; None when none was given."""
+    if not texts:
+        return None
+    gatherer = Gatherer(key.scheme)
+    for tokens in texts:
+        gatherer.words(tokens)
+    pairs = gatherer.pairs(first=False)
+    if not len(pairs):
+        return 0.0
+    return float(
+        key.scheme.null.log_p(float(pairs.totals(key.scheme, [key.value])[0]), len(pairs))
+    )
+
+
+def _explained(one: _Raw, spoiled: Mapping[str, float | None], relayed: Mapping[str, int]) -> str:
+    """The innocent explanation that takes the result away, in words, or nothing."""
+    bar = math.log(HINT)
+    if one.base_log_p is not None and one.base_log_p <= bar:
+        return "the base model shows the mark as well"
+    public = spoiled[one.key.planned.label]
+    if public is not None and public <= bar:
+        return "the public text carries the mark as well"
+    if relayed.get(one.key.planned.account, 0):
+        return "the account used our service while the suspect was asked: it may pass us on"
+    return ""
+
+
+def _claim(
+    plan: Plan, one: _Raw, adjusted: float, voided: bool, explained: str
+) -> tuple[Claim, str]:
+    for null, what in ((one.null, "wrong keys"), (one.calibration, "calibration of the key")):
+        if not null.good:
+            return "refused", f"{what}: {null.why}"
+    if voided:
+        return "refused", "the answers cannot be those of a model; see the oddities"
+    if not one.pairs:
+        return "refused", "no pair is left to test"
+    if adjusted > math.log(HINT):
+        return "no evidence", ""
+    if explained:
+        return "hint", explained
+    if adjusted > math.log(plan.alpha):
+        return "hint", f"adjusted p is above alpha = {plan.alpha:g}"
+    if one.rank_p > 1 / (1 + plan.wrong_keys):
+        return "hint", "a wrong key does as well"
+    return "proof", ""
+
+
+def _explanations(
+    raw: Sequence[_Raw],
+    spoiled: Mapping[str, float | None],
+    relayed: Mapping[str, int],
+) -> tuple[Explanation, ...]:
+    bar = math.log(HINT)
+    bases = [r.base_log_p for r in raw if r.base_log_p is not None]
+    based = any(p <= bar for p in bases)
+    public = [p for p in spoiled.values() if p is not None]
+    spoilt = any(p <= bar for p in public)
+    echoed = sum(r.sample.echoed for r in raw)
+    passes = sum(relayed.values())
+    return (
+        Explanation(
+            "common ancestor", bool(bases), based,
+            f"the base model, asked the same: smallest p 1e{min(bases) / _LN10:.1f}"
+            if bases
+            else "no base model was given: whether the mark is older than the suspect's own "
+            "training was not tested",
+        ),
+        Explanation(
+            "public data with our text", bool(public), spoilt,
+            f"the public texts under the same keys: smallest p 1e{min(public) / _LN10:.1f}"
+            if public
+            else "no public text was given: whether our marked text lies where anybody could "
+            "train on it was not tested",
+        ),
+        Explanation(
+            "prompt echo", True, False,
+            f"{echoed} pairs that stood in a prompt were left out of every statistic",
+        ),
+        Explanation(
+            "the suspect passes our service on", True, passes > 0,
+            f"{passes} exchanges of the accounts under test while the suspect was asked",
+        ),
+    )  # fmt: skip

@@ -1,0 +1,202 @@
+"""The result of an audit: what goes into the log, and how it reads.
+
+The entry `audit-result` holds everything that a stranger needs to check the sums against the
+answers, and no text of anybody. `marks_section` is the form in which a dossier quotes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from titer.audit.answers import Pace
+from titer.audit.collect import Progress
+from titer.audit.judge import Explanation, Judgement, Outcome
+from titer.audit.plan import Plan, Registered
+from titer.audit.watch import Oddity
+
+#: Outcomes in an entry: those with the smallest p, when there are more.
+MAX_OUTCOMES = 400
+
+#: What no audit of this kind shows. Part of every result.
+LIMITS = (
+    "p is the probability, over the draw of our key, that an independent model scores as high.",
+    "p is not the probability that the suspect is innocent.",
+    "A proof says that the suspect learned from text that carries this account's mark.",
+    "It does not say who trained it, when, on how much, or whether the text came through others.",
+    "Whoever holds a key can plant its mark: the log shows when it was fixed, not who held it.",
+    "A result that is no proof clears nobody: marks weaken by paraphrase and mixing.",
+    "Times are those of the operator's clock; a plan is earlier because its entry is.",
+    "Only plans in this log count as earlier looks at the suspect.",
+)
+
+
+class Collected(msgspec.Struct, frozen=True):
+    """How one target was asked. `sha256` is of the file of answers."""
+
+    name: str
+    asked: int
+    answered: int
+    failed: int
+    tasks: int
+    tokens: int
+    first_at: int
+    last_at: int
+    sha256: str
+    throttled: int
+    broken: int
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of an `audit-result` entry. `at` in microseconds; logs of p in base 10."""
+
+    plan: str
+    plan_entry: int
+    plan_at: int
+    plan_root: str
+    at: int
+    version: str
+    suspect: str
+    accounts: tuple[str, ...]
+    claim: str
+    alpha: float
+    hypotheses: int
+    earlier_plans: tuple[str, ...]
+    outcomes: tuple[Outcome, ...]
+    left_out: int
+    explanations: tuple[Explanation, ...]
+    oddities: tuple[Oddity, ...]
+    collected: tuple[Collected, ...]
+    complete: bool
+    limits: tuple[str, ...] = LIMITS
+
+    @property
+    def id(self) -> str:
+        """`ar-` and 20 hex digits of the SHA-256 of the content."""
+        return f"ar-{hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:20]}"
+
+    def body(self) -> bytes:
+        """The entry of the log: JSON with the id first."""
+        return msgspec.json.encode({"id": self.id} | msgspec.to_builtins(self))
+
+
+def make(
+    plan: Plan,
+    registered: Registered,
+    judgement: Judgement,
+    *,
+    root: str,
+    at: int,
+    version: str,
+    oddities: Sequence[Oddity],
+    collected: Sequence[Collected],
+) -> Result:
+    """Put a result together."""
+    ranked = sorted(judgement.outcomes, key=lambda o: o.log10_p)
+    return Result(
+        plan=plan.id,
+        plan_entry=registered.index,
+        plan_at=registered.at,
+        plan_root=root,
+        at=at,
+        version=version,
+        suspect=plan.suspect.name,
+        accounts=plan.accounts,
+        claim=judgement.claim,
+        alpha=plan.alpha,
+        hypotheses=judgement.hypotheses,
+        earlier_plans=registered.others,
+        outcomes=tuple(ranked[:MAX_OUTCOMES]),
+        left_out=max(0, len(ranked) - MAX_OUTCOMES),
+        explanations=judgement.explanations,
+        oddities=tuple(oddities),
+        collected=tuple(collected),
+        complete=all(c.answered + c.failed >= c.tasks for c in collected),
+    )
+
+
+def collected(
+    name: str, progress: Progress, pace: Pace, *, first_at: int, last_at: int, sha256: str
+) -> Collected:
+    """What the report says about a collection."""
+    return Collected(
+        name, progress.asked, progress.done, progress.failed, progress.tasks, progress.tokens,
+        first_at, last_at, sha256, pace.throttled, pace.broken,
+    )  # fmt: skip
+
+
+def lines(result: Result) -> list[str]:
+    """The result for a person."""
+    out = [
+        f"{result.suspect}: {_CLAIMS[result.claim]}",
+        (
+            f"plan {result.plan}, entry {result.plan_entry} of the log, made before any question; "
+            f"{result.hypotheses} hypotheses, {len(result.earlier_plans)} earlier plans on this "
+            f"suspect, level {result.alpha:g} for all together"
+        ),
+    ]
+    out += [
+        f"asked     {one.name}: {one.answered} of {one.tasks} answered, {one.failed} given up; "
+        f"{one.asked} requests, {one.tokens} tokens, answers sha256 {one.sha256[:16]}..."
+        for one in result.collected
+    ]
+    if not result.complete:
+        out.append("stopped   before all was asked: the budget was spent")
+    for o in result.outcomes[:20]:
+        why = f" ({o.why})" if o.why else ""
+        out.append(
+            f"{o.statistic:<14}{o.key}: p <= {power_of_ten(o.log10_p)}, adjusted "
+            f"{power_of_ten(o.log10_adjusted)}, z {o.z:.1f}, {o.pairs} pairs, rank p "
+            f"{o.rank_p:.3g}: {o.claim}{why}"
+        )
+        null, hot = o.wrong_keys, o.calibration
+        out.append(
+            f"  null      {null.n} wrong keys: {_counts(null)}, z {null.mean_z:+.2f} sd "
+            f"{null.sd_z:.2f}; {hot.n} control texts: {_counts(hot)}"
+        )
+    if len(result.outcomes) + result.left_out > 20:
+        out.append(f"... and {len(result.outcomes) + result.left_out - 20} more, see --json")
+    for e in result.explanations:
+        state = (
+            ("explains it" if e.explains else "does not explain it") if e.tested else "UNTESTED"
+        )
+        out.append(f"innocent  {e.name}: {state}; {e.note}")
+    out += [f"odd       {o.kind}: {o.note} ({o.n} of {o.of})" for o in result.oddities]
+    return out + [f"limit     {text}" for text in result.limits]
+
+
+def marks_section(result: Result) -> dict[str, Any]:
+    """What a dossier quotes: ids to look up, and the one outcome that the claim rests on."""
+    best = result.outcomes[0] if result.outcomes else None
+    return {
+        "claim": result.claim,
+        "suspect": result.suspect,
+        "cites": [result.plan, result.id],
+        "statistic": best.statistic if best else "",
+        "log10_p": round(best.log10_p, 2) if best else 0.0,
+        "log10_adjusted": round(best.log10_adjusted, 2) if best else 0.0,
+        "wrong_keys": best.wrong_keys.n if best else 0,
+        "untested": [e.name for e in result.explanations if not e.tested],
+    }
+
+
+def power_of_ten(log10_p: float) -> str:
+    """A p-value in words that do not underflow."""
+    if log10_p > -4:
+        return f"{10**log10_p:.2g}"
+    return f"1e{log10_p:.1f}"
+
+
+def _counts(measured: Any) -> str:
+    return ", ".join(f"{c.hits} at {c.level:g} (of {c.n * c.level:.0f})" for c in measured.counts)
+
+
+_CLAIMS = {
+    "proof": "PROOF that it learned from text that carries this mark",
+    "hint": "a hint, and no proof",
+    "no evidence": "no evidence that it learned from marked text",
+    "refused": "no statement: the test cannot be used here",
+}
