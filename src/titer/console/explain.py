@@ -17,10 +17,11 @@ import msgspec
 from titer.console.names import Names
 from titer.core.bits import average_bits
 from titer.core.errors import InputError
-from titer.core.nouns import Decision, Exchange, Finding
+from titer.core.nouns import Decision, Exchange, Finding, Verification
 from titer.detect.bench import HUNT, SOURCES
 from titer.detect.calibration import Calibration, load
 from titer.evidence.log import Erasure, View
+from titer.respond.person import PERSON, counts, is_person, keys
 
 
 class Together(msgspec.Struct, frozen=True):
@@ -38,9 +39,21 @@ class Together(msgspec.Struct, frozen=True):
     version: int
 
 
+#: Decisions that are told: the last ones, and persons' (as many as one page holds).
+SHOWN = 3
+SHOWN_AT_MOST = 20
+
+
+class _Deciders(msgspec.Struct):
+    """Of a `start` entry, who may decide."""
+
+    deciders: tuple[str, ...] = ()
+
+
 class Explanation(msgspec.Struct, frozen=True):
     """What the log says about one subject. `bits` are of all sources together; `sources` is how
-    many e-values were averaged. The bits of a finding are of its detector alone.
+    many e-values were averaged. The bits of a finding are of its detector alone. `void` are ids of
+    decisions that somebody handed in who may not decide.
     """
 
     subject: str
@@ -57,6 +70,8 @@ class Explanation(msgspec.Struct, frozen=True):
     decisions: tuple[Decision, ...]
     evidence: tuple[int, ...]
     together: Together | None = None
+    verified: tuple[Verification, ...] = ()
+    void: tuple[str, ...] = ()
 
     def _weight(self) -> str:
         if self.bits <= 0:
@@ -78,6 +93,20 @@ class Explanation(msgspec.Struct, frozen=True):
         return (
             f"score {finding.score:.1f}; alone {finding.bits:.1f} bits by calibration "
             f"{finding.calibration}"
+        )
+
+    def _decided(self, decision: Decision) -> str:
+        given = ", ".join(f"{d.mitigation} {d.strength:g}" for d in decision.doses) or "nothing"
+        if not is_person(decision):
+            how = "would have given (shadow)" if decision.shadow else "gives"
+            return f"Rung {decision.rung!r} {how}: {given}. Because: {decision.because}"
+        until = f"until {_day(decision.until)}" if decision.until else "until decided otherwise"
+        if decision.id in self.void:
+            until = "without effect: its signature does not hold, or its signer may not decide"
+        name = decision.by.removeprefix(PERSON)
+        return (
+            f"On {_day(decision.at)} {name} decided to {decision.verb} (rung {decision.rung!r}, "
+            f"gives: {given}; {until}). Because: {decision.because}"
         )
 
     def lines(self) -> list[str]:
@@ -102,12 +131,12 @@ class Explanation(msgspec.Struct, frozen=True):
                 f"Bits are the log of the average of {self.sources} e-values, that of all "
                 "detectors together and that of the hunt; a silent one counts as 1."
             )
-        for decision in self.decisions[-3:]:
-            given = (
-                ", ".join(f"{d.mitigation} {d.strength:g}" for d in decision.doses) or "nothing"
-            )
-            how = "would have given (shadow)" if decision.shadow else "gives"
-            out.append(f"Rung {decision.rung!r} {how}: {given}. Because: {decision.because}")
+        recent = self.decisions[-SHOWN:]
+        told = [d for d in self.decisions if is_person(d) or d in recent]
+        out += [self._decided(decision) for decision in told[-SHOWN_AT_MOST:]]
+        if self.verified:
+            until = f"{_day(self.verified[-1].until)}"
+            out.append(f"A verification service vouched for this caller, until {until}.")
         if not self.decisions:
             out.append("No decision was ever taken about this caller.")
         out.append(
@@ -188,12 +217,17 @@ def _gather(log: View, wanted: set[str]) -> dict[str, Any]:
     findings: dict[str, Finding] = {}
     decisions: list[Decision] = []
     indices: list[int] = []
+    verified: list[Verification] = []
+    deciders: tuple[str, ...] = ()
     for stored in log.scan():
         body = stored.body
         if body is None:
             continue
         if stored.kind == "calibration":
             _remember(calibrations, body)
+            continue
+        if stored.kind == "start":
+            deciders = msgspec.json.decode(body, type=_Deciders).deciders
             continue
         if not any(needle in body for needle in needles):
             continue
@@ -219,6 +253,12 @@ def _gather(log: View, wanted: set[str]) -> dict[str, Any]:
             if decided.subject not in wanted:
                 continue
             decisions.append(decided)
+        elif stored.kind == "verification":
+            said = msgspec.json.decode(body, type=Verification)
+            if said.subject not in wanted:
+                continue
+            if said.until > said.at:
+                verified.append(said)
         indices.append(stored.index)
     together = _together(tuple(findings.values()), calibrations, tier)
     bits = [f.bits for f in findings.values() if f.detector == HUNT]
@@ -229,7 +269,18 @@ def _gather(log: View, wanted: set[str]) -> dict[str, Any]:
         "first": first, "last": last, "sources": SOURCES, "bits": average_bits(bits, SOURCES),
         "models": tuple(m for m in _by_use(models) if m)[:5], "findings": tuple(findings.values()),
         "decisions": tuple(decisions), "evidence": tuple(indices), "together": together,
+        "verified": tuple(verified), "void": _void(decisions, deciders),
     }  # fmt: skip
+
+
+def _void(decisions: Sequence[Decision], deciders: tuple[str, ...]) -> tuple[str, ...]:
+    """Ids of persons' decisions that do not count under the deciders last announced."""
+    trusted = keys(deciders)
+    return tuple(d.id for d in decisions if is_person(d) and not counts(d, trusted))
+
+
+def _day(at: int) -> str:
+    return f"{dt.datetime.fromtimestamp(at // 1_000_000, dt.UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _remember(calibrations: dict[str, Calibration], body: bytes) -> None:

@@ -63,6 +63,8 @@ def check(decision: Decision, trusted: frozenset[note.Verifier]) -> None:
     by = note.Verifier.parse(decision.signed_by)
     if trusted and by not in trusted:
         raise EvidenceError(f"{by.name} is not among the deciders of the configuration")
+    if trusted and decision.by != f"{PERSON}{by.name}":
+        raise EvidenceError(f"the decision is by {decision.by}, and {by.name} signed it")
     by.verify(
         _message(msgspec.structs.replace(decision, signature="")),
         note.decode_base64(decision.signature),

@@ -1,0 +1,109 @@
+"""Persons decide while the gateway serves; a verification service answers it."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+CONFIG = """
+[respond]
+contact = "abuse@model.example"
+
+[respond.step_up]
+url = "https://verify.example/"
+secret = { env = "TITER_TEST_STEP_UP" }
+
+[[ladder]]
+name = "verify"
+at = 8.0
+shadow = false
+give = [{ mitigation = "step_up", otherwise = "throttle" }]
+"""
+
+
+def wait_for(check, *, what, seconds=30.0):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := check():
+            return found
+        time.sleep(0.05)
+    pytest.fail(f"{what} did not happen within {seconds} s")
+
+
+def answer(service, key, **words):
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{service.port}/titer/step-up",
+        json.dumps(words).encode(),
+        {"authorization": f"Bearer {key}"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=20) as reply:
+            return reply.status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+@pytest.fixture
+def decided(service, monkeypatch):
+    monkeypatch.setenv("TITER_TEST_STEP_UP", "the-service")
+    service.data.mkdir(mode=0o700)
+    (service.data / "titer.toml").write_text(CONFIG)
+    key = service.key("acme")
+    service.start()
+    wait_for(lambda: service.ask(key)[0] == 200, what="the first reply")
+    wait_for(lambda: service.standing("acme"), what="a standing")
+
+    def decide(verb, *flags):
+        words = [verb, "acme", "--reason", "a test", "--by", "ann", "--data", str(service.data)]
+        return service.json("decide", *words, *flags)
+
+    return key, decide
+
+
+def test_persons_are_heeded_while_serving(service, decided):
+    key, decide = decided
+    entered = decide("impose", "--dose", "refuse")["entered"]
+    assert entered["how"] == "handed over"
+    status, _, body = wait_for(
+        lambda: (got := service.ask(key))[0] == 403 and got, what="the refusal"
+    )
+    assert json.loads(body)["error"]["code"] == "paused_for_review"
+    assert b"abuse@model.example" in body
+    decide("lift")
+    wait_for(lambda: service.ask(key)[0] == 200, what="the lift")
+
+    decide("impose", "--rung", "verify")
+    _, headers, body = wait_for(
+        lambda: (got := service.ask(key))[0] == 403 and got, what="the step-up"
+    )
+    assert json.loads(body)["error"]["code"] == "verification_required"
+    nonce = headers["titer-step-up"].partition("nonce=")[2]
+    assert answer(service, "wrong", nonce=nonce, verified=True) == 401
+    assert answer(service, "the-service", nonce="x" * 5000) == 413
+    assert service.ask(key)[0] == 403
+    assert answer(service, "the-service", nonce=nonce, verified=True) == 200
+    assert answer(service, "the-service", nonce=nonce, verified=True) == 409
+    assert service.ask(key)[0] == 200
+
+    told = wait_for(
+        lambda: (
+            (got := service.json("explain", "acme", "--data", str(service.data)))["verified"]
+            and got
+        ),
+        what="the verification in the log",
+    )
+    assert [d.get("verb") for d in told["decisions"]] == ["impose", "lift", "impose"]
+    page = urllib.request.urlopen(f"http://127.0.0.1:{service.port}/metrics", timeout=20).read()
+    assert (
+        b'titer_dosed_outcomes_total{mitigation="refuse",outcome="refused",rung="imposed"}' in page
+    )
+    assert service.stop() == 0
+    replayed = service.json("replay", "--data", str(service.data))["replayed"]
+    assert replayed["persons"] == 3
+    service.start()  # and after a restart the verification holds
+    wait_for(lambda: service.ask(key)[0] == 200, what="a reply after the restart")
