@@ -19,9 +19,26 @@ from titer.core.errors import TiterError
 #: In the order in which `titer --help` lists them; each is a module of this package with
 #: `register(subparsers)` and `run(arguments) -> int`.
 VERBS = (
-    "serve", "demo", "keys", "data", "standings", "explain", "decide", "feed", "calibrate", "hunt",
-    "prove", "verify", "share", "erase", "log", "replay", "lab", "check",
-)  # fmt: skip
+    "serve",
+    "demo",
+    "keys",
+    "data",
+    "standings",
+    "explain",
+    "decide",
+    "feed",
+    "calibrate",
+    "hunt",
+    "prove",
+    "verify",
+    "share",
+    "erase",
+    "log",
+    "replay",
+    "prompt",
+    "lab",
+    "check",
+)
 
 
 def build() -> argparse.ArgumentParser:

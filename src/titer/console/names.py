@@ -35,6 +35,10 @@ class Names:
         """The operator's name for a pseudonym, or "" when it has none."""
         return self._known.get(pseudonym, "")
 
+    def subjects(self) -> list[str]:
+        """The pseudonyms of all callers that have or had a key."""
+        return list(self._known)
+
     def candidates(self, name: str) -> list[str]:
         """The pseudonyms that `name` may mean: itself, a key id, an organisation, an account.
 
