@@ -101,7 +101,7 @@ _SECRECY = re.compile(
     r"(?i)(?:never|do not|don't|must not|not)[^.\n]{0,80}"
     r"(?:reveal|disclose|share|repeat|quote|output|mention|tell|print)[^.\n]{0,80}"
 )
-_PRECIOUS = re.compile(r"(?i)pass(?:word|code|phrase)|secret|key\b|code\b|token")
+_PRECIOUS = re.compile(r"(?i)pass(?:word|code|phrase)|\b(?:secrets?|keys?|codes?|tokens?)\b")
 _TELLING = re.compile(
     r"(?i)(?:say|reply|respond|answer|state)[^.\n]{0,40}[\"'\u201c](?=[^\"'\u201d\n]{0,80}"
     r"(?:cannot|can't|not able|unable|sorry|not allowed))"

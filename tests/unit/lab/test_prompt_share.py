@@ -79,13 +79,16 @@ def test_honest_answers_have_none(honest):
     assert share_of(PROMPT)(honest) < 0.1
 
 
+CHINESE = (
+    "\u4f60\u662f\u4e00\u5bb6\u978b\u5e97\u7684\u52a9\u624b\uff0c\u8bf7\u53ea\u5411\u4f1a\u5458"
+    "\u63d0\u4f9b\u79cb\u5b63\u6298\u6263\u3002"
+)
+
+
 def test_other_scripts_and_short_prompts():
-    chinese = "\u4f60\u662f\u4e00\u5bb6\u978b\u5e97\u7684\u52a9\u624b\uff0c\u8bf7\u53ea\u5411\u4f1a\u5458\u63d0\u4f9b\u79cb\u5b63\u6298\u6263\u3002"
-    assert share_of(chinese)(f"\u597d\u7684\uff1a{chinese}") == 1.0
-    assert (
-        share_of(chinese)("\u4f60\u597d\uff0c\u6211\u53ef\u4ee5\u5e2e\u4f60\u627e\u978b\u3002")
-        < 0.2
-    )
+    honest = "\u4f60\u597d\uff0c\u6211\u53ef\u4ee5\u5e2e\u4f60\u627e\u978b\u3002"
+    assert share_of(CHINESE)(f"\u597d\u7684\uff1a{CHINESE}") == 1.0
+    assert share_of(CHINESE)(honest) < 0.2
     assert share_of("Be brief")("be brief") == 1.0
     assert share_of("")("anything") == 0.0
 

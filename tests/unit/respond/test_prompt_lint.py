@@ -51,7 +51,7 @@ def test_every_rule_has_an_example():
 
 def test_a_sound_prompt_passes_and_a_hardened_one_knows_its_rank():
     assert lint(SOUND) == []
-    assert "hierarchy" not in {r.rule for r in lint("You sell shoes.\n\n" + rules())}
+    assert lint("You sell shoes.\n\n" + rules("bidok-zonal", "0f0f0f0f")) == []
 
 
 @pytest.mark.parametrize(
