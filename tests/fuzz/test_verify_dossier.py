@@ -171,6 +171,9 @@ def test_signed_mutants_raise_nothing_but_evidence_errors(made, data):
             ("predicate", "summary"),
             ("predicate", "names"),
             ("predicate", "counts"),
+            ("predicate", "contents"),
+            ("predicate", "exposure"),
+            ("predicate", "timeline"),
         }
     )
 

@@ -31,6 +31,8 @@ VERBS = (
     "hunt",
     "prove",
     "verify",
+    "render",
+    "unseal",
     "share",
     "erase",
     "log",

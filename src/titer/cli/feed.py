@@ -38,6 +38,17 @@ def register(verbs: Any) -> None:
         "--principal", metavar="NAME", default="",
         help="who called, for lines that do not say (default: the file's name)",
     )  # fmt: skip
+    parser.add_argument(
+        "--hunt", action="store_true",
+        help="then look for campaigns among all that the log holds, and keep them in it",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seed",
+        metavar="N",
+        type=int,
+        default=1,
+        help="of the groups drawn by --hunt (default 1)",
+    )
     parser.add_argument("--config", metavar="FILE", type=Path, help="titer.toml (default: DIR's)")
     json_flag(parser)
 
@@ -48,6 +59,7 @@ class Found(msgspec.Struct):
     findings: int = 0
     with_bits: int = 0
     decisions: int = 0
+    campaigns: list[str] = []
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -79,11 +91,13 @@ def run(arguments: argparse.Namespace) -> int:
             networks=load_networks(data),
         )
         report = feed.run(arguments.files, _into(sink, found))
+        if arguments.hunt:
+            found.campaigns = [c.id for c in sink.hunt(seed=arguments.seed)]
     if arguments.json:
         show({**msgspec.to_builtins(report), **msgspec.to_builtins(found)})
     else:
         tell(_lines(report, found))
-    return 1 if found.with_bits or found.decisions else 0
+    return 1 if found.with_bits or found.decisions or found.campaigns else 0
 
 
 def _into(sink: FeedSink, found: Found) -> Any:
@@ -118,6 +132,7 @@ def _lines(report: Report, found: Found) -> list[str]:
     out.append(
         f"{found.findings} findings, {found.with_bits} with bits; {found.decisions} decisions"
     )
-    if report.exchanges and not found.findings:
+    out += [f"campaign {name}: see titer prove {name}" for name in found.campaigns]
+    if report.exchanges and not found.findings and not found.campaigns:
         print("nothing was found; try titer hunt for callers acting as one", file=sys.stderr)
     return out

@@ -6,12 +6,19 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from titer.cli.common import data_flag, json_flag, show, tell
+from titer.cli.common import data_flag, json_flag, read_file, show, tell
+from titer.cli.render import render_flags, write_renders
+
+#: Bytes of a public key, and of a file of account names.
+MAX_KEY = 64 << 10
+MAX_NAMES = 64 << 20
 
 
 def register(verbs: Any) -> None:
     parser = verbs.add_parser("prove", help="write a dossier that can be verified offline")
-    parser.add_argument("subject", metavar="SUBJECT", help="as for `titer explain`")
+    parser.add_argument(
+        "subject", metavar="SUBJECT", help="as for `titer explain`, or the id of a campaign"
+    )
     data_flag(parser)
     parser.add_argument(
         "-o", "--output", metavar="FILE", type=Path, required=True, help="the dossier to write"
@@ -20,21 +27,67 @@ def register(verbs: Any) -> None:
         "--disclose", action="store_true",
         help="write your own name for the subject into the dossier, not only its pseudonym",
     )  # fmt: skip
+    parser.add_argument(
+        "--seal-to", metavar="KEY", type=Path, action="append", default=[],
+        help="seal callers' names to the holder of this X25519 public key (PEM); may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--names", metavar="FILE", type=Path,
+        help="names of accounts, one a line, for --seal-to (default: those of your keys)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--indicators", metavar="FILE", type=Path,
+        help="a partner's indicators, as JSON lines, to compare infrastructure with",
+    )  # fmt: skip
+    parser.add_argument(
+        "--exchanges", metavar="N", type=int,
+        help="exchanges to include (of a campaign: findings and decisions too)",
+    )  # fmt: skip
+    render_flags(parser)
     json_flag(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from titer.console.prove import prove
+    from titer.console.prove import Wanted, prove
     from titer.core.errors import InputError
 
-    found, dossier = prove(arguments.data, arguments.subject, disclose=arguments.disclose)
+    wanted = Wanted(
+        disclose=arguments.disclose,
+        recipients=[read_file(path, limit=MAX_KEY) for path in arguments.seal_to],
+        names=_names(arguments.names),
+        indicators=arguments.indicators,
+        exchange_cap=arguments.exchanges,
+    )
+    made = prove(arguments.data, arguments.subject, wanted)
     try:
-        arguments.output.write_bytes(dossier)
+        arguments.output.write_bytes(made.dossier)
     except OSError as error:
         raise InputError(f"cannot write {arguments.output}: {error.strerror}") from None
+    written = write_renders(arguments, made.dossier, key=None)
     if arguments.json:
-        show({"subject": found.subject, "bits": found.bits, "bytes": len(dossier)})
-    else:
-        entries = f"{len(found.evidence)} entries about {found.subject}"
-        tell([f"{arguments.output}: {entries}; check it with: titer verify {arguments.output}"])
+        show({"kind": made.kind, "subject": made.subject, "bits": made.bits,
+              "callers": made.callers, "sealed": made.sealed,
+              "bytes": len(made.dossier), "renders": written})  # fmt: skip
+        return 0
+    about = f"{made.kind} {made.subject}"
+    if made.kind == "campaign":
+        about += f", {made.callers} members"
+    tell([f"{arguments.output}: {about}; check it with: titer verify {arguments.output}"])
+    if made.sealed:
+        tell(
+            [f"names of {made.sealed} callers are sealed; titer unseal opens them, with that key"]
+        )
+    tell(f"{path}: a rendering of it" for path in written)
     return 0
+
+
+def _names(path: Path | None) -> list[str]:
+    from titer.core.errors import InputError
+
+    if path is None:
+        return []
+    try:
+        text = read_file(path, limit=MAX_NAMES).decode()
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is no text; give names of accounts, one a line") from None
+    return [line.strip() for line in text.splitlines() if line.strip()]

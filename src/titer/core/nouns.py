@@ -181,12 +181,27 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     verified: int = 0
 
 
+class Considered(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """An honest explanation of a campaign, and what came of testing it.
+
+    `result` is `ruled out`, `not ruled out` or `not tested`; `measure` says what `value` is and
+    `limit` the number from which the explanation would hold (or, for ties, below which).
+    """
+
+    reason: str
+    result: str
+    measure: str = ""
+    value: float = 0.0
+    limit: float = 0.0
+
+
 class Campaign(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Many callers acting as one. Tested on a modality that did not form it.
 
     `null` says what it was held against; `frames` are its text tokens with the number of members
     that use each; `timeline` (start of day, members who began on its texts that day); `doubtful`
-    the members that are least certain, worst first.
+    the members that are least certain, worst first; `considered` the honest explanations gone
+    through.
     """
 
     id: str
@@ -206,6 +221,7 @@ class Campaign(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     frames: tuple[tuple[int, int], ...] = ()
     timeline: tuple[tuple[int, int], ...] = ()
     doubtful: tuple[str, ...] = ()
+    considered: tuple[Considered, ...] = ()
 
 
 class Dose(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

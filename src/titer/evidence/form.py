@@ -136,17 +136,31 @@ class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     predicate: Predicate | None = None
 
 
-_Form = TypeVar("_Form", Envelope, Statement)
+class Kind(msgspec.Struct, frozen=True):
+    """Which predicate a statement has: looked at before the whole is read in its own form."""
+
+    predicateType: str = ""  # noqa: N815 - the name is the standard's
 
 
-def encode(form: Envelope | Statement) -> bytes:
+_Form = TypeVar("_Form", bound=msgspec.Struct)
+
+
+def encode(form: msgspec.Struct) -> bytes:
     """The one spelling of an envelope or statement."""
     return msgspec.json.encode(form)
 
 
+def predicate_type(data: bytes) -> str:
+    """What a statement says its predicate is. Raises EvidenceError."""
+    try:
+        return msgspec.json.decode(data, type=Kind).predicateType
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raise EvidenceError("dossier: the statement is not of this form") from None
+
+
 def decode(data: bytes, form: type[_Form]) -> _Form:
     """Read an envelope or statement in its one spelling. Raises EvidenceError."""
-    what = form.__name__.lower()
+    what = form.__name__.partition("Of")[0].lower()
     try:
         found = msgspec.json.decode(data, type=form)
         again = msgspec.json.encode(found)

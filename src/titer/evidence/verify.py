@@ -16,14 +16,17 @@ Each step names what it stops. Nothing after a failed step is looked at.
  9. Commitments and inclusion: salt and body give the leaf, the leaf is in the tree (invented,
     altered or swapped bodies, salts, kinds and times).
 10. Binding: the statement's subject digest is over these leaves (entries dropped or added).
-11. Relevance: every entry is about the subject, or a calibration that a finding names (other
-    people's conduct shown as the subject's).
+11. Relevance: every entry is about the subject (or a member of the campaign), or a calibration or
+    list of network data that is named (other people's conduct shown as the subject's).
 12. Citations: what summary, findings and decisions cite is there, or listed as omitted
     (claims without the entries that they lean on).
 13. Counts: they are those of the entries (a cap that hides more than it says).
 14. Limits: what a dossier does not show is stated (a proof sold as more than it is).
+15. Contents, of version 2: tables that can be, that agree with each other and with the entries
+    (`evidence.agreement`).
 
-What remains is in `form.LIMITS`; foremost that without `key` the dossier vouches for itself.
+What remains is in `form.LIMITS` and `contents.LIMITS`; foremost that without `key` the dossier
+vouches for itself.
 """
 
 from __future__ import annotations
@@ -40,22 +43,23 @@ from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import Signature, SSlibKey  # type: ignore[attr-defined]
 
 from titer.core.errors import EvidenceError
-from titer.evidence import checkpoint, entry, form, merkle, note
+from titer.evidence import agreement, checkpoint, contents, entry, form, merkle, note
 from titer.evidence.checkpoint import Checkpoint
 
 #: Microseconds of the last moment that a calendar of four-digit years holds.
 _LAST_DATE = 253_402_300_799_000_000
-#: Characters of a stranger's string that are shown on one line.
-_SHOWN = 200
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
     """What a dossier shows after every step has held.
 
     `pinned` is False when the key was taken from the dossier itself. `kinds` counts entries,
-    `first_at` and `last_at` are microseconds, `root` is hex.
+    `first_at` and `last_at` are microseconds, `root` is hex. `kind` is `subject` or `campaign`;
+    `exposure`, `timeline` and `contents` are empty in version 1.
     """
 
+    version: int
+    kind: str
     subject: str
     summary: dict[str, Any]
     names: dict[str, str]
@@ -68,40 +72,54 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     made_at: int
     entries: int
     kinds: dict[str, int]
-    counts: form.Counts
+    counts: form.Counts | contents.Counts
     first_at: int
     last_at: int
     omitted: tuple[form.Omitted, ...]
     limits: tuple[str, ...]
+    exposure: contents.Exposure = contents.Exposure()
+    timeline: tuple[contents.Day, ...] = ()
+    contents: contents.Contents = contents.Contents()
 
     def lines(self) -> list[str]:
         """The result for a person; strings of the dossier are shown without control marks."""
         kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(self.kinds.items()))
         known = (
-            f"key      {_shown(self.key)} (the one you gave)"
+            f"key      {agreement.shown(self.key)} (the one you gave)"
             if self.pinned
-            else f"KEY NOT CHECKED: {_shown(self.key)} is the key INSIDE the dossier; "
+            else f"KEY NOT CHECKED: {agreement.shown(self.key)} is the key INSIDE the dossier; "
             "anybody can make one. Compare it with the operator's over another channel."
         )
+        what = "campaign " if self.kind == "campaign" else ""
         span = f"from {_date(self.first_at)} to {_date(self.last_at)}"
         share = f"{self.counts.exchanges} of {self.counts.exchanges_in_log} exchanges included"
         lines = [
-            f"verified {_shown(self.subject)}: {self.entries} entries ({kinds})",
+            f"verified {what}{agreement.shown(self.subject)}: {self.entries} entries ({kinds})",
             known,
-            f"log      {_shown(self.origin)}, {self.size} entries, root {self.root}",
+            f"log      {agreement.shown(self.origin)}, {self.size} entries, root {self.root}",
             f"entries  {span}; {share}",
         ]
         if self.where:
-            lines.append(f"served   {_shown(self.where)}")
-        lines += [f"name     {_shown(k)} = {_shown(v)}" for k, v in self.names.items()]
+            lines.append(f"served   {agreement.shown(self.where)}")
         lines += [
-            f"claims   {_shown(k)}: {_shown(msgspec.json.encode(v).decode())}"
+            f"name     {agreement.shown(k)} = {agreement.shown(v)}" for k, v in self.names.items()
+        ]
+        lines += [
+            f"claims   {agreement.shown(k)}: {agreement.shown(msgspec.json.encode(v).decode())}"
             for k, v in self.summary.items()
         ]
+        lines += agreement.told(self.contents)
         if self.omitted:
             reasons = Counter(o.why for o in self.omitted)
             lines += [f"omitted  {n} cited ids: {why}" for why, n in sorted(reasons.items())]
-        return lines + [f"limit    {_shown(text)}" for text in self.limits]
+        return lines + [f"limit    {agreement.shown(text)}" for text in self.limits]
+
+
+class Proven(msgspec.Struct, frozen=True):
+    """A dossier that holds, with its entries."""
+
+    verified: Verified
+    entries: tuple[form.Item, ...]
 
 
 def verify(data: bytes, *, key: str | None = None) -> Verified:
@@ -109,6 +127,11 @@ def verify(data: bytes, *, key: str | None = None) -> Verified:
 
     Raises EvidenceError, and nothing else, whatever `data` holds.
     """
+    return prove(data, key=key).verified
+
+
+def prove(data: bytes, *, key: str | None = None) -> Proven:
+    """As `verify`, with the entries for whoever shows them. Raises EvidenceError."""
     # 1. Size.
     if len(data) > form.MAX_DOSSIER:
         raise EvidenceError(f"dossier: larger than {form.MAX_DOSSIER} bytes")
@@ -119,10 +142,8 @@ def verify(data: bytes, *, key: str | None = None) -> Verified:
     if len(envelope.signatures) != 1:
         raise EvidenceError("dossier: expected exactly one signature")
     payload = note.decode_base64(envelope.payload)
-    # 3. Statement.
-    statement = form.decode(payload, form.Statement)
-    # 4. Types.
-    predicate = _checked_types(envelope, statement)
+    # 3, 4. Statement and types.
+    about, predicate = _statement(envelope, payload)
     # 5. Key.
     inside = note.Verifier.parse(predicate.log.key)
     if key is not None and note.Verifier.parse(key.strip()) != inside:
@@ -138,19 +159,24 @@ def verify(data: bytes, *, key: str | None = None) -> Verified:
     # 9. Commitments and inclusion.
     leaves = [_checked_leaf(item, head) for item in predicate.entries]
     # 10. Binding.
-    about = statement.subject[0]
     if about.digest.sha256 != leaves_digest(leaves):
         raise EvidenceError("dossier: the subject's digest is not over these entries")
-    # 11, 12. Relevance and citations.
-    _check_content(predicate, about.name)
-    # 13. Counts.
+    # 11 to 15. What the entries say.
     kinds = Counter(item.kind for item in predicate.entries)
-    _check_counts(predicate.counts, kinds)
-    # 14. Limits.
-    if predicate.limits[: len(form.LIMITS)] != form.LIMITS:
+    limits: tuple[str, ...] = form.LIMITS
+    second = predicate if isinstance(predicate, contents.Predicate) else None
+    if second is not None:
+        agreement.check(second, about.name, kinds)
+        limits = form.LIMITS + contents.LIMITS
+    elif isinstance(predicate, form.Predicate):
+        _check_content(predicate, about.name)
+        _check_counts(predicate.counts, kinds)
+    if predicate.limits[: len(limits)] != limits:
         raise EvidenceError("dossier: it does not state what it cannot show")
     times = [item.at for item in predicate.entries]
-    return Verified(
+    verified = Verified(
+        version=1 if second is None else 2,
+        kind="subject" if second is None else second.kind,
         subject=about.name,
         summary=predicate.summary,
         names=predicate.names,
@@ -168,7 +194,11 @@ def verify(data: bytes, *, key: str | None = None) -> Verified:
         last_at=max(times),
         omitted=predicate.omitted,
         limits=predicate.limits,
+        exposure=contents.Exposure() if second is None else second.exposure,
+        timeline=() if second is None else second.timeline,
+        contents=contents.Contents() if second is None else second.contents,
     )
+    return Proven(verified, predicate.entries)
 
 
 def key_id(verifier: note.Verifier) -> str:
@@ -181,14 +211,25 @@ def leaves_digest(leaves: Sequence[bytes]) -> str:
     return hashlib.sha256(b"".join(leaves)).hexdigest()
 
 
-def _checked_types(envelope: form.Envelope, statement: form.Statement) -> form.Predicate:
+def _statement(
+    envelope: form.Envelope, payload: bytes
+) -> tuple[form.About, form.Predicate | contents.Predicate]:
+    """The statement in its one spelling: whom it is about, and its predicate."""
+    kind = form.predicate_type(payload)
+    if kind not in (form.PREDICATE_TYPE, contents.PREDICATE_TYPE):
+        raise EvidenceError("dossier: not a titer dossier of version 1 or 2")
+    statement: form.Statement | contents.StatementOfTwo
+    if kind == form.PREDICATE_TYPE:
+        statement = form.decode(payload, form.Statement)
+    else:
+        statement = form.decode(payload, contents.StatementOfTwo)
     if envelope.payloadType != form.PAYLOAD_TYPE or statement.type_ != form.STATEMENT_TYPE:
         raise EvidenceError("dossier: not an in-toto Statement v1")
-    if statement.predicateType != form.PREDICATE_TYPE or statement.predicate is None:
-        raise EvidenceError("dossier: not a titer dossier of version 1")
+    if statement.predicate is None:
+        raise EvidenceError("dossier: not a titer dossier: it has no predicate")
     if len(statement.subject) != 1 or not statement.subject[0].name:
         raise EvidenceError("dossier: expected exactly one subject")
-    return statement.predicate
+    return statement.subject[0], statement.predicate
 
 
 def _check_signature(envelope: form.Envelope, payload: bytes, verifier: note.Verifier) -> None:
@@ -249,14 +290,7 @@ def _check_content(predicate: form.Predicate, subject: str) -> None:
             named.add(str(facts.get("calibration", "")))
     if not shown <= named:
         raise EvidenceError("dossier: a calibration is shown that no finding names")
-    _check_omitted(predicate.omitted, needed - ids)
-
-
-def _check_omitted(omitted: Sequence[form.Omitted], missing: set[str]) -> None:
-    if any(o.why not in (form.ABSENT, form.OTHER) for o in omitted):
-        raise EvidenceError("dossier: an id is omitted for no known reason")
-    if [o.id for o in omitted] != sorted(missing):
-        raise EvidenceError("dossier: a cited entry is neither included nor listed as omitted")
+    agreement.check_omitted(predicate.omitted, needed - ids)
 
 
 def _check_counts(counts: form.Counts, kinds: Counter[str]) -> None:
@@ -272,12 +306,6 @@ def _check_counts(counts: form.Counts, kinds: Counter[str]) -> None:
     whole = min(counts.exchanges_in_log, counts.exchange_cap)
     if not 0 <= whole <= counts.exchanges <= counts.exchanges_in_log:
         raise EvidenceError("dossier: fewer exchanges are included than the cap allows")
-
-
-def _shown(text: str) -> str:
-    """A stranger's string without what could move the cursor or hide text."""
-    clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-    return clean if len(clean) <= _SHOWN else clean[: _SHOWN - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def _date(at: int) -> str:

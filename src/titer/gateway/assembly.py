@@ -35,7 +35,10 @@ from titer.gateway.records import Reader
 from titer.gateway.snapshots import Snapshots, rows_to_publish
 from titer.gateway.standings_feed import Publisher
 from titer.gateway.workers import COLLECT, Shared
+from titer.hunt import find
 from titer.hunt.live import ROWS, LiveHunt
+from titer.hunt.memory import MemorySource
+from titer.hunt.table import TableBuilder
 from titer.respond.ladder import Cell, Ladder, Rung
 from titer.respond.segments import Segment
 from titer.respond.vary import Vary, commitments
@@ -45,6 +48,10 @@ FEED_BATCH = 4096
 
 #: Entries between two signed heads of `feed`: until then an entry costs some 250 bytes of memory.
 FEED_HEAD = 65_536
+
+
+#: Exchanges that `feed --hunt` takes into memory, at some 200 bytes each.
+MAX_HUNT = 2_000_000
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -307,6 +314,43 @@ class FeedSink:
                 self._log.checkpoint()
         self.weighed += len(out)
         return out
+
+    def hunt(self, *, seed: int) -> list[Campaign]:
+        """Look for campaigns among all exchanges of the log; what is new is logged, and its
+        members weighed, as live. Raises `InputError` for a log that is too large for this.
+        """
+        builder = TableBuilder()
+        decode = msgspec.json.Decoder(Exchange).decode
+        known: dict[str, Campaign] = {}
+        waiting: list[Exchange] = []
+        for stored in self._log.journal.scan(0, self._log.size):
+            if stored.body is None:
+                continue
+            if stored.kind == "exchange":
+                waiting.append(decode(stored.body))
+                if len(waiting) >= FEED_BATCH:
+                    builder.add(waiting)
+                    waiting = []
+            elif stored.kind == "campaign":
+                campaign = msgspec.json.decode(stored.body, type=Campaign)
+                known[campaign.id] = campaign
+            if builder.rows > MAX_HUNT:
+                raise InputError(f"more than {MAX_HUNT} exchanges: use `titer hunt` on the files")
+        builder.add(waiting)
+        if not builder.rows:
+            return []
+        found = find(MemorySource(builder.build()), seed=seed, subjects=True).campaigns
+        entries: list[tuple[str, bytes]] = []
+        for campaign in found:
+            if known.get(campaign.id) == campaign:
+                continue
+            entries.append(("campaign", self._encode(campaign)))
+            for finding, decision in self._weigher.join(campaign):
+                entries.append(("finding", self._encode(finding)))
+                if decision is not None:
+                    entries.append(("decision", self._encode(decision)))
+        self._log.append(entries)
+        return list(found)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from titer.core.nouns import Campaign
 from titer.hunt import nulls
+from titer.hunt.alternatives import considered
 from titer.hunt.groups import Candidate, Shared
 from titer.hunt.likeness import Likeness
 from titer.hunt.members import Members, by_share, certain
@@ -198,6 +199,22 @@ def campaign(one: Judged, verdict: Verdict, ways: int, world: World) -> Campaign
         frames=_frames(one.candidate, inside, world),
         timeline=_timeline(one.candidate, inside, world),
         doubtful=_doubtful(members, world),
+        considered=considered(
+            e_value=verdict.e_value / ways,
+            draws=world.draws,
+            fdr=FDR,
+            same_questions=one.alike.overlap,
+            same_limit=SAME_QUESTIONS,
+            size=len(inside),
+            team=TEAM,
+            strangers=strangers and len(inside) >= UNTIED,
+            declared=declared,
+            ties=ties,
+            hard=HARD,
+            owned=OWNED,
+            one_hand=news_of_one_hand(one),
+            known={name: modality.available for name, modality in world.known.items()},
+        ),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from titer.core.errors import InputError
-from titer.lab.interval import clopper_pearson
+from titer.core.interval import clopper_pearson
 
 
 class Label(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from securesystemslib.dsse import Envelope as DsseEnvelope
 
 from titer.core.errors import EvidenceError
 from titer.core.nouns import Campaign, Decision, Dose, Exchange, Finding, Principal
-from titer.evidence import dossier, form, note
+from titer.evidence import contents, dossier, form, note
 from titer.evidence.log import Log, View
 from titer.evidence.verify import key_id, verify
 
@@ -127,7 +127,7 @@ def test_a_dossier_holds_what_the_log_holds_about_the_subject(log, made):
         ("x999", "not in the log"),
     ]
     assert (found.first_at, found.last_at, found.made_at) == (1, 4, 77)
-    assert found.limits == form.LIMITS
+    assert found.limits == form.LIMITS + contents.LIMITS
 
 
 def test_the_same_log_gives_the_same_dossier(log, made):
@@ -349,7 +349,7 @@ def test_an_untouched_statement_sealed_again_is_accepted(log, made):
 def test_a_dossier_may_state_more_limits_and_more_entries_stay_capped(log, made, monkeypatch):
     statement = opened(made)
     statement["predicate"]["limits"].append("The office was closed on Sunday.")
-    assert len(verify(sealed(log, statement)).limits) == len(form.LIMITS) + 1
+    assert len(verify(sealed(log, statement)).limits) == len(form.LIMITS + contents.LIMITS) + 1
     monkeypatch.setattr(form, "MAX_ENTRIES", 33)
     with pytest.raises(EvidenceError, match="more than 33 entries"):
         verify(made)

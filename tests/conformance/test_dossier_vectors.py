@@ -1,0 +1,71 @@
+"""The published dossiers: they hold, and not one bit of them may change."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from titer.core.errors import EvidenceError
+from titer.evidence import contents, names
+from titer.evidence.verify import verify
+
+VECTORS = Path(__file__).parents[2] / "docs" / "spec" / "vectors"
+FILES = ("subject-v1", "subject-v2", "campaign-v2")
+FLIPS = 1_500
+
+
+def vector(name):
+    return (VECTORS / f"{name}.dossier").read_bytes(), (VECTORS / f"{name}.pub").read_text()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_vector_holds_under_its_key(name):
+    data, key = vector(name)
+    found = verify(data, key=key)
+    assert found.pinned
+    assert (found.version, found.kind) == (int(name[-1]), name.partition("-")[0])
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_bit_of_a_vector_may_change(name):
+    data, key = vector(name)
+    rng = random.Random(7)
+    for bit in rng.sample(range(len(data) * 8), FLIPS):
+        bad = bytearray(data)
+        bad[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(EvidenceError):
+            pytest.fail(f"bit {bit}: {verify(bytes(bad), key=key)}")
+
+
+def test_the_names_of_a_vector_open_under_the_second_key():
+    data, key = vector("campaign-v2")
+    found = verify(data, key=key)
+    pem = (VECTORS / "names.key").read_bytes()
+    (sealed,) = found.contents.sealed
+    opened = names.unseal(sealed, pem, origin=found.origin, subject=found.subject)
+    assert set(opened.values()) == {f"account {n}" for n in range(4)}
+
+
+def test_another_implementation_of_hpke_opens_the_names():
+    pyhpke = pytest.importorskip("pyhpke")
+    data, key = vector("campaign-v2")
+    found = verify(data, key=key)
+    suite = pyhpke.CipherSuite.new(
+        pyhpke.KEMId.DHKEM_X25519_HKDF_SHA256, pyhpke.KDFId.HKDF_SHA256, pyhpke.AEADId.AES128_GCM
+    )
+    private = pyhpke.KEMKey.from_pem((VECTORS / "names.key").read_bytes())
+    info = f"titer dossier names v1\n{found.origin}\n{found.subject}".encode()
+    text = base64.b64decode(found.contents.sealed[0].text)
+    context = suite.create_recipient_context(text[:32], private, info=info)
+    opened = json.loads(context.open(text[32:]))
+    assert len(opened) == 4
+
+
+def test_the_schema_is_that_of_the_form():
+    written = json.loads((VECTORS / "dossier-v2.schema.json").read_text())
+    assert written == json.loads(msgspec.json.encode(msgspec.json.schema(contents.StatementOfTwo)))
