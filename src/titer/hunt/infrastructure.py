@@ -76,9 +76,9 @@ class Usage:
                 seen.setdefault("text", set()).update(str(t) for t in known)
 
     def having(self, callers: Iterable[str], aspect: str) -> list[set[str]]:
-        """The values of each of the callers of which the aspect is known."""
-        rows = (self.by_caller.get(c, {}).get(aspect) for c in callers)
-        return [row for row in rows if row]
+        """The values of each of the callers of which the aspect is known; texts are of all."""
+        rows = (self.by_caller[c].get(aspect, set()) for c in callers if c in self.by_caller)
+        return [row for row in rows if row or aspect == "text"]
 
 
 class Group(msgspec.Struct, frozen=True):

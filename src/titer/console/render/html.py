@@ -7,10 +7,13 @@ string is escaped: a dossier comes from a stranger.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
+from html import escape as _escaped
 
 from titer.console.render.figures import Box, Drawing, draw
-from titer.console.render.model import Report, Section, Table
+from titer.console.render.model import Report, Section, Table, plain
+
+#: Characters of one paragraph, cell or label.
+MAX_TEXT = 10_000
 
 _STYLE = """
 :root{--ink:#1a1a1a;--soft:#666;--line:#ddd;--bar:#3b6ea5;--warn:#8a1c1c}
@@ -39,6 +42,11 @@ tr{break-inside:avoid}thead{display:table-header-group}@page{size:A4;margin:18mm
 """
 _SHADES = {"ink": "#1a1a1a", "bar": "#3b6ea5", "line": "#dddddd", "soft": "#999999"}
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+def escape(text: str) -> str:
+    """Text that is nothing but text, wherever it comes from."""
+    return _escaped(plain(text, MAX_TEXT))
 
 
 def to_html(report: Report) -> bytes:

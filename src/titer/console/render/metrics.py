@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from typing import Literal
 
+from titer.console.render.model import plain
+
 Font = Literal["F1", "F2", "F3"]
 #: Resource names: Helvetica, Helvetica-Bold, Courier.
 BODY: Font = "F1"
@@ -28,6 +30,8 @@ _BOLD = (
     278, 889, 611, 611, 611, 611, 389, 556, 333, 611, 556, 778, 556, 556, 500, 389, 280, 389, 584,
 )  # fmt: skip
 _WIDE = 600
+#: Characters of one paragraph or cell.
+MAX_TEXT = 10_000
 
 
 def _table(known: tuple[int, ...]) -> dict[str, int]:
@@ -51,6 +55,7 @@ def width(text: str, font: Font, size: float) -> float:
 
 def spelt(text: str) -> str:
     """Text in the characters that these fonts have; others are spelt as their number."""
+    text = plain(text, MAX_TEXT)
     try:
         text.encode("cp1252")
     except UnicodeEncodeError:

@@ -259,7 +259,7 @@ def _file(report: Report, pages: list[bytes]) -> bytes:
             )
         )
     pdf.catalog["Lang"] = pydyf.String("en")
-    pdf.info["Title"] = pydyf.String(spelt(report.title))
+    pdf.info["Title"] = pydyf.String("Dossier")
     pdf.info["Producer"] = pydyf.String("titer")
     out = io.BytesIO()
     pdf.write(out, version=b"1.7")

@@ -1,0 +1,176 @@
+"""The verbs, end to end: a campaign out of the lab, proved, rendered, and its names read."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from titer.cli import main
+
+
+@pytest.fixture(scope="module")
+def proved(tmp_path_factory):
+    """A small world of the lab that was fed and hunted, and the dossier on what was found."""
+    folder = tmp_path_factory.mktemp("prove")
+    assert main(["lab", "write", "hydra", "--out", str(folder / "w"), "--seed", "5",
+                 "--accounts", "200", "--days", "3", "--no-replies"]) == 0  # fmt: skip
+    data = folder / "data"
+    fed = main(["feed", str(folder / "w" / "log.jsonl"), "--data", str(data), "--hunt"])
+    assert fed == 1
+    return folder, data
+
+
+def labels_of(folder):
+    text = (folder / "w" / "labels.jsonl").read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def campaign_of(data):
+    from titer.console.attribution import campaigns_in
+    from titer.console.explain import open_view
+
+    (only,) = campaigns_in(open_view(data)).values()
+    return only
+
+
+@pytest.fixture(scope="module")
+def counsel(proved):
+    """A key that openssl made."""
+    folder, _ = proved
+    key = folder / "counsel.key"
+    for command in (
+        ["openssl", "genpkey", "-algorithm", "X25519", "-out", str(key)],
+        ["openssl", "pkey", "-in", str(key), "-pubout", "-out", str(folder / "counsel.pub")],
+    ):
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("needs openssl 3")
+    return key
+
+
+def test_a_campaign_is_proved_rendered_and_unsealed(proved, counsel, capsys):
+    folder, data = proved
+    found = campaign_of(data)
+    labels = labels_of(folder)
+    names = folder / "names"
+    names.write_text("".join(f"{x['principal']}\norg-{x['principal']}\n" for x in labels))
+    out = folder / "c.dossier"
+    assert main(["prove", found.id, "--data", str(data), "-o", str(out), "--json",
+                 "--html", str(folder / "c.html"), "--pdf", str(folder / "c.pdf"),
+                 "--seal-to", f"{counsel.with_suffix('.pub')}",
+                 "--names", str(names)]) == 0  # fmt: skip
+    said = json.loads(capsys.readouterr().out)
+    assert (said["kind"], said["callers"]) == ("campaign", len(found.members))
+    assert said["sealed"] == len(found.members)
+    key = (data / "log" / "log.pub").read_text().strip()
+    assert main(["verify", str(out), "--key", key, "--json"]) == 0
+    verified = json.loads(capsys.readouterr().out)["dossier"]
+    assert verified["exposure"]["tokens_out"] == found.tokens_out
+    infrastructure = verified["contents"]["infrastructure"]
+    assert {t["aspect"] for t in infrastructure["ties"]} >= {"provider", "payment", "signup"}
+    assert any("residential" in u["aspect"] for u in infrastructure["unknown"])
+    assert main(["unseal", str(out), "--private", str(counsel), "--key", key, "--json"]) == 0
+    opened = json.loads(capsys.readouterr().out)
+    assert opened["pinned"] is True
+    hired = {x["principal"] for x in labels if x["campaign"]}
+    assert {n.removeprefix("org-") for n in opened["names"].values()} <= hired
+    assert len(opened["names"]) == len(found.members)
+    assert (folder / "c.pdf").read_bytes().startswith(b"%PDF-1.7")
+
+
+def test_nothing_that_names_an_honest_caller_is_in_any_output(proved, counsel, capsys):
+    """Names, addresses, cards and pseudonyms of honest callers, and of the sealed members."""
+    folder, data = proved
+    found = campaign_of(data)
+    campaign = {one["principal"]: one["campaign"] for one in labels_of(folder)}
+    planted = set()
+    with (folder / "w" / "log.jsonl").open() as lines:
+        for line in lines:
+            one = json.loads(line)
+            planted |= {one["principal"], one["org"], one["origin"]["ip"]}
+            if campaign[one["principal"]] is None:
+                planted.add(one["origin"].get("payment", one["org"]))
+    out = folder / "grep.dossier"
+    page, pdf = folder / "grep.html", folder / "grep.pdf"
+    assert main(["prove", found.id, "--data", str(data), "-o", str(out), "--html", str(page),
+                 "--pdf", str(pdf)]) == 0  # fmt: skip
+    capsys.readouterr()
+    assert main(["verify", str(out)]) == 0
+    shown = capsys.readouterr().out
+    import base64
+    import zlib
+
+    from titer.console.explain import open_view
+
+    payload = base64.b64decode(json.loads(out.read_bytes())["payload"]).decode()
+    words = b"".join(
+        zlib.decompress(part.split(b"endstream")[0].strip())
+        for part in pdf.read_bytes().split(b"stream\n")
+        if part[:1] == b"x"
+    ).decode("cp1252")
+    others = set()
+    for stored in open_view(data).scan():
+        if stored.kind == "exchange":
+            subject = json.loads(stored.body)["principal"]
+            others |= {subject["id"], subject.get("org", subject["id"])}
+    inside = set(found.members)
+    ids = set()
+    for item in json.loads(payload)["predicate"]["entries"]:
+        if item["kind"] == "exchange":
+            principal = json.loads(item["body"])["principal"]
+            assert principal.get("org", principal["id"]) in inside
+            ids.add(principal["id"])
+    assert len(others - inside - ids) >= 200
+    for text in (payload, page.read_text(), words, shown):
+        hits = [name for name in (planted | (others - inside - ids)) if f"{name}" in text
+                and len(name) > 6]  # fmt: skip
+        assert not hits, hits[:5]
+
+
+def test_verbs_refuse_in_words(proved, counsel, tmp_path, capsys):
+    folder, data = proved
+    found = campaign_of(data)
+    out = str(tmp_path / "x")
+    for words, why in (
+        (["prove", "c-none", "--data", str(data), "-o", out], "no entry about"),
+        (["prove", found.id, "--data", str(data), "-o", out, "--disclose"], "--seal-to"),
+        (["prove", found.id, "--data", str(data), "-o", out, "--seal-to",
+          str(folder / "counsel.pub")], "--names"),
+        (["render", str(folder / "w" / "labels.jsonl")], "--html"),
+        (["render", str(folder / "w" / "labels.jsonl"), "--html", out], "REFUSED"),
+    ):  # fmt: skip
+        assert main(words) == 2, words
+        assert why in capsys.readouterr().err, words
+    assert main(["prove", found.id, "--data", str(data), "-o", out]) == 0
+    assert main(["unseal", out, "--private", str(counsel)]) == 2
+    assert "seals nothing" in capsys.readouterr().err
+
+
+def test_a_partners_indicator_becomes_a_link_only_beyond_the_base_rate(proved, tmp_path, capsys):
+    folder, data = proved
+    found = campaign_of(data)
+    out, lines = tmp_path / "x", tmp_path / "indicators"
+    labels = {one["principal"]: one["campaign"] for one in labels_of(folder)}
+    asn = {True: set(), False: set()}
+    with (folder / "w" / "log.jsonl").open() as log:
+        for line in log:
+            one = json.loads(line)
+            asn[labels[one["principal"]] is not None].add(one["origin"]["asn"])
+    theirs, common = min(asn[True]), min(asn[False] - asn[True])
+    lines.write_text(
+        json.dumps({"aspect": "provider", "value": f"AS{theirs}", "source": "lab-2"}) + "\n"
+        + json.dumps({"aspect": "provider", "value": f"AS{common}", "source": "lab-3"}) + "\n"
+        + json.dumps({"aspect": "provider", "value": f"AS{theirs}", "source": "lab-4",
+                      "expires": "2020-01-01"}) + "\n"
+    )  # fmt: skip
+    assert main(["prove", found.id, "--data", str(data), "-o", str(out),
+                 "--indicators", str(lines)]) == 0  # fmt: skip
+    assert main(["verify", str(out), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    links = told["dossier"]["contents"]["infrastructure"]["links"]
+    assert {one["source"] for one in links} == {"lab-2"}
+    lines.write_text('{"aspect":"mood","value":"x","source":"y"}\n')
+    assert main(["prove", found.id, "--data", str(data), "-o", str(out),
+                 "--indicators", str(lines)]) == 2  # fmt: skip
+    assert ":1: aspect is one of" in capsys.readouterr().err
