@@ -7,10 +7,12 @@ import pytest
 
 from titer.core.errors import Refused
 from titer.core.wire import Problem
+from titer.marks.keys import Epoch, KeyRing
 from titer.respond import BUILTIN, builtin
 from titer.respond.antidistill import Antidistill
 from titer.respond.harden import Harden
 from titer.respond.logprobs import Logprobs
+from titer.respond.mark import Mark
 from titer.respond.quota import Quota
 from titer.respond.refuse import Refuse
 from titer.respond.step_up import StepUp, StepUpSettings
@@ -22,6 +24,7 @@ OURS = {
     "antidistill": Antidistill,
     "harden": lambda: Harden(b"0123456789abcdef"),
     "logprobs": Logprobs,
+    "mark": lambda: Mark("sglang", KeyRing([Epoch(number=1, master=bytes(32), created=1)])),
     "refuse": Refuse,
     "throttle": lambda: Throttle(clock=lambda: 100.0),
     "quota": lambda: Quota(clock=lambda: 100.0),

@@ -33,6 +33,7 @@ VERBS = (
     "verify",
     "render",
     "unseal",
+    "marks",
     "share",
     "erase",
     "log",

@@ -95,6 +95,11 @@ def _check_doses(config: Config, source: Source) -> None:
                         ("ladder", i, "give", j, key),
                         f"there is no such mitigation; known are {names}",
                     )
+                if name == "mark" and not config.marks.engine:
+                    source.fail(
+                        ("ladder", i, "give", j, key),
+                        "a mark needs an engine that plants it; set engine under [marks]",
+                    )
                 if name == "step_up" and not config.respond.step_up.url:
                     source.fail(
                         ("ladder", i, "give", j, key),
@@ -201,6 +206,7 @@ def options(config: Config) -> Options:
         quota=respond.quota,
         vary=respond.vary,
         step_up=step_up,
+        mark_engine=config.marks.engine,
     )
 
 

@@ -13,6 +13,7 @@ from titer.detect.parameter_policy import PolicyConfig
 from titer.gateway.settings import Upstream
 from titer.respond import person
 from titer.respond.ladder import DAY_S, MARGIN
+from titer.respond.mark import Engine
 from titer.respond.options import CONTACT
 from titer.respond.quota import QuotaConfig
 from titer.respond.segments import Segment
@@ -307,6 +308,17 @@ class DetectTable(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("hunt_every must not be negative; 0 turns the hunt off")
 
 
+class MarksTable(msgspec.Struct, frozen=True, kw_only=True):
+    """Marks that the model server plants in what it samples, for rungs that give the dose `mark`.
+
+    engine: which server is behind the gateway: `sglang` (started with `--enable-watermark`) or
+        `vllm` (with `--watermark-config`, and titer's logits processor for the radioactive
+        profile). Needs keys: `titer marks keys create`.
+    """
+
+    engine: Engine = ""
+
+
 class TelemetryTable(msgspec.Struct, frozen=True, kw_only=True):
     """Spans for an operator's own collector; nothing is sent anywhere unless this is set.
 
@@ -328,6 +340,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     respond: how the ladder behaves.
     ladder: what is given at how many bits.
     evidence: the log.
+    marks: marks in replies.
     telemetry: spans.
     """
 
@@ -339,4 +352,5 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     respond: RespondTable = RespondTable()
     ladder: tuple[RungTable, ...] = ()
     evidence: EvidenceTable = EvidenceTable()
+    marks: MarksTable = MarksTable()
     telemetry: TelemetryTable = TelemetryTable()

@@ -80,7 +80,9 @@ class RequestFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     `params` holds the caller's scalar parameters as sent (numbers, booleans, short enums);
     `denied` the parameters that policy dropped, coarsened or refused; `biased` the vocabulary
-    ids named in `logit_bias` (at most 300); `varied` which served variant a committed coin chose.
+    ids named in `logit_bias` (at most 300); `varied` which served variant a committed coin chose;
+    `mark` the id of the key whose mark was asked of the engine for the reply (the first digits of
+    its commitment in the log).
     """
 
     stream: bool = False
@@ -92,6 +94,7 @@ class RequestFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     denied: tuple[str, ...] = ()
     biased: tuple[int, ...] = ()
     varied: tuple[str, ...] = ()
+    mark: str = ""
 
 
 class ReplyFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

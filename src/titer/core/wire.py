@@ -69,7 +69,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     `dialect` the codec's name (`openai.chat`). `delay` asks the gateway to wait that many
     seconds before forwarding (the caller leaving ends the wait). `id` is the exchange's. `settle`
     are told when the exchange has ended, `transforms` what the reply must pass because of an
-    edit, `varied` what a coin chose.
+    edit, `varied` what a coin chose, `mark` the id of the key that the reply will be marked with.
     """
 
     dialect: str
@@ -84,6 +84,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     settle: tuple[Settle, ...] = ()
     transforms: tuple[Transform, ...] = ()
     varied: tuple[str, ...] = ()
+    mark: str = ""
 
     def edit(self, *, drop: Iterable[str] = (), put: Mapping[str, Any] | None = None) -> Request:
         """The same request without the top-level keys `drop` and with those of `put`."""

@@ -34,7 +34,9 @@ from titer.detect.parameter_tables import (
     FORMATS,
     INCLUDABLE,
     INCLUDE_LOGPROBS,
+    MARKS,
     MEMBERS,
+    OURS,
     PLAIN,
 )
 
@@ -216,8 +218,15 @@ class _Draft:
 
     def closed(self, name: str, value: Any) -> None:
         """A name that is not on the allow-list: granted, dropped or refused."""
+        if name in MARKS:
+            self.drop.append(name)
+            if value is not None:
+                self._deny(self.config.extras, name, "steers the engine's marks")
+            return
         grant = CLOSED.get(name)
         if grant is not None and grant in self.grants:
+            if name == "vllm_xargs":
+                self._extra_arguments(value)
             if grant == "prompt_logprobs" and value:
                 self.decimals = self.places
                 self.scored.append(name)
@@ -229,6 +238,13 @@ class _Draft:
             self._deny(self.config.extras, name, f"needs a key with the grant '{grant}'")
             if grant in ("prompt_logprobs", "tokens"):
                 self.decimals = STRIP if self.decimals is None else self.decimals
+
+    def _extra_arguments(self, value: Any) -> None:
+        """Of vLLM's arguments for plug-ins, those that are ours to set are taken out."""
+        if type(value) is dict and any(name.startswith(OURS) for name in value):
+            kept = {name: v for name, v in value.items() if not name.startswith(OURS)}
+            self.put["vllm_xargs"] = kept
+            self._deny(self.config.extras, "vllm_xargs", "holds arguments that titer sets")
 
     def _deny(self, how: str, name: str, why: str) -> None:
         if how == "refuse":

@@ -96,9 +96,8 @@ CLOSED: dict[str, str] = {
     # the engine itself: code, adapters, caches, peers, schedules, templates
     **dict.fromkeys(
         (
-            "custom_logit_processor", "custom_params", "logits_processors", "logit_processors",
-            "vllm_xargs", "kv_transfer_params", "ec_transfer_params", "watermark", "watermarking",
-            "lora", "lora_path", "lora_request", "adapter_id", "bootstrap_host", "bootstrap_port",
+            "vllm_xargs", "kv_transfer_params", "ec_transfer_params", "lora",
+            "lora_path", "lora_request", "adapter_id", "bootstrap_host", "bootstrap_port",
             "bootstrap_room", "routed_dp_rank", "disagg_prefill_dp_rank", "data_parallel_rank",
             "session_params", "ngram_corpus_id", "custom_labels", "extra_key", "cache_salt",
             "cache_prompt", "id_slot", "samplers", "priority", "request_id", "rid",
@@ -111,6 +110,18 @@ CLOSED: dict[str, str] = {
     ),
     **dict.fromkeys(("background", "background_options"), "background"),
 }  # fmt: skip
+
+#: What no grant opens: it would let a caller choose, turn off or hand over the mark in its replies
+#: (vLLM's `watermarking`, SGLang's `watermark`), or run code in the engine that could.
+MARKS = frozenset(
+    {
+        "watermark", "watermarking", "watermark_config", "watermarking_config", "watermark_key",
+        "custom_logit_processor", "custom_params", "logits_processors", "logit_processors",
+    }
+)  # fmt: skip
+
+#: Members of `vllm_xargs` that are ours: taken out of what a caller with the grant `engine` sends.
+OURS = "titer_"
 
 #: What `sampling_params` of SGLang's own routes may hold; a logit_bias in there is not counted by
 #: anybody, hence it is not in the list.

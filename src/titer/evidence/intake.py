@@ -36,7 +36,18 @@ from titer.evidence.log import Log
 
 #: What a person's verb may say. `decision` only when it names who decided (`by`).
 KINDS = frozenset(
-    {"decision", "case", "erasure", "import", "note", "mark", "audit", "share", "verification"}
+    {
+        "decision",
+        "case",
+        "erasure",
+        "import",
+        "note",
+        "mark",
+        "mark-key",
+        "audit",
+        "share",
+        "verification",
+    }
 )
 #: Bytes of a body that comes in this way: what people write, not what machines gather.
 MAX_BODY = 1024 * 1024

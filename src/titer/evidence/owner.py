@@ -3,6 +3,7 @@
     exchange            the organisation, else the account: the unit that is weighed
     finding, decision   their subject
     case                the case
+    mark-key            the account whose key is committed to
 
 Every other kind speaks about the log, the operator or many subjects at once (a campaign), and is
 not sealed: of an erased subject, a campaign keeps its pseudonym.
@@ -26,6 +27,10 @@ class _Subject(msgspec.Struct):
     subject: str = ""
 
 
+class _MarkKey(msgspec.Struct):
+    account: str = ""
+
+
 class _Case(msgspec.Struct):
     case: str = ""
     id: str = ""
@@ -33,6 +38,7 @@ class _Case(msgspec.Struct):
 
 _EXCHANGE = msgspec.json.Decoder(_Exchange).decode
 _SUBJECT = msgspec.json.Decoder(_Subject).decode
+_MARK_KEY = msgspec.json.Decoder(_MarkKey).decode
 _CASE = msgspec.json.Decoder(_Case).decode
 
 
@@ -47,6 +53,8 @@ def owner(kind: str, body: bytes) -> str:
             return principal.org or principal.id
         if kind in ("finding", "decision"):
             return _SUBJECT(body).subject
+        if kind == "mark-key":
+            return _MARK_KEY(body).account
         if kind == "case":
             case = _CASE(body)
             return case.case or case.id

@@ -25,6 +25,7 @@ from titer.engine import Weigher
 from titer.evidence.entry import Stored
 from titer.evidence.intake import Intake, Taken
 from titer.evidence.log import Erasure
+from titer.gateway.marking import Issuer
 from titer.gateway.networks import Used
 from titer.gateway.networks.notice import inform
 from titer.gateway.persons import heed
@@ -99,6 +100,7 @@ class Analysis:
         parent: int = 0,
         networks: Callable[[], tuple[Used, ...] | None] = lambda: None,
         intake: Intake | None = None,
+        issuer: Issuer | None = None,
     ) -> None:
         self._rings = rings
         self._reader = reader
@@ -111,6 +113,7 @@ class Analysis:
         self._parent = parent or os.getppid()
         self._networks = networks
         self._intake = intake
+        self._issuer = issuer
         self._stop = False
         self._encode = msgspec.json.Encoder().encode
         self._spool: list[Entry] = []
@@ -199,6 +202,8 @@ class Analysis:
             self._decided(weighed.decision)
 
     def _decided(self, decision: Decision) -> None:
+        if self._issuer is not None:
+            self._spool.extend(self._issuer.entries((decision,)))
         self._spool.append(("decision", self._encode(decision)))
         self._waiting.append(Dosed(self._weigher.standings[decision.subject], decision))
 

@@ -26,6 +26,7 @@ from titer.evidence import intake, note
 from titer.evidence.files import replace, sync_directory
 from titer.evidence.log import Erasure, Log
 from titer.gateway.analysis import Analysis
+from titer.gateway.marking import make_issuer
 from titer.gateway.networks import Used, Watch, used
 from titer.gateway.networks.notice import inform, knowing
 from titer.gateway.networks.places import in_use
@@ -241,8 +242,12 @@ def make_analysis(shared: Shared) -> Analysis:
     restore(weigher, log, snapshots, hunt)
     names = Pseudonyms(load_or_create(service.data))
     announce(log, weigher, in_use(shared.networks.manifests), names)
+    rows = rows_to_publish(weigher)
+    issuer = make_issuer(service)
+    if issuer is not None:
+        log.append(issuer.entries(row.decision for row in rows))
     publisher = Publisher(shared.standings)
-    publisher.publish(rows_to_publish(weigher))
+    publisher.publish(rows)
     for ring in shared.rings:
         ring.resume()
     return Analysis(
@@ -257,6 +262,7 @@ def make_analysis(shared: Shared) -> Analysis:
         parent=shared.parent,
         networks=_watching(service.data, shared.stamp),
         intake=intake.Intake(service.data),
+        issuer=issuer,
     )
 
 

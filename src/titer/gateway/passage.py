@@ -490,8 +490,10 @@ class Passage:
             usage = tap.usage()
         else:
             reply = ReplyFacts(complete=complete)
-        if self.denied or request.varied:
-            facts = msgspec.structs.replace(facts, denied=self.denied, varied=request.varied)
+        if self.denied or request.varied or request.mark:
+            facts = msgspec.structs.replace(
+                facts, denied=self.denied, varied=request.varied, mark=request.mark
+            )
         dialect = self.plan.dialect
         words, chars = gather(tuple(dialect.texts(request.body)) if dialect is not None else ())
         flight = Flight(

@@ -22,6 +22,7 @@ from titer.detect.bias_ledger import BiasLedger
 from titer.detect.parameter_policy import ParameterPolicy
 from titer.engine import Engine
 from titer.gateway.dialects import find
+from titer.gateway.marking import with_mark_keys
 from titer.gateway.metrics import total
 from titer.gateway.networks import Watch, load
 from titer.gateway.origin import Origins
@@ -94,7 +95,7 @@ class Worker:
         ring.resume()  # a worker that replaces a dead one goes on where that one had written
         ledger = BiasLedger(run / "bias.db")
         pseudonyms = Pseudonyms(load_or_create(service.data))
-        options = service.options.at_home(pseudonyms, run)
+        options = with_mark_keys(service).at_home(pseudonyms, run)
         given = mitigations(options)
         self._engine = kind(
             keys=self._keys,

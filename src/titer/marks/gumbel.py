@@ -13,7 +13,6 @@ key, hence an exact null whatever alpha is.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -33,6 +32,7 @@ from titer.marks.contract import (
     TwoGammasNull,
 )
 from titer.marks.keyed import draws_at, draws_of_keys, draws_of_row, halves
+from titer.marks.keys import derived
 
 #: Keys whose draws are made at once in `exponential_sums`.
 _KEYS = 8192
@@ -141,11 +141,6 @@ class GumbelSampler:
 def pair(key: int) -> tuple[int, int]:
     """The two keys of one: as vLLM derives them, so that one key has one commitment."""
     return derived(key, b"key_a"), derived(key, b"key_b")
-
-
-def derived(key: int, domain: bytes) -> int:
-    """64 bits: the first 8 bytes, big endian, of SHA-256(domain || key, big endian)."""
-    return int.from_bytes(hashlib.sha256(domain + key.to_bytes(8)).digest()[:8])
 
 
 @compiled

@@ -6,6 +6,7 @@ from titer.core.contracts import Mitigation
 from titer.respond.antidistill import Antidistill
 from titer.respond.harden import CANARY, Harden
 from titer.respond.logprobs import Logprobs
+from titer.respond.mark import Mark
 from titer.respond.options import Options
 from titer.respond.quota import Quota
 from titer.respond.refuse import Refuse
@@ -17,8 +18,8 @@ __all__ = ["BUILTIN", "Options", "builtin"]
 
 #: Ours, as classes: a mitigation may keep state, so every worker makes its own.
 BUILTIN: tuple[
-    type[Antidistill | Harden | Logprobs | Quota | Refuse | StepUp | Throttle | Vary], ...
-] = (Antidistill, Harden, Logprobs, Throttle, Quota, Vary, StepUp, Refuse)
+    type[Antidistill | Harden | Logprobs | Mark | Quota | Refuse | StepUp | Throttle | Vary], ...
+] = (Antidistill, Harden, Logprobs, Mark, Throttle, Quota, Vary, StepUp, Refuse)
 
 
 def builtin(options: Options | None = None) -> dict[str, Mitigation]:
@@ -31,6 +32,7 @@ def builtin(options: Options | None = None) -> dict[str, Mitigation]:
         Antidistill(),
         Harden(given.key(CANARY) if given.names is not None else b""),
         Logprobs(),
+        Mark(given.mark_engine, given.mark_keys),
         Throttle(),
         Quota(given.quota),
         Vary(given.vary, keys=given.key),

@@ -7,6 +7,8 @@ from pathlib import Path
 import msgspec
 
 from titer.core.ids import Pseudonyms
+from titer.marks.keys import KeyRing
+from titer.respond.mark import Engine
 from titer.respond.quota import QuotaConfig
 from titer.respond.step_up import StepUpSettings
 from titer.respond.vary import VaryConfig
@@ -20,6 +22,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     `contact` completes "... contact ___". `names` derives the keys of nonces and coins from the
     operator's secret; without it they are zeros, which is good enough to look and to test.
+    `mark_engine` is the kind of server that plants marks, `mark_keys` what it plants them with.
     `directory` is where workers share which nonces were answered; None shares nothing.
     """
 
@@ -29,6 +32,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     step_up: StepUpSettings | None = None
     names: Pseudonyms | None = None
     directory: Path | None = None
+    mark_engine: Engine = ""
+    mark_keys: KeyRing | None = None
 
     def at_home(self, names: Pseudonyms, run: Path) -> Options:
         """The same in a data directory: with its secret, and what its workers share."""

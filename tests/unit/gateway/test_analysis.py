@@ -22,9 +22,11 @@ from titer.core.sketch import Sketcher
 from titer.engine import Flight, Weigher
 from titer.gateway import analysis
 from titer.gateway.analysis import Analysis
+from titer.gateway.marking import Issuer
 from titer.gateway.records import Reader, Recorder
 from titer.gateway.ring import Ring
 from titer.gateway.snapshots import Snapshots
+from titer.marks.keys import Epoch, KeyRing
 from titer.respond.ladder import Ladder, Rung
 
 
@@ -160,6 +162,16 @@ def test_entries_come_in_the_order_in_which_they_came_to_be(world):
     assert world.publisher.rows == ["p0", "p1"]
     assert world.hunt.rows == 2
     assert not world.one._turn()
+
+
+def test_a_mark_s_key_is_committed_to_before_the_decision_that_uses_it(world):
+    world.one._weigher.ladder = Ladder(
+        (Rung(name="r", at=3.0, give=(Dose("mark", 1.0),), shadow=False),)
+    )
+    world.one._issuer = Issuer(KeyRing((Epoch(number=1, master=bytes(32), created=1),)))
+    world.send(2)
+    assert world.one._turn()
+    assert world.log.kinds() == ["exchange", "finding", "mark-key", "decision"] * 2
 
 
 def test_no_dose_is_published_that_the_log_does_not_hold(world):

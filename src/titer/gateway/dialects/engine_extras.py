@@ -41,7 +41,8 @@ CONTROLS = frozenset(
         "bootstrap_host", "bootstrap_port", "bootstrap_room", "data_parallel_rank",
         "mm_processor_kwargs", "chat_template", "chat_template_kwargs", "documents",
         "add_generation_prompt", "continue_final_message", "add_special_tokens",
-        "watermark", "watermarking", "request_id", "rid", "extra_key",
+        "watermark", "watermarking", "watermark_config", "watermarking_config", "watermark_key",
+        "logit_processors", "request_id", "rid", "extra_key",
     }
 )  # fmt: skip
 

@@ -1,0 +1,121 @@
+"""`titer marks`: keys of marks, what an engine needs to plant them, and finding them in texts."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from titer.cli.common import data_flag, json_flag
+
+
+def register(verbs: Any) -> None:
+    parser = verbs.add_parser("marks", help="plant and recognise marks in text, trace their keys")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    _register_keys(actions)
+
+    plant = actions.add_parser("plant", help="what an engine needs to plant an account's mark")
+    plant.add_argument(
+        "account", metavar="ACCOUNT", help="pseudonym, as `titer standings` shows it"
+    )
+    plant.add_argument(
+        "--engine", metavar="E", required=True,
+        choices=("sglang", "vllm", "vllm-engine", "transformers", "synthid", "llama-cpp"),
+        help="sglang, vllm, vllm-engine, transformers, synthid or llama-cpp",
+    )  # fmt: skip
+    plant.add_argument("--epoch", metavar="N", type=int, help="default: the current one")
+    _scheme_flags(plant)
+
+    recognise = actions.add_parser("recognise", help="is an account's mark in these texts?")
+    recognise.add_argument("texts", metavar="FILE", nargs="+", type=Path, help="texts")
+    recognise.add_argument(
+        "--account", metavar="A", action="append", default=[], help="whose key; repeatable"
+    )
+    recognise.add_argument(
+        "--key",
+        metavar="REF",
+        help="a 64-bit key in hex: file=PATH or env=NAME, instead of --data",
+    )
+    _text_flags(recognise)
+
+    trace = actions.add_parser("trace", help="whose mark is in these texts, among all accounts?")
+    trace.add_argument("texts", metavar="FILE", nargs="+", type=Path, help="texts")
+    trace.add_argument(
+        "--accounts", metavar="FILE", type=Path,
+        help="one account a line; default: those that the log has issued keys to",
+    )  # fmt: skip
+    trace.add_argument("--best", metavar="N", type=int, default=10, help="shown; default 10")
+    _text_flags(trace)
+
+    schemes = actions.add_parser("schemes", help="the schemes of marks and their parameters")
+    json_flag(schemes)
+    for action in (plant, recognise, trace):
+        data_flag(action, required=action is not recognise)
+        json_flag(action)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from titer.cli import marks_keys, marks_texts
+
+    if arguments.action == "keys":
+        return marks_keys.run(arguments)
+    return marks_texts.run(arguments)
+
+
+def _register_keys(actions: Any) -> None:
+    parser = actions.add_parser("keys", help="make, rotate, escrow and reveal keys of marks")
+    keys = parser.add_subparsers(dest="keys_action", metavar="ACTION", required=True)
+    keys.add_parser("create", help="make the first master key and commit to it in the log")
+    keys.add_parser("list", help="epochs and their commitments, never a key")
+    rotate = keys.add_parser("rotate", help="begin an epoch with a new master key")
+    rotate.add_argument(
+        "--leaked", action="store_true",
+        help="others may know the old one: log that it proves nothing from now on",
+    )  # fmt: skip
+    issue = keys.add_parser("issue", help="commit to an account's key in the log")
+    issue.add_argument("account", metavar="ACCOUNT", help="pseudonym of the account")
+    reveal = keys.add_parser(
+        "reveal", help="print an account's secret, for whoever must verify it"
+    )
+    reveal.add_argument("account", metavar="ACCOUNT", help="pseudonym of the account")
+    reveal.add_argument("--epoch", metavar="N", type=int, help="default: the current one")
+    escrow = keys.add_parser("escrow", help="seal all keys to a second person's public key")
+    escrow.add_argument(
+        "--to", metavar="FILE", type=Path, required=True, help="X25519 public key (PEM)"
+    )
+    escrow.add_argument("--out", metavar="FILE", type=Path, required=True, help="sealed keys")
+    restore = keys.add_parser("restore", help="bring keys back from escrow")
+    restore.add_argument("sealed", metavar="FILE", type=Path, help="sealed keys")
+    restore.add_argument(
+        "--private", metavar="FILE", type=Path, required=True, help="X25519 private key (PEM)"
+    )
+    for action in keys.choices.values():
+        data_flag(action)
+        json_flag(action)
+
+
+def _scheme_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--scheme", metavar="S", default="kgw", help="see `titer marks schemes`")
+    parser.add_argument(
+        "--set", metavar="NAME=VALUE", action="append", default=[], dest="parameters",
+        help="a parameter of the scheme, such as width=2; repeatable",
+    )  # fmt: skip
+
+
+def _text_flags(parser: argparse.ArgumentParser) -> None:
+    _scheme_flags(parser)
+    parser.add_argument(
+        "--tokenizer", metavar="FILE", type=Path,
+        help="tokenizer.json or NAME.tiktoken of the marked model; without it, files of token ids",
+    )  # fmt: skip
+    parser.add_argument(
+        "--fingerprint", metavar="SHA256", default="",
+        help="what the tokenizer's vocabulary must hash to",
+    )  # fmt: skip
+    parser.add_argument(
+        "--epoch", metavar="N", type=int, action="append", help="default: every epoch; repeatable"
+    )
+    parser.add_argument(
+        "--level", metavar="P", type=float, default=1e-6,
+        help="adjusted p-value from which a mark counts as found (default 1e-6)",
+    )  # fmt: skip

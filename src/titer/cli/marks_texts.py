@@ -1,0 +1,272 @@
+"""`titer marks plant`, `recognise`, `trace` and `schemes`."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from titer.cli.common import read_file, show, tell
+from titer.config.secrets import SecretRef
+from titer.core.errors import InputError
+from titer.evidence.log import View
+from titer.gateway.marking import KIND
+from titer.marks import keystore, tokens
+from titer.marks.contexts import as_tokens
+from titer.marks.contract import U32, Scheme
+from titer.marks.hf_synthid import HfSynthid
+from titer.marks.keys import Issued, MarkKey
+from titer.marks.recognise import Evidence, Recognition, gather, judge, trace
+from titer.marks.schemes import BUILTIN, scheme
+from titer.respond.mark import DELTA, KEY, WIDTH
+
+#: Bytes of a text or of a file of ids.
+MAX_TEXT = 512 << 20
+#: Accounts of one tracing; times epochs they stay below `recognise.MAX_KEYS`.
+MAX_ACCOUNTS = 1_000_000
+
+
+_NOTHING = (
+    "Nothing found is no proof of absence: paraphrase, translation and short or predictable text "
+    "leave no mark."
+)
+#: Where planters for engines that run in one's own process are.
+_PROCESSORS = {
+    "transformers": "titer.marks.plugins.transformers_processor:Planter",
+    "llama-cpp": "titer.marks.plugins.llama_cpp:planter",
+}
+
+
+def run(arguments: argparse.Namespace) -> int:
+    actions = {"plant": _plant, "recognise": _recognise, "trace": _trace, "schemes": _schemes}
+    return actions[arguments.action](arguments)
+
+
+def _plant(arguments: argparse.Namespace) -> int:
+    """Print what to give the engine: request members, or settings for its start."""
+    try:
+        key = keystore.load(arguments.data).key(arguments.account, arguments.epoch)
+    except KeyError:
+        raise InputError(
+            f"there is no epoch {arguments.epoch}; see `titer marks keys list`"
+        ) from None
+    marks = _scheme(arguments)
+    wanted: dict[str, Any]
+    match arguments.engine:
+        case "sglang":
+            wanted = {"watermark": {
+                "enabled": True, "key": f"{key.engine:016x}", "context_window": marks.width
+            }}  # fmt: skip
+        case "vllm":
+            _only(marks, "kgw", "vllm takes a key by request for titer's logits processor alone")
+            wanted = {"vllm_xargs": {
+                KEY: f"{key.engine:016x}", WIDTH: marks.width, DELTA: marks.parameters["delta"]
+            }}  # fmt: skip
+        case "vllm-engine":
+            wanted = {"key": key.engine, "algorithm": "gumbel", "context_width": marks.width}
+            if marks.parameters.get("alpha"):
+                wanted |= {"algorithm": "dual_key_gumbel", "alpha": marks.parameters["alpha"]}
+        case "synthid":
+            synthid = marks if isinstance(marks, HfSynthid) else HfSynthid()
+            wanted = {
+                "ngram_len": synthid.ngram_len,
+                "keys": synthid.layers_of(key.engine),
+                "sampling_table_size": synthid.table_size,
+                "sampling_table_seed": synthid.table_seed,
+            }
+        case _:
+            wanted = {
+                "processor": _PROCESSORS[arguments.engine],
+                "key": f"{key.engine:016x}",
+                "scheme": marks.name,
+                **marks.parameters,
+            }
+    show({"account": key.account, "epoch": key.epoch, "id": key.id, "engine": wanted}
+         if arguments.json else wanted)  # fmt: skip
+    return 0
+
+
+def _recognise(arguments: argparse.Namespace) -> int:
+    keys: list[MarkKey]
+    if arguments.key:
+        keys = [_given(arguments.key)]
+    elif arguments.data is None or not arguments.account:
+        raise InputError("say whose key: --data DIR with --account A, or --key file=PATH")
+    else:
+        keys = _keys(arguments, arguments.account)
+    marks = _scheme(arguments)
+    found, forms = _best_form(
+        arguments, marks, lambda e: judge(marks, e, [key.engine for key in keys])
+    )
+    return _report(arguments, marks, list(zip(keys, found, strict=True)), len(keys), forms)
+
+
+def _trace(arguments: argparse.Namespace) -> int:
+    keys = _keys(arguments, _accounts(arguments))
+    if not keys:
+        raise InputError("the log has issued no key yet; name accounts with --accounts FILE")
+    marks = _scheme(arguments)
+    numbers = np.array([key.engine for key in keys], np.uint64)
+    owner = {key.engine: key for key in keys}
+    found, forms = _best_form(
+        arguments, marks, lambda e: trace(marks, e, numbers, best=max(1, arguments.best))
+    )
+    return _report(arguments, marks, [(owner[f.key], f) for f in found], len(keys), forms)
+
+
+def _schemes(arguments: argparse.Namespace) -> int:
+    rows = {
+        name: {f.name: None if f.required else f.default for f in msgspec.structs.fields(kind)}
+        for name, kind in BUILTIN.items()
+    }
+    if arguments.json:
+        show(rows)
+        return 0
+    for name, parameters in rows.items():
+        said = " ".join(k if v is None else f"{k}={v}" for k, v in parameters.items())
+        summary = (BUILTIN[name].__doc__ or "").split(".")[0].replace("\n", " ")
+        tell([f"{name:<14} {said}", f"{'':<14} {' '.join(summary.split())}"])
+    return 0
+
+
+def _report(
+    arguments: argparse.Namespace,
+    marks: Scheme,
+    found: list[tuple[MarkKey, Recognition]],
+    tried: int,
+    forms: int,
+) -> int:
+    """Print the results; 1 when a mark was found. What normalisation was tried is paid for."""
+    extra = math.log10(forms)
+    rows = [
+        {
+            "account": key.account, "epoch": key.epoch, "id": key.id, "tokens": r.tokens,
+            "scored": r.scored, "total": r.total, "expected": r.expected, "log10_p": r.log10_p,
+            "adjusted_log10_p": min(0.0, r.holm_log10_p + extra),
+            "found": r.holm_log10_p + extra <= math.log10(arguments.level),
+        }
+        for key, r in found
+    ]  # fmt: skip
+    hit = any(row["found"] for row in rows)
+    if arguments.json:
+        show({
+            "scheme": marks.name, "parameters": marks.parameters, "keys": tried, "forms": forms,
+            "level": arguments.level, "results": rows,
+        })  # fmt: skip
+        return int(hit)
+    for row in rows:
+        tell([_said(row, tried)])
+    if not hit:
+        tell([_NOTHING])
+    return int(hit)
+
+
+def _said(row: dict[str, Any], tried: int) -> str:
+    return (
+        f"{row['account'] or row['id']}, epoch {row['epoch']}: "
+        f"{'MARKED' if row['found'] else 'no mark found'}; p = 10^{row['log10_p']:.1f}, "
+        f"adjusted for {tried} keys 10^{row['adjusted_log10_p']:.1f} "
+        f"({row['scored']} distinct contexts of {row['tokens']} tokens)"
+    )
+
+
+def _best_form(
+    arguments: argparse.Namespace, marks: Scheme, judged: Any
+) -> tuple[list[Recognition], int]:
+    """The results for the text form in which the mark is clearest, and how many were tried."""
+    if not 0 < arguments.level < 1:
+        raise InputError("--level lies between 0 and 1, such as 1e-6")
+    results = [judged(evidence) for evidence in _evidence(arguments, marks)]
+    best = min(results, key=lambda found: min((r.log10_p for r in found), default=0.0))
+    return best, len(results)
+
+
+def _evidence(arguments: argparse.Namespace, marks: Scheme) -> list[Evidence]:
+    if arguments.tokenizer is None:
+        return [gather(marks, (_ids(path) for path in arguments.texts))]
+    tokenizer = tokens.load(arguments.tokenizer, expected=arguments.fingerprint)
+    texts = [_text(path) for path in arguments.texts]
+    forms = [tokens.candidates(text) for text in texts]
+    most = max(len(form) for form in forms)
+    return [
+        gather(marks, (tokenizer.encode(form[min(i, len(form) - 1)]) for form in forms))
+        for i in range(most)
+    ]
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_file(path, limit=MAX_TEXT).decode("utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8 text; convert it, or give token ids") from None
+
+
+def _ids(path: Path) -> U32:
+    data = read_file(path, limit=MAX_TEXT)
+    try:
+        return as_tokens(np.array(msgspec.json.decode(data, type=list[int]), np.int64))
+    except (msgspec.MsgspecError, OverflowError):
+        raise InputError(
+            f"{path} is no JSON list of token ids; give --tokenizer FILE if it is text"
+        ) from None
+
+
+def _keys(arguments: argparse.Namespace, accounts: list[str]) -> list[MarkKey]:
+    ring = keystore.load(arguments.data)
+    numbers = arguments.epoch or [epoch.number for epoch in ring.epochs]
+    if len(accounts) * len(numbers) > MAX_ACCOUNTS * 10 or len(accounts) > MAX_ACCOUNTS:
+        raise InputError(f"at most {MAX_ACCOUNTS} accounts at once; trace them in parts")
+    try:
+        return [ring.key(account, number) for number in numbers for account in accounts]
+    except KeyError as error:
+        raise InputError(f"there is no epoch {error}; see `titer marks keys list`") from None
+
+
+def _accounts(arguments: argparse.Namespace) -> list[str]:
+    if arguments.accounts is not None:
+        lines = _text(arguments.accounts).splitlines()
+        return list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    try:
+        view = View.open(arguments.data / "log")
+    except FileNotFoundError:
+        return []
+    decode = msgspec.json.Decoder(Issued).decode
+    entries = (decode(s.body) for s in view.scan() if s.kind == KIND and s.body is not None)
+    return list(dict.fromkeys(entry.account for entry in entries if entry.account))
+
+
+def _given(reference: str) -> MarkKey:
+    """A key of 64 bits from a file or the environment."""
+    where, _, name = reference.partition("=")
+    if where not in {"file", "env"} or not name:
+        raise InputError("--key takes file=PATH or env=NAME, never the key itself")
+    text = SecretRef(**{where: name}).read(name="--key", base=Path())
+    try:
+        number = int(text, 16)
+    except ValueError:
+        number = 1 << 64
+    if number >= 1 << 64:
+        raise InputError("--key: this is no key of up to 16 hex digits")
+    return MarkKey("", 0, number.to_bytes(8))
+
+
+def _scheme(arguments: argparse.Namespace) -> Scheme:
+    parameters: dict[str, Any] = {}
+    for given in arguments.parameters:
+        name, equals, value = given.partition("=")
+        if not equals:
+            raise InputError(f"--set takes NAME=VALUE, not {given!r}")
+        try:
+            parameters[name] = msgspec.json.decode(value)
+        except msgspec.MsgspecError:
+            parameters[name] = value
+    return scheme(arguments.scheme, parameters)
+
+
+def _only(marks: Scheme, name: str, why: str) -> None:
+    if marks.name != name:
+        raise InputError(f"{why}: use --scheme {name}")

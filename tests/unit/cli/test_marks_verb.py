@@ -1,0 +1,180 @@
+"""`titer marks` from end to end, over a data directory and files."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import numpy as np
+import pytest
+
+from titer.cli import main
+from titer.evidence.log import View
+from titer.marks import keystore
+from titer.marks.contexts import as_tokens
+from titer.marks.kgw import Kgw
+
+
+def said(capsys, *words):
+    capsys.readouterr()
+    status = main(["marks", *map(str, words)])
+    return status, capsys.readouterr()
+
+
+def as_json(capsys, *words):
+    status, out = said(capsys, *words, "--json")
+    return status, json.loads(out.out)
+
+
+@pytest.fixture
+def data(tmp_path, capsys):
+    assert said(capsys, "keys", "create", "--data", tmp_path / "data")[0] == 0
+    return tmp_path / "data"
+
+
+def marked(key, n=200):
+    rng = np.random.default_rng(1)
+    tokens = [1, 2]
+    for _ in range(n):
+        logits = rng.standard_normal((1, 300)).astype(np.float32)
+        Kgw(2).plant(logits, [as_tokens(tokens)], np.array([key], np.uint64))
+        tokens.append(int(np.argmax(logits + rng.gumbel(size=300))))
+    return tokens
+
+
+def kinds(data):
+    bodies = [(s.kind, json.loads(s.body)) for s in View.open(data / "log").scan()]
+    return [body for kind, body in bodies if kind == "mark-key"]
+
+
+def test_keys_are_committed_to_before_they_are_used(data, capsys):
+    ring = keystore.load(data)
+    assert kinds(data)[0]["commitment"] == ring.current.commitment
+    status, issued = as_json(capsys, "keys", "issue", "acct-1", "--data", data)
+    assert status == 0
+    assert issued["commitment"] == ring.key("acct-1").commitment
+    status, shown = as_json(capsys, "keys", "reveal", "acct-1", "--data", data)
+    assert shown["engine_key"] == f"{ring.key('acct-1').engine:016x}"
+    assert kinds(data)[1] == {
+        "at": kinds(data)[1]["at"], "epoch": 1, "account": "acct-1",
+        "commitment": issued["commitment"],
+    }  # fmt: skip
+
+
+def test_rotation_keeps_the_old_epoch_and_notes_a_leak(data, capsys):
+    status, new = as_json(capsys, "keys", "rotate", "--leaked", "--data", data)
+    assert (status, new["epoch"]) == (0, 2)
+    status, listed = as_json(capsys, "keys", "list", "--data", data)
+    assert [bool(e["leaked"]) for e in listed["epochs"]] == [True, False]
+    assert [entry.get("leaked", False) for entry in kinds(data)] == [False, True, False]
+    assert said(capsys, "keys", "create", "--data", data)[0] == 2
+
+
+def test_escrow_comes_back(data, capsys, tmp_path):
+    second, public = tmp_path / "second.pem", tmp_path / "second.pub"
+    make = ["openssl", "genpkey", "-algorithm", "X25519", "-out", str(second)]
+    try:
+        subprocess.run(make, check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("openssl is not installed")
+    subprocess.run(
+        ["openssl", "pkey", "-in", str(second), "-pubout", "-out", str(public)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    sealed = tmp_path / "sealed"
+    assert said(capsys, "keys", "escrow", "--to", public, "--out", sealed, "--data", data)[0] == 0
+    assert said(capsys, "keys", "escrow", "--to", public, "--out", sealed, "--data", data)[0] == 2
+    other = tmp_path / "other"
+    other.mkdir()
+    words = ("keys", "restore", sealed, "--private", second, "--data", other)
+    assert said(capsys, *words)[0] == 0
+    assert keystore.load(other).epochs == keystore.load(data).epochs
+
+
+def test_a_marked_text_is_recognised_and_traced(data, capsys, tmp_path):
+    key = keystore.load(data).key("acct-7")
+    text = tmp_path / "ids.json"
+    text.write_text(json.dumps(marked(key.engine)))
+    status, found = as_json(capsys, "recognise", text, "--account", "acct-7", "--data", data)
+    assert status == 1
+    assert found["results"][0]["adjusted_log10_p"] < -10
+    assert as_json(capsys, "recognise", text, "--account", "acct-8", "--data", data)[0] == 0
+    status, out = said(capsys, "recognise", text, "--account", "acct-7", "--data", data)
+    assert "MARKED" in out.out
+    accounts = tmp_path / "accounts"
+    accounts.write_text("".join(f"acct-{i}\n" for i in range(3000)))
+    status, traced = as_json(capsys, "trace", text, "--accounts", accounts, "--data", data)
+    assert status == 1
+    assert traced["keys"] == 3000
+    assert traced["results"][0]["account"] == "acct-7"
+    assert said(capsys, "trace", text, "--data", data)[0] == 2
+    said(capsys, "keys", "issue", "acct-7", "--data", data)
+    assert as_json(capsys, "trace", text, "--data", data)[1]["results"][0]["found"]
+
+
+def test_a_key_can_come_from_a_file(data, capsys, tmp_path):
+    key = keystore.load(data).key("a").engine
+    text, file = tmp_path / "ids.json", tmp_path / "key"
+    text.write_text(json.dumps(marked(key)))
+    file.write_text(f"{key:016x}\n")
+    file.chmod(0o600)
+    assert said(capsys, "recognise", text, "--key", f"file={file}")[0] == 1
+    file.write_text("zz")
+    for reference in (f"file={file}", "0123", "env=TITER_NO_SUCH"):
+        assert said(capsys, "recognise", text, "--key", reference)[0] == 2
+
+
+def test_another_tokenizer_and_bad_files_are_refused(data, capsys, tmp_path):
+    bad = tmp_path / "bad"
+    bad.write_bytes(b"\xff\xfe")
+    words = ("--account", "a", "--data", data)
+    assert said(capsys, "recognise", bad, *words)[0] == 2
+    assert said(capsys, "recognise", bad, *words, "--tokenizer", bad)[0] == 2
+    ids = tmp_path / "ids.json"
+    ids.write_text("[1,2,3]")
+    assert said(capsys, "recognise", ids, *words)[0] == 0
+    assert said(capsys, "recognise", ids, *words, "--epoch", 9)[0] == 2
+    assert said(capsys, "recognise", ids, *words, "--scheme", "nope")[0] == 2
+    assert said(capsys, "recognise", ids, *words, "--set", "width")[0] == 2
+    assert said(capsys, "recognise", ids, *words, "--level", 2)[0] == 2
+    assert said(capsys, "recognise", ids)[0] == 2
+
+
+def test_normalised_text_is_tried_in_every_form(data, capsys, tmp_path):
+    tokenizers = pytest.importorskip("tokenizers", reason="pip install 'titer[tokens]'")
+    words = [f"w{i}é" for i in range(300)]
+    made = tokenizers.Tokenizer(
+        tokenizers.models.WordLevel({w: i for i, w in enumerate([*words, "?"])}, unk_token="?")
+    )
+    made.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    made.save(str(tmp_path / "tokenizer.json"))
+    ids = marked(keystore.load(data).key("a").engine)
+    text = tmp_path / "text"
+    text.write_text(" ".join(words[i] for i in ids).replace("é", "e\u0301"))
+    flags = ("--account", "a", "--data", data, "--tokenizer", tmp_path / "tokenizer.json")
+    status, found = as_json(capsys, "recognise", text, *flags)
+    assert (status, found["forms"]) == (1, 2)
+
+
+def test_plant_prints_what_each_engine_takes(data, capsys):
+    key = keystore.load(data).key("a").engine
+    for engine, check in {
+        "sglang": lambda w: int(w["watermark"]["key"], 16) == key,
+        "vllm": lambda w: int(w["vllm_xargs"]["titer_mark_key"], 16) == key,
+        "vllm-engine": lambda w: w["key"] == key and w["algorithm"] == "gumbel",
+        "transformers": lambda w: w["scheme"] == "kgw" and int(w["key"], 16) == key,
+        "synthid": lambda w: len(w["keys"]) == 30,
+        "llama-cpp": lambda w: int(w["key"], 16) == key,
+    }.items():
+        status, shown = as_json(capsys, "plant", "a", "--engine", engine, "--data", data)
+        assert status == 0
+        assert check(shown["engine"]), engine
+    words = ("plant", "a", "--engine", "vllm", "--scheme", "gumbel", "--data", data)
+    assert said(capsys, *words)[0] == 2
+    assert said(capsys, "plant", "a", "--engine", "vllm", "--epoch", 4, "--data", data)[0] == 2
+
+
+def test_schemes_are_listed(capsys):
+    status, out = said(capsys, "schemes")
+    assert status == 0
+    assert "hf-synthid" in out.out
