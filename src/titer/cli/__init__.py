@@ -26,6 +26,7 @@ VERBS = (
     "standings",
     "explain",
     "decide",
+    "ladder",
     "feed",
     "calibrate",
     "hunt",

@@ -8,17 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from titer.cli.common import data_flag, json_flag, keep_private, read_file, show, tell
+from titer.cli.common import data_flag, json_flag, keep_private, read_labels, show, tell
 
 if TYPE_CHECKING:
     from titer.core.nouns import Exchange
     from titer.detect.calibration import Null
     from titer.detect.combine import Combination
-
-#: Largest file of labels: some hundred thousand accounts.
-MAX_LABELS = 64 << 20
 
 
 def register(verbs: Any) -> None:
@@ -122,23 +117,7 @@ def _figures(row: Null | Combination) -> dict[str, Any]:
 
 def _attackers(path: Path) -> frozenset[str]:
     """Names of the accounts that a labels file puts in a campaign."""
-    from titer.core.errors import InputError
-
-    class Label(msgspec.Struct):
-        principal: str
-        campaign: str | None = None
-
-    names = set()
-    decoder = msgspec.json.Decoder(Label)
-    for number, line in enumerate(read_file(path, limit=MAX_LABELS).split(b"\n"), 1):
-        if line.strip():
-            try:
-                label = decoder.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                raise InputError(f"{path}:{number}: not a label line") from None
-            if label.campaign:
-                names.add(label.principal)
-    return frozenset(names)
+    return frozenset(name for name, campaign in read_labels(path).items() if campaign)
 
 
 def _subjects(names: frozenset[str], again: Any, pseudonyms: Any) -> frozenset[str]:

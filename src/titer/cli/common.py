@@ -19,6 +19,8 @@ from titer.core.errors import InputError
 _CONTROLS = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+#: Bytes of a file of labels: about a million accounts.
+MAX_LABELS = 64 << 20
 #: Other users have no business in a data directory, whatever the umask of the shell was.
 _PRIVATE = 0o077
 
@@ -71,3 +73,22 @@ def read_file(path: Path, *, limit: int) -> bytes:
     if len(data) > limit:
         raise InputError(f"{path} has more than {limit} bytes; that is no file of this kind")
     return data
+
+
+class _Label(msgspec.Struct):
+    principal: str
+    campaign: str | None = None
+
+
+def read_labels(path: Path) -> dict[str, str | None]:
+    """A labels.jsonl: account name -> campaign, None for an honest one. Raises `InputError`."""
+    labels: dict[str, str | None] = {}
+    decode = msgspec.json.Decoder(_Label).decode
+    for number, line in enumerate(read_file(path, limit=MAX_LABELS).split(b"\n"), 1):
+        if line.strip():
+            try:
+                label = decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                raise InputError(f"{path}:{number}: not a label line") from None
+            labels[label.principal] = label.campaign
+    return labels

@@ -18,12 +18,18 @@ def register(verbs: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from titer.console.standings import standings
+    from titer.console.standings import rung_lines, standings
 
     view, lines = standings(arguments.data)
     lines = lines[: max(arguments.top, 0)]
+    rungs = rung_lines(view.doses)
     if arguments.json:
-        show({"status": view.status, "subjects": view.subjects, "standings": lines})
+        show(
+            {
+                "status": view.status, "subjects": view.subjects, "standings": lines,
+                "rungs": rungs,
+            }
+        )  # fmt: skip
     else:
         print(f"{'caller':32} {'requests':>8} {'tokens out':>10} {'bits':>5} {'fdr':>4}  rung")
         for line in lines:
@@ -35,6 +41,13 @@ def run(arguments: argparse.Namespace) -> int:
                 f"{line.bits:5.1f} {'1 %' if line.fdr else '-':>4}  {rung}"
             )
         print(f"{view.subjects} callers in all")
+        for one in rungs:
+            did = ", ".join(f"{n} {what}" for what, n in one.outcomes.items()) or "nothing"
+            word = "would have (shadow)" if one.shadow else "has"
+            print(
+                f"rung {plain(one.rung)} {word} met {one.requests} requests: {plain(did)}; "
+                f"{one.delay_s:g} s of waiting"
+            )
         if any(line.attention for line in lines):
             print("attention is no evidence: run titer calibrate on your own honest traffic")
     return 1 if any(line.bits > 0 for line in lines) else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -28,11 +28,14 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class View(msgspec.Struct, frozen=True):
-    """The whole view. `subjects` counts all; `rows` are the first ones by bits and exposure."""
+    """The whole view. `subjects` counts all; `rows` are the first ones by bits and exposure,
+    `doses` what rungs did since the gateway's start (`rung_lines` reads them).
+    """
 
     status: dict[str, int]
     subjects: int
     rows: tuple[Row, ...]
+    doses: dict[str, float] = {}
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -74,6 +77,39 @@ def standings(data: Path) -> tuple[View, list[Line]]:
     passed = passing((row.standing for row in view.rows), total=view.subjects)
     lines = [_line(row, names, fdr=row.standing.subject in passed) for row in view.rows]
     return view, lines
+
+
+class RungLine(msgspec.Struct):
+    """What one rung did, or would have done, since the gateway's start: `outcomes` counts by
+    `mitigation outcome`.
+    """
+
+    rung: str
+    shadow: bool
+    requests: int = 0
+    delay_s: float = 0.0
+    outcomes: dict[str, int] = {}
+
+
+def rung_lines(doses: Mapping[str, float]) -> list[RungLine]:
+    """The workers' counts by rung, those in force first."""
+    found: dict[tuple[bool, str], RungLine] = {}
+    for key, value in sorted(doses.items()):
+        name, _, text = key.partition("|")
+        try:
+            labels = msgspec.json.decode(text, type=dict[str, str])
+        except msgspec.DecodeError:
+            continue
+        kind = (name.startswith("shadow_"), labels.get("rung", ""))
+        line = found.setdefault(kind, RungLine(kind[1], kind[0], outcomes={}))
+        if name.endswith("_requests"):
+            line.requests = int(value)
+        elif name.endswith("_delay_seconds"):
+            line.delay_s = round(value, 1)
+        elif name.endswith("_outcomes"):
+            what = f"{labels.get('mitigation', '')} {labels.get('outcome', '')}"
+            line.outcomes[what] = int(value)
+    return [found[kind] for kind in sorted(found)]
 
 
 def passing(standings: Iterable[Standing], *, total: int | None = None) -> frozenset[str]:

@@ -101,6 +101,7 @@ class Analysis:
         networks: Callable[[], tuple[Used, ...] | None] = lambda: None,
         intake: Intake | None = None,
         issuer: Issuer | None = None,
+        doses: Callable[[], dict[str, float]] = dict,
     ) -> None:
         self._rings = rings
         self._reader = reader
@@ -114,6 +115,7 @@ class Analysis:
         self._networks = networks
         self._intake = intake
         self._issuer = issuer
+        self._doses = doses
         self._stop = False
         self._encode = msgspec.json.Encoder().encode
         self._spool: list[Entry] = []
@@ -149,7 +151,7 @@ class Analysis:
                     self._flush()
                 self._sign()
                 self._publisher.beat()
-                self._snapshots.standings(self._weigher, self._status())
+                self._show()
                 if not self._spool:  # else the weigher knows more than the log
                     self._snapshots.keep(self._weigher, self._log.size)
             if self._hunt is not None and now >= hunt:
@@ -163,7 +165,7 @@ class Analysis:
                     break
                 time.sleep(POLL)
         self._sign()
-        self._snapshots.standings(self._weigher, self._status(), last=True)
+        self._show(last=True)
         if not self._spool:
             self._snapshots.save(self._weigher, self._log.size)
         self._publisher.close()
@@ -252,7 +254,7 @@ class Analysis:
             self._hunt.forget(subject)
         self._publisher.publish((), [subject])
         self._snapshots.save(self._weigher, self._log.size)
-        self._snapshots.standings(self._weigher, self._status(), last=True)
+        self._show(last=True)
 
     def _repeat(self, subject: str) -> None:
         """Give the workers the row of a subject as it is now."""
@@ -300,6 +302,11 @@ class Analysis:
     def _gap(self, where: str, count: int) -> None:
         body = {"at": time.time_ns() // 1000, "where": where, "dropped": count}
         self._spool.append(("gap", self._encode(body)))
+
+    def _show(self, *, last: bool = False) -> None:
+        """Write the view for people, if it is time."""
+        doses = self._doses()
+        self._snapshots.standings(self._weigher, self._status(), doses=doses, last=last)
 
     def _status(self) -> dict[str, object]:
         return {

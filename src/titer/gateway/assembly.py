@@ -27,10 +27,12 @@ from titer.evidence.files import replace, sync_directory
 from titer.evidence.log import Erasure, Log
 from titer.gateway.analysis import Analysis
 from titer.gateway.marking import make_issuer
+from titer.gateway.metrics import total
 from titer.gateway.networks import Used, Watch, used
 from titer.gateway.networks.notice import inform, knowing
 from titer.gateway.networks.places import in_use
 from titer.gateway.networks.store import Stamp
+from titer.gateway.pages import Pages
 from titer.gateway.persons import heed
 from titer.gateway.records import Reader
 from titer.gateway.snapshots import Snapshots, rows_to_publish
@@ -263,7 +265,14 @@ def make_analysis(shared: Shared) -> Analysis:
         networks=_watching(service.data, shared.stamp),
         intake=intake.Intake(service.data),
         issuer=issuer,
+        doses=lambda: _doses(shared.pages),
     )
+
+
+def _doses(pages: Path) -> dict[str, float]:
+    """What rungs did and would have done, over all workers that run."""
+    counted = total(Pages(pages, -1).others())
+    return {k: v for k, v in counted.items() if k.startswith(("shadow_", "dosed_")) and "|" in k}
 
 
 def _watching(data: Path, stamp: Stamp) -> Callable[[], tuple[Used, ...] | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -28,6 +28,18 @@ def recorded(data: Path) -> Iterator[Exchange]:
     for stored in _view(data).scan():
         if stored.kind == "exchange" and stored.body is not None:
             yield decode(stored.body)
+
+
+def facts(data: Path) -> Iterator[Exchange | Campaign | Decision]:
+    """What the fold takes, in order, and the policy's decisions. Raises `InputError`."""
+    kinds: dict[str, Callable[[bytes], Exchange | Campaign | Decision]] = {
+        "exchange": msgspec.json.Decoder(Exchange).decode,
+        "campaign": msgspec.json.Decoder(Campaign).decode,
+        "decision": msgspec.json.Decoder(Decision).decode,
+    }
+    for stored in _view(data).scan():
+        if stored.kind in kinds and stored.body is not None:
+            yield kinds[stored.kind](stored.body)
 
 
 def listed(data: Path) -> frozenset[str]:

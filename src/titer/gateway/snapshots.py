@@ -123,12 +123,17 @@ class Snapshots:
         self._write("standings.json", msgspec.json.encode(view))
 
     def standings(
-        self, weigher: Weigher, status: Mapping[str, object], *, last: bool = False
+        self,
+        weigher: Weigher,
+        status: Mapping[str, object],
+        *,
+        doses: Mapping[str, float] | None = None,
+        last: bool = False,
     ) -> None:
         """Write the view: who stands where, for `titer standings` and the console.
 
         Nothing is written while nothing changed, or too soon after a view that took long,
-        unless it is the `last` one.
+        unless it is the `last` one. `doses` are the workers' counts of what rungs did.
         """
         began = self._clock()
         key = (*status.values(), len(weigher.standings))
@@ -149,7 +154,12 @@ class Snapshots:
             }
             for s in ranked
         ]
-        view = {"status": status, "subjects": len(weigher.standings), "rows": rows}
+        view = {
+            "status": status,
+            "subjects": len(weigher.standings),
+            "rows": rows,
+            "doses": doses or {},
+        }
         with contextlib.suppress(OSError):
             self._write("standings.json", msgspec.json.encode(view))
         ended = self._clock()
