@@ -36,6 +36,7 @@ VERBS = (
     "unseal",
     "marks",
     "share",
+    "taxii",
     "erase",
     "log",
     "replay",

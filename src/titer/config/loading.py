@@ -18,6 +18,7 @@ from titer.config.sections import (
     StepUpTable,
     UpstreamTable,
 )
+from titer.config.sharing import rooted, rooted_share, rooted_taxii
 from titer.core.errors import ConfigError
 from titer.core.nouns import Dose
 from titer.gateway.settings import GatewaySettings, OpenRoute, Secret
@@ -64,6 +65,8 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Confi
         upstream=_rooted_upstream(config.upstream, base),
         gateway=_rooted_gateway(config.gateway, base),
         respond=_rooted_respond(config.respond, base),
+        share=rooted_share(config.share, base),
+        taxii=rooted_taxii(config.taxii, base),
     )
 
 
@@ -227,8 +230,8 @@ def _credential(upstream: UpstreamTable) -> Secret | None:
 
 def _rooted_upstream(table: UpstreamTable, base: Path) -> UpstreamTable:
     credential = table.credential
-    if credential is not None and credential.file is not None:
-        credential = msgspec.structs.replace(credential, file=str(base / credential.file))
+    if credential is not None:
+        credential = rooted(credential, base)
     return msgspec.structs.replace(table, credential=credential, ca=_rooted(table.ca, base))
 
 

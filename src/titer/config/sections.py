@@ -9,6 +9,7 @@ import msgspec
 
 from titer.access.limits import Tier
 from titer.config.secrets import SecretRef
+from titer.config.sharing import ShareTable, TaxiiTable
 from titer.detect.parameter_policy import PolicyConfig
 from titer.gateway.settings import Upstream
 from titer.respond import person
@@ -341,6 +342,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ladder: what is given at how many bits.
     evidence: the log.
     marks: marks in replies.
+    share: partners, webhooks and streams of events.
+    taxii: the TAXII server.
     telemetry: spans.
     """
 
@@ -353,4 +356,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ladder: tuple[RungTable, ...] = ()
     evidence: EvidenceTable = EvidenceTable()
     marks: MarksTable = MarksTable()
+    share: ShareTable = ShareTable()
+    taxii: TaxiiTable = TaxiiTable()
     telemetry: TelemetryTable = TelemetryTable()

@@ -8,6 +8,7 @@ and the calibration that they name, which is an entry of the log as well.
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ from titer.detect.bench import HUNT, SOURCES
 from titer.detect.calibration import Calibration, load
 from titer.evidence.log import Erasure, View
 from titer.respond.person import PERSON, counts, is_person, keys
+from titer.evidence.log import View
+from titer.evidence.share.attention import Held, Table, listed
+from titer.gateway.attention import load as load_attention
 
 
 class Together(msgspec.Struct, frozen=True):
@@ -72,6 +76,7 @@ class Explanation(msgspec.Struct, frozen=True):
     together: Together | None = None
     verified: tuple[Verification, ...] = ()
     void: tuple[str, ...] = ()
+    attention: tuple[dict[str, Any], ...] = ()
 
     def _weight(self) -> str:
         if self.bits <= 0:
@@ -126,6 +131,11 @@ class Explanation(msgspec.Struct, frozen=True):
         ]
         if self.together is not None:
             out.append(_said(self.together))
+        out += [
+            f"Attention only, 0 bits: {told['source']} shared {told['indicator']} (weight "
+            f"{told['weight']:g}, TLP:{str(told['tlp']).upper()}), which this caller showed."
+            for told in self.attention
+        ]
         if self.bits > 0:
             out.append(
                 f"Bits are the log of the average of {self.sources} e-values, that of all "
@@ -170,7 +180,7 @@ def explain(data: Path, name: str) -> Explanation:
     names = Names(data)
     log = open_view(data)
     wanted = set(names.candidates(name))
-    gathered = _gather(log, wanted)
+    gathered = _gather(log, wanted, load_attention(data))
     subject = gathered.pop("subject")
     if not subject:
         _tell_erased(log, wanted)
@@ -202,7 +212,7 @@ def open_view(data: Path) -> View:
         ) from None
 
 
-def _gather(log: View, wanted: set[str]) -> dict[str, Any]:
+def _gather(log: View, wanted: set[str], told: Table) -> dict[str, Any]:
     """One pass over the log for a subject; another when an account turns out to be one of a
     declared organisation, which is what is weighed.
     """
@@ -219,6 +229,8 @@ def _gather(log: View, wanted: set[str]) -> dict[str, Any]:
     indices: list[int] = []
     verified: list[Verification] = []
     deciders: tuple[str, ...] = ()
+    heard: dict[tuple[str, str], Held] = {}
+    now = time.time_ns() // 1000
     for stored in log.scan():
         body = stored.body
         if body is None:
@@ -229,7 +241,7 @@ def _gather(log: View, wanted: set[str]) -> dict[str, Any]:
         if stored.kind == "start":
             deciders = msgspec.json.decode(body, type=_Deciders).deciders
             continue
-        if not any(needle in body for needle in needles):
+        if stored.kind == "attention" or not any(needle in body for needle in needles):
             continue
         if stored.kind == "exchange":
             fact = exchange.decode(body)
@@ -237,12 +249,13 @@ def _gather(log: View, wanted: set[str]) -> dict[str, Any]:
                 continue
             subject = fact.principal.subject
             if subject not in wanted:
-                return _gather(log, {subject})
+                return _gather(log, {subject}, told)
             count, tier = count + 1, fact.principal.tier
             refused += fact.status >= 400
             exposure += fact.usage.tokens_out if fact.status < 400 else 0
             models[fact.model] = models.get(fact.model, 0) + 1
             first, last = min(first or fact.at, fact.at), max(last, fact.at)
+            heard.update(((s, h.indicator), h) for s, h in told.match(fact.origin, now))
         elif stored.kind == "finding":
             found = finding.decode(body)
             if found.subject not in wanted:
@@ -270,6 +283,7 @@ def _gather(log: View, wanted: set[str]) -> dict[str, Any]:
         "models": tuple(m for m in _by_use(models) if m)[:5], "findings": tuple(findings.values()),
         "decisions": tuple(decisions), "evidence": tuple(indices), "together": together,
         "verified": tuple(verified), "void": _void(decisions, deciders),
+        "attention": listed((source, held) for (source, _), held in heard.items()),
     }  # fmt: skip
 
 

@@ -61,7 +61,8 @@ def prove(data: Path, name: str, wanted: Wanted | None = None) -> Made:
         return _campaign(data, log, campaign, wanted)
     found = explain(data, name)
     names = {found.subject: found.name} if wanted.disclose and found.name else {}
-    shown = found if names else msgspec.structs.replace(found, name="")
+    # What partners said is theirs, and no evidence: it is in no dossier.
+    shown = msgspec.structs.replace(found, attention=(), name=found.name if names else "")
     told = _told(
         data, log, [found.subject], campaign="", wanted=wanted, alternatives=_alternatives(found)
     )

@@ -26,6 +26,7 @@ from titer.evidence.entry import Stored
 from titer.evidence.intake import Intake, Taken
 from titer.evidence.log import Erasure
 from titer.gateway.marking import Issuer
+from titer.gateway.attention import Attention
 from titer.gateway.networks import Used
 from titer.gateway.networks.notice import inform
 from titer.gateway.persons import heed
@@ -102,6 +103,7 @@ class Analysis:
         intake: Intake | None = None,
         issuer: Issuer | None = None,
         doses: Callable[[], dict[str, float]] = dict,
+        attention: Attention | None = None,
     ) -> None:
         self._rings = rings
         self._reader = reader
@@ -116,6 +118,7 @@ class Analysis:
         self._intake = intake
         self._issuer = issuer
         self._doses = doses
+        self._attention = attention
         self._stop = False
         self._encode = msgspec.json.Encoder().encode
         self._spool: list[Entry] = []
@@ -190,6 +193,8 @@ class Analysis:
         self.exchanges += len(exchanges)
         for exchange in exchanges:
             self._keep(self._weigher.weigh(exchange))
+        if self._attention is not None:
+            self._spool += self._attention.entries(exchanges)
         if self._hunt is not None:
             self._hunt.add(exchanges)
         self._flush()

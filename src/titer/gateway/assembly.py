@@ -28,6 +28,7 @@ from titer.evidence.log import Erasure, Log
 from titer.gateway.analysis import Analysis
 from titer.gateway.marking import make_issuer
 from titer.gateway.metrics import total
+from titer.gateway.attention import Attention
 from titer.gateway.networks import Used, Watch, used
 from titer.gateway.networks.notice import inform, knowing
 from titer.gateway.networks.places import in_use
@@ -266,6 +267,7 @@ def make_analysis(shared: Shared) -> Analysis:
         intake=intake.Intake(service.data),
         issuer=issuer,
         doses=lambda: _doses(shared.pages),
+        attention=Attention(service.data, time.monotonic),
     )
 
 
@@ -293,9 +295,12 @@ def _watching(data: Path, stamp: Stamp) -> Callable[[], tuple[Used, ...] | None]
 class FeedSink:
     """What `feed` gives its exchanges to: the same weigher and log as live traffic."""
 
-    def __init__(self, weigher: Weigher, log: Log, handed: intake.Intake) -> None:
+    def __init__(
+        self, weigher: Weigher, log: Log, handed: intake.Intake, attention: Attention
+    ) -> None:
         self._weigher = weigher
         self._intake = handed
+        self._attention = attention
         self._log = log
         self._encode = msgspec.json.Encoder().encode
         self._head = log.size + FEED_HEAD
@@ -316,6 +321,7 @@ class FeedSink:
             if weighed.decision is not None:
                 entries.append(("decision", encode(weighed.decision)))
             self.findings += len(weighed.findings)
+        entries += self._attention.entries(exchanges)
         self._log.append(entries)
         with suppress(OSError, InputError):  # the verb that waits says so; nothing is lost
             for entry in self._intake.take(self._log):
@@ -380,7 +386,7 @@ def feed_sink(data: Path, ladder: Ladder) -> Iterator[FeedSink]:
         snapshots = Snapshots(data / "state")
         restore(weigher, log, snapshots, None)
         announce(log, weigher, used(data))
-        sink = FeedSink(weigher, log, intake.Intake(data))
+        sink = FeedSink(weigher, log, intake.Intake(data), Attention(data, time.monotonic))
         try:
             yield sink
         finally:

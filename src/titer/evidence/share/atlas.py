@@ -56,7 +56,7 @@ TECHNIQUES = {
          "Cost Harvesting", ("impact",)),
         ("AML.T0040", "5ac1f849-523e-51bf-a1e9-1a97ab91cc91",
          "AI Model Inference API Access", ("ai-model-access",)),
-        ("AML.T0048.004", "154cff1b-1e2d-5437-9ec4-1812d38c8f57",
+        ("AML.T0048.004", "73772ced-edba-578c-bacd-703e082a9c57",
          "AI Intellectual Property Theft", ("impact",)),
         ("AML.T0056", "b8b16dac-3b95-59f7-8bf7-60e39b0c062f",
          "Extract LLM System Prompt", ("exfiltration",)),
@@ -81,7 +81,9 @@ MITIGATIONS = {
 }  # fmt: skip
 
 #: Which ATLAS mitigation a dose of titer is a case of; another dose obscures what a reply teaches.
-OF_DOSE = {"throttle": "AML.M0004", "refuse": "AML.M0019", "step_up": "AML.M0019"}
+OF_DOSE = {
+    "throttle": "AML.M0004", "refuse": "AML.M0019", "step_up": "AML.M0019", "harden": "AML.M0020",
+}  # fmt: skip
 #: What is recommended where no dose was given yet.
 USUAL = ("AML.M0002", "AML.M0004", "AML.M0024")
 

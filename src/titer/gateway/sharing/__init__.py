@@ -1,0 +1,1 @@
+"""The sockets of sharing: TAXII server and client, webhooks, streams of events."""

@@ -1,0 +1,360 @@
+"""The TAXII 2.1 API (OASIS TAXII 2.1, 10 June 2021) as a function: a request in, a reply out.
+
+Discovery, API root, collections, objects, manifests, versions and status; no DELETE. A reader
+sees the collections that its token names and no other: what it may not see does not exist (404).
+What is posted to an inbox becomes attention of that partner (`evidence.share.attention`), and
+nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import secrets
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from titer.core.errors import InputError
+from titer.evidence.share.reading import Read, take
+from titer.evidence.share.stix import OWN_NAMESPACE
+from titer.gateway.sharing.taxii_client import MEDIA
+from titer.gateway.sharing.taxii_store import Kept, Store, Wanted
+
+STIX_MEDIA = "application/stix+json;version=2.1"
+ROOT = "titer"
+#: Bytes of what is posted at a time (told as `max_content_length`), and objects in it.
+MAX_POST, MAX_POSTED = 8 << 20, 10_000
+#: Objects of a page, and characters of a query.
+MAX_LIMIT, MAX_QUERY, MAX_MATCH = 1_000, 4_096, 100
+
+_ACCEPTED = {"*/*", "application/*", "application/taxii+json", MEDIA}
+
+
+class Reader(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may come: by its token, to which collections, and whether it has an inbox."""
+
+    name: str
+    token: str
+    collections: tuple[str, ...] = ()
+    inbox: bool = False
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A request. Header names are in lower case."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A reply: status, JSON, and headers besides the usual."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class _No(Exception):  # noqa: N818 - an answer, not a fault
+    def __init__(self, status: int, title: str, why: str) -> None:
+        super().__init__(title)
+        body = {"title": title, "description": why, "http_status": str(status)}
+        extra = (("www-authenticate", 'Basic realm="taxii", charset="UTF-8"'),)
+        self.answer = Answer(status, msgspec.json.encode(body), extra if status == 401 else ())
+
+
+class _Objects(msgspec.Struct):
+    objects: list[msgspec.Raw] = []
+
+
+class Api:
+    """`take_in(partner, read)` is told what a reader posted; `title` and `contact` are public."""
+
+    def __init__(
+        self, store: Store, readers: tuple[Reader, ...], *, take_in: Callable[[str, Read], None],
+        title: str, contact: str = "", clock: Callable[[], int],
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._readers = readers
+        self._take_in = take_in
+        self._title = title
+        self._contact = contact
+        self._clock = clock
+
+    def answer(self, asked: Asked) -> Answer:
+        """The reply to a request; never raises for what a peer sent."""
+        try:
+            reader = self._who(asked.headers.get("authorization", ""))
+            self._check(asked)
+            return self._route(asked, reader)
+        except _No as no:
+            return no.answer
+
+    def _who(self, header: str) -> Reader:
+        scheme, _, given = header.partition(" ")
+        token = given.strip()
+        if scheme.lower() == "basic":
+            try:
+                token = base64.b64decode(token, validate=True).decode().partition(":")[2]
+            except (binascii.Error, ValueError):
+                token = ""
+        elif scheme.lower() not in ("bearer", "token"):
+            token = ""
+        found = None
+        for reader in self._readers:  # all of them: how long it takes says nothing
+            if hmac.compare_digest(reader.token.encode(), token.encode()):
+                found = reader
+        if found is None or not token:
+            raise _No(401, "Unauthorized", "Send the token that you were given.")
+        return found
+
+    @staticmethod
+    def _check(asked: Asked) -> None:
+        accept = asked.headers.get("accept", "*/*")
+        kinds = {part.split(";q=")[0].replace(" ", "") for part in accept.split(",")}
+        if not kinds & _ACCEPTED:
+            raise _No(406, "Not acceptable", f"This server speaks {MEDIA}.")
+        if len(asked.query) > MAX_QUERY:
+            raise _No(400, "Bad request", "The query is too long.")
+
+    def _route(self, asked: Asked, reader: Reader) -> Answer:
+        parts = [part for part in asked.path.split("/") if part]
+        if parts == ["taxii2"]:
+            self._only(asked, "GET")
+            return self._discovery()
+        if not parts or parts[0] != ROOT:
+            raise _No(404, "Not found", "There is no such resource; begin at /taxii2/.")
+        match parts[1:]:
+            case []:
+                self._only(asked, "GET")
+                return self._root()
+            case ["status", id_]:
+                self._only(asked, "GET")
+                found = self._store.status(id_, reader.name)
+                if found is None:
+                    raise _No(404, "Not found", "There is no such status.")
+                return Answer(200, found)
+            case ["collections"]:
+                self._only(asked, "GET")
+                every = [self._collection(name, reader) for name in self._names(reader)]
+                return _json({"collections": every} if every else {})
+            case ["collections", id_, *rest]:
+                return self._inside(asked, reader, self._name_of(id_, reader), rest)
+        raise _No(404, "Not found", "There is no such resource; begin at /taxii2/.")
+
+    def _inside(self, asked: Asked, reader: Reader, name: str, rest: list[str]) -> Answer:
+        """A collection, its objects, its manifest, or one object."""
+        match rest:
+            case []:
+                self._only(asked, "GET")
+                return _json(self._collection(name, reader))
+            case ["objects"] if asked.method == "POST":
+                return self._post(asked, reader, name)
+            case ["objects"]:
+                self._readable(asked, name, reader)
+                return self._objects(name, _wanted(asked.query))
+            case ["manifest"]:
+                self._readable(asked, name, reader)
+                return self._manifest(name, _wanted(asked.query))
+            case ["objects", id_]:
+                self._readable(asked, name, reader)
+                wanted = msgspec.structs.replace(_wanted(asked.query), ids=(id_,), types=())
+                if not self._store.holds(name, id_):
+                    raise _No(404, "Not found", "There is no such object.")
+                return self._objects(name, wanted)
+            case ["objects", id_, "versions"]:
+                self._readable(asked, name, reader)
+                wanted = msgspec.structs.replace(
+                    _wanted(asked.query), ids=(id_,), versions=("all",)
+                )
+                if not self._store.holds(name, id_):
+                    raise _No(404, "Not found", "There is no such object.")
+                found, more = self._store.find(name, wanted)
+                return _page({"versions": [k.version for k in found]}, found, more=more)
+        raise _No(404, "Not found", "There is no such resource.")
+
+    def _discovery(self) -> Answer:
+        out = {"title": self._title, "default": f"/{ROOT}/", "api_roots": [f"/{ROOT}/"]}
+        if self._contact:
+            out["contact"] = self._contact
+        return _json(out)
+
+    def _root(self) -> Answer:
+        return _json(
+            {"title": self._title, "versions": [MEDIA], "max_content_length": MAX_POST}
+        )  # fmt: skip
+
+    def _names(self, reader: Reader) -> list[str]:
+        return [*reader.collections, *([_inbox(reader)] if reader.inbox else [])]
+
+    def _name_of(self, id_: str, reader: Reader) -> str:
+        """The name of a collection by its id (or its alias), if the reader may see it."""
+        for name in self._names(reader):
+            if id_ in (collection_id(name), name):
+                return name
+        raise _No(404, "Not found", "There is no such collection for you.")
+
+    def _collection(self, name: str, reader: Reader) -> dict[str, object]:
+        own = name == _inbox(reader)
+        return {
+            "id": collection_id(name), "alias": name,
+            "title": "What you want this operator to look at" if own else name,
+            "can_read": not own, "can_write": own, "media_types": [STIX_MEDIA],
+        }  # fmt: skip
+
+    def _objects(self, name: str, wanted: Wanted) -> Answer:
+        found, more = self._store.find(name, wanted)
+        return _page({"objects": [msgspec.Raw(k.body) for k in found]}, found, more=more)
+
+    def _manifest(self, name: str, wanted: Wanted) -> Answer:
+        found, more = self._store.find(name, wanted)
+        rows = [
+            {"id": k.id, "date_added": _moment(k.added), "version": k.version,
+             "media_type": STIX_MEDIA} for k in found
+        ]  # fmt: skip
+        return _page({"objects": rows}, found, more=more)
+
+    def _post(self, asked: Asked, reader: Reader, name: str) -> Answer:
+        """Take what a partner posts to its inbox; says for each object what became of it."""
+        if not reader.inbox or name != _inbox(reader):
+            raise _No(403, "Forbidden", "This collection cannot be written to.")
+        kind = asked.headers.get("content-type", "").replace(" ", "").lower()
+        if kind not in (MEDIA, "application/taxii+json"):
+            raise _No(415, "Unsupported media type", f"Send {MEDIA}.")
+        try:
+            objects = msgspec.json.decode(asked.body, type=_Objects).objects
+        except (msgspec.MsgspecError, RecursionError, ValueError):
+            raise _No(422, "Unprocessable", "The body is no TAXII envelope.") from None
+        if len(objects) > MAX_POSTED:
+            raise _No(413, "Too large", f"Send at most {MAX_POSTED} objects at a time.")
+        read = Read([])
+        good: list[dict[str, str]] = []
+        bad: list[dict[str, str]] = []
+        for raw in objects:
+            named = _named(raw)
+            (good if named else bad).append(named or {"id": "", "version": ""})
+        take(objects, read, unmarked="amber+strict")
+        try:
+            self._take_in(reader.name, read)
+        except InputError as error:
+            raise _No(422, "Unprocessable", str(error)) from None
+        id_ = str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
+        report = {
+            "id": id_, "status": "complete", "request_timestamp": _moment(self._clock()),
+            "total_count": len(objects), "success_count": len(good), "successes": good,
+            "failure_count": len(bad), "failures": bad, "pending_count": 0,
+        }  # fmt: skip
+        body = msgspec.json.encode(report)
+        self._store.note(id_, reader.name, body)
+        return Answer(202, body)
+
+    def _readable(self, asked: Asked, name: str, reader: Reader) -> None:
+        self._only(asked, "GET")
+        if name == _inbox(reader):
+            raise _No(403, "Forbidden", "An inbox cannot be read.")
+
+    @staticmethod
+    def _only(asked: Asked, method: str) -> None:
+        if asked.method != method:
+            raise _No(405, "Method not allowed", f"Use {method}.")
+
+
+def collection_id(name: str) -> str:
+    """The id of a collection: a UUID, as the standard wants, of its name."""
+    return str(uuid.uuid5(OWN_NAMESPACE, f"taxii {name}"))
+
+
+def _inbox(reader: Reader) -> str:
+    return f"inbox-{reader.name}"
+
+
+def _wanted(query: str) -> Wanted:
+    """The filters of a query. Raises `_No` for what is none."""
+    after, limit = 0, MAX_LIMIT
+    ids: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ("last",)
+    for name, value in parse_qsl(query, keep_blank_values=True, max_num_fields=20):
+        words = tuple(value.split(","))
+        if len(words) > MAX_MATCH:
+            raise _No(400, "Bad request", f"A filter takes {MAX_MATCH} values at most.")
+        match name:
+            case "limit":
+                if not value.isdigit() or not int(value[:9]) > 0:
+                    raise _No(400, "Bad request", "limit is a number of at least 1.")
+                limit = min(int(value[:9]), MAX_LIMIT)
+            case "added_after":
+                after = max(after, _micros(value))
+            case "next":
+                if not value.isdigit() or len(value) > 18:
+                    raise _No(400, "Bad request", "next is what the last page said.")
+                after = max(after, int(value))
+            case "match[id]":
+                ids = words
+            case "match[type]":
+                types = words
+            case "match[version]":
+                versions = words
+            case "match[spec_version]":
+                if "2.1" not in words:
+                    types = ("",)  # nothing is of another version
+            case _:
+                raise _No(400, "Bad request", f"There is no filter {name[:40]!r}.")
+    return Wanted(after=after, limit=limit, ids=ids, types=types, versions=versions)
+
+
+def _page(body: dict[str, object], found: list[Kept], *, more: bool) -> Answer:
+    """An envelope with where to go on. An empty one is an empty object (TAXII 2.1, 5.4)."""
+    if not found:
+        return _json({})
+    if more:
+        body = {"more": True, "next": str(found[-1].added), **body}
+    else:
+        body = {"more": False, **body}
+    return Answer(200, msgspec.json.encode(body), (
+        ("x-taxii-date-added-first", _moment(found[0].added)),
+        ("x-taxii-date-added-last", _moment(found[-1].added)),
+    ))  # fmt: skip
+
+
+def _named(raw: msgspec.Raw) -> dict[str, str] | None:
+    try:
+        found = msgspec.json.decode(raw, type=_Named)
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return None
+    return {"id": found.id[:256], "version": (found.modified or found.created)[:64]}
+
+
+class _Named(msgspec.Struct):
+    id: str
+    modified: str = ""
+    created: str = ""
+
+
+def _json(value: object) -> Answer:
+    return Answer(200, msgspec.json.encode(value))
+
+
+def _moment(at: int) -> str:
+    """Microseconds as TAXII writes them: to the microsecond, so that order is kept."""
+    seconds, micros = divmod(at, 1_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{micros:06d}Z"
+
+
+def _micros(text: str) -> int:
+    try:
+        at = datetime.fromisoformat(text[:40])
+    except ValueError:
+        raise _No(400, "Bad request", "added_after is a time such as 2026-01-31T00:00:00Z.") \
+            from None  # fmt: skip
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=UTC)
+    whole = at - datetime(1970, 1, 1, tzinfo=UTC)
+    return max(0, (whole.days * 86_400 + whole.seconds) * 1_000_000 + whole.microseconds)

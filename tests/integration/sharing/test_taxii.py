@@ -1,0 +1,341 @@
+"""TAXII 2.1: our server against a client that is not ours, our client against hostile peers."""
+
+import json
+import time
+
+import pytest
+
+from titer.cli import main
+from titer.core.errors import InputError
+from titer.evidence.share import partners
+from titer.gateway.sharing import taxii_client
+from titer.gateway.sharing.outbound import Reach, SendError, ask, target
+from titer.gateway.sharing.taxii_api import MEDIA, Api, Asked, Reader, collection_id
+from titer.gateway.sharing.taxii_client import pull
+from titer.gateway.sharing.taxii_store import Store
+
+TOKENS = {"lab-b": "b" * 40, "lab-c": "c" * 40}
+HERE = Reach(private=("127.0.0.1",))
+NOW = 1_800_000_000_000_000
+
+
+@pytest.fixture
+def served(lab, tmp_path, running):
+    """The URL of a server of `lab` with one published bundle."""
+    bundle = tmp_path / "bundle.json"
+    (tmp_path / "addresses").write_text("198.51.100.9\n")
+    assert main(["share", "stix", "c-1", "--data", str(lab), "-o", str(bundle), "--addresses",
+                 str(tmp_path / "addresses"), "--tlp", "green"]) == 0  # fmt: skip
+    assert (
+        main(["taxii", "publish", str(bundle), "--collection", "found", "--data", str(lab)]) == 0
+    )
+    for name, token in TOKENS.items():
+        (tmp_path / name).write_text(token)
+        (tmp_path / name).chmod(0o600)
+    (lab / "titer.toml").write_text(
+        f"""
+        [taxii]
+        port = 0
+        title = "Example Lab"
+        [taxii.readers.lab-b]
+        token = {{ file = "{tmp_path}/lab-b" }}
+        collections = ["found"]
+        inbox = true
+        [taxii.readers.lab-c]
+        token = {{ file = "{tmp_path}/lab-c" }}
+        """
+    )
+    with running("taxii", "serve", "--data", lab) as said:
+        yield said["url"]
+
+
+def test_a_client_that_is_not_ours_reads_and_writes(served, lab):
+    taxii2client = pytest.importorskip("taxii2client.v21")
+    client = taxii2client.Server(served, user="lab-b", password=TOKENS["lab-b"])
+    assert client.title == "Example Lab"
+    (root,) = client.api_roots
+    assert root.versions == [MEDIA]
+    found, inbox = sorted(root.collections, key=lambda c: c.can_write)
+    assert (found.can_read, found.can_write) == (True, False)
+    assert (inbox.can_read, inbox.can_write) == (False, True)
+    objects = found.get_objects()["objects"]
+    assert {o["type"] for o in objects} >= {"campaign", "indicator", "sighting", "identity"}
+    paged = []
+    for page in taxii2client.as_pages(found.get_objects, per_request=7):
+        assert len(page["objects"]) <= 7
+        paged += page["objects"]
+    assert paged == objects
+    manifest = found.get_manifest()["objects"]
+    assert [m["id"] for m in manifest] == [o["id"] for o in objects]
+    one = next(o for o in objects if o["type"] == "campaign")
+    assert found.get_object(one["id"])["objects"] == [one]
+    versions = found.object_versions(one["id"])["versions"]
+    assert versions == [one["modified"]]
+    some = found.get_objects(type="indicator")["objects"]
+    assert {o["type"] for o in some} == {"indicator"}
+    middle = manifest[len(manifest) // 2]["date_added"]
+    later = found.get_objects(added_after=middle)["objects"]
+    assert later == objects[len(manifest) // 2 + 1 :]
+    posted = {
+        "objects": [
+            {"type": "indicator", "spec_version": "2.1", "id": "indicator--" + "0" * 8,
+             "pattern": "[autonomous-system:number = 64600]", "pattern_type": "stix",
+             "created": "2026-01-01T00:00:00Z", "modified": "2026-01-01T00:00:00Z"},
+        ]
+    }  # fmt: skip
+    status = inbox.add_objects(json.dumps(posted).encode(), wait_for_completion=True)
+    assert (status.status, status.success_count, status.failure_count) == ("complete", 1, 0)
+    (held,) = partners.load(lab)
+    assert [h.indicator for h in held.held] == ["asn:64600"]
+    client.close()
+
+
+def test_another_partner_sees_nothing_and_a_stranger_less(served):
+    def status(path, token="", accept=MEDIA):
+        goal = target(served.replace("/taxii2/", path), HERE)
+        headers = {"accept": accept}
+        if token:
+            headers["authorization"] = f"Bearer {token}"
+        return ask("GET", goal, headers=headers, reach=HERE).status
+
+    inside = f"/titer/collections/{collection_id('found')}/objects/"
+    assert status(inside, TOKENS["lab-b"]) == 200
+    assert status(inside, TOKENS["lab-c"]) == 404
+    assert status(inside, "x" * 40) == 401
+    assert status(inside) == 401
+    assert status("/taxii2/") == 401
+    assert status(inside, TOKENS["lab-b"], accept="text/html") == 406
+
+
+def test_our_client_pulls_what_our_server_serves(served, tmp_path):
+    other = tmp_path / "lab-b-data"
+    other.mkdir()
+    (other / "titer.toml").write_text(
+        f"""
+        [share]
+        private_hosts = ["127.0.0.1"]
+        [share.partners.lab-a]
+        url = "{served.replace("/taxii2/", "/titer/collections/found/")}"
+        token = {{ file = "{tmp_path}/lab-b" }}
+        weight = 0.8
+        """
+    )
+    words = ["taxii", "pull", "lab-a", "--data", str(other)]
+    assert main(words) == 0
+    (held,) = partners.load(other)
+    assert {h.indicator.partition(":")[0] for h in held.held} == {"ipv4", "asn", "ja4"}
+    assert {h.tlp for h in held.held} == {"green"}
+    before = held.held
+    assert main(words) == 0  # nothing is new, and what was said before still holds
+    (held,) = partners.load(other)
+    assert held.held == before
+
+
+def api(tmp_path, store=None):
+    reader = Reader(name="a", token="t" * 40, collections=("c",), inbox=True)
+    return Api(
+        store or Store(tmp_path), (reader,), take_in=lambda name, read: None, title="x",
+        clock=lambda: NOW,
+    )  # fmt: skip
+
+
+def get(made, path, query="", method="GET", body=b"", **headers):
+    asked = Asked(method, path, query, {"authorization": "Bearer " + "t" * 40, **headers}, body)
+    return made.answer(asked)
+
+
+def test_versions_are_kept_apart_and_filtered(tmp_path):
+    store = Store(tmp_path)
+    thing = {"type": "campaign", "id": "campaign--1", "modified": "2026-01-01T00:00:00.000Z"}
+    newer = {**thing, "modified": "2026-02-01T00:00:00.000Z"}
+    assert store.publish("c", [thing, newer, thing], NOW) == 2
+    assert store.publish("c", [newer], NOW) == 0
+    made = api(tmp_path, store)
+
+    def seen(query):
+        body = json.loads(get(made, "/titer/collections/c/objects/", query).body)
+        return [o["modified"][:7] for o in body.get("objects", [])]
+
+    assert seen("") == ["2026-02"]
+    assert seen("match[version]=first") == ["2026-01"]
+    assert seen("match[version]=all") == ["2026-01", "2026-02"]
+    assert seen("match[version]=2026-01-01T00:00:00.000Z") == ["2026-01"]
+    assert seen("match[spec_version]=2.0") == []
+    assert seen("match[type]=indicator") == []
+    assert store.withdraw("c") == 2
+    assert seen("") == []
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "method", "status"),
+    [
+        ("/", "", "GET", 404), ("/titer/", "", "GET", 200), ("/titer/", "", "POST", 405),
+        ("/titer/collections/nope/", "", "GET", 404),
+        ("/titer/collections/c/objects/", "limit=0", "GET", 400),
+        ("/titer/collections/c/objects/", "limit=x", "GET", 400),
+        ("/titer/collections/c/objects/", "next=-1", "GET", 400),
+        ("/titer/collections/c/objects/", "next=" + "9" * 30, "GET", 400),
+        ("/titer/collections/c/objects/", "added_after=never", "GET", 400),
+        ("/titer/collections/c/objects/", "match[nope]=x", "GET", 400),
+        ("/titer/collections/c/objects/", "match[id]=" + "a," * 500, "GET", 400),
+        ("/titer/collections/c/objects/", "x" * 5000, "GET", 400),
+        ("/titer/collections/c/objects/", "match[id]=' OR 1=1 --", "GET", 200),
+        ("/titer/collections/c/objects/x/", "", "GET", 404),
+        ("/titer/collections/c/objects/", "", "POST", 403),
+        ("/titer/collections/c/objects/", "", "DELETE", 405),
+        ("/titer/collections/inbox-a/objects/", "", "GET", 403),
+        ("/titer/status/nope/", "", "GET", 404),
+    ],
+)  # fmt: skip
+def test_what_is_asked_wrongly(tmp_path, path, query, method, status):
+    made = api(tmp_path)
+    answer = get(made, path, query, method)
+    assert answer.status == status, answer.body
+    if status != 200:
+        assert json.loads(answer.body)["http_status"] == str(status)
+    made._store.close()
+
+
+def test_what_is_posted_wrongly(tmp_path):
+    made = api(tmp_path)
+    path = "/titer/collections/inbox-a/objects/"
+
+    def post(body, kind=MEDIA):
+        return get(made, path, "", "POST", body, **{"content-type": kind}).status
+
+    assert post(b"{}", kind="text/plain") == 415
+    assert post(b"nonsense") == 422
+    assert post(b"[" * 100_000) == 422
+    assert post(b'{"objects":[' + b"{}," * 10_001 + b"{}]}") == 413
+    assert post(b'{"objects":[7,{"id":"x"}]}') == 202
+    made._store.close()
+
+
+def answering(*pages, kind=MEDIA, status=200):
+    """A peer that gives pages in turn, the last again and again."""
+    left = list(pages)
+
+    def answer(handler):
+        body = left.pop(0) if len(left) > 1 else left[0]
+        handler.send_response(status)
+        handler.send_header("content-type", kind)
+        handler.send_header("content-length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return answer
+
+
+PAGE = (
+    b'{"more":true,"next":"%s","objects":[{"type":"indicator","pattern":'
+    b'"[autonomous-system:number = 5]"}]}'
+)
+
+
+def test_a_peer_whose_pages_go_in_a_circle_is_left(serving):
+    with serving(answering(PAGE % b"a", PAGE % b"b", PAGE % b"a")) as port:
+        got = pull(f"http://127.0.0.1:{port}/c/", token="t", reach=HERE, unmarked="amber")
+    assert not got.complete
+    assert got.pages == 3
+    assert len(got.read.told) == 3
+
+
+def test_a_peer_that_never_ends_is_left(serving, monkeypatch):
+    monkeypatch.setattr(taxii_client, "MAX_PAGES", 5)
+    count = iter(range(10_000))
+
+    def answer(handler):
+        answering(PAGE % str(next(count)).encode())(handler)
+
+    with serving(answer) as port:
+        got = pull(f"http://127.0.0.1:{port}/c/", token="t", reach=HERE, unmarked="amber")
+    assert (got.complete, got.pages) == (False, 5)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (answering(b"[" * 100_000), InputError), (answering(b'{"objects":{}}'), InputError),
+        (answering(b'{"more":"yes"}'), InputError), (answering(b'{"next":7}'), InputError),
+        (answering(b"{}", kind="text/html"), InputError), (answering(b"", status=401), SendError),
+        (answering(b"", status=500), SendError), (answering(b"", status=404), SendError),
+    ],
+)  # fmt: skip
+def test_a_peer_that_speaks_nonsense(serving, answer, error):
+    with serving(answer) as port, pytest.raises(error):
+        pull(f"http://127.0.0.1:{port}/c/", token="t", reach=HERE, unmarked="amber")
+
+
+def test_a_peer_that_sends_too_much_is_cut(serving, monkeypatch):
+    monkeypatch.setattr(taxii_client, "MAX_PAGE", 100_000)
+
+    def answer(handler):
+        handler.send_response(200)
+        handler.send_header("content-type", MEDIA)
+        handler.end_headers()
+        with pytest.raises(OSError):
+            while True:
+                handler.wfile.write(b" " * 65_536)
+
+    with serving(answer) as port, pytest.raises(SendError, match="larger than"):
+        pull(f"http://127.0.0.1:{port}/c/", token="t", reach=HERE, unmarked="amber")
+
+
+def test_a_redirect_is_not_followed(serving):
+    def answer(handler):
+        handler.send_response(302)
+        handler.send_header("location", "http://169.254.169.254/latest/meta-data/")
+        handler.send_header("content-length", "0")
+        handler.end_headers()
+
+    with serving(answer) as port, pytest.raises(SendError, match="redirects"):
+        ask("GET", target(f"http://127.0.0.1:{port}/", HERE), headers={}, reach=HERE)
+
+
+def test_a_peer_that_drips_is_cut_at_the_deadline(serving):
+    def answer(handler):
+        for _ in range(100):
+            handler.wfile.write(b"x")
+            handler.wfile.flush()
+            time.sleep(0.05)
+
+    def ended(handler):
+        with pytest.raises(OSError):
+            answer(handler)
+
+    with serving(ended) as port:
+        began = time.monotonic()
+        with pytest.raises(SendError):
+            ask("GET", target(f"http://127.0.0.1:{port}/", HERE), headers={}, reach=HERE,
+                deadline=0.4)  # fmt: skip
+        assert time.monotonic() - began < 2.5
+
+
+@pytest.mark.parametrize(
+    ("url", "reach", "said"),
+    [
+        ("https://other.example/", Reach(hosts=("lab.example",)), "add it to hosts"),
+        ("http://lab.example/", Reach(hosts=("lab.example",)), "private_hosts"),
+        ("https://user:pw@lab.example/", Reach(hosts=("lab.example",)), "no password"),
+        ("ftp://lab.example/", Reach(hosts=("lab.example",)), "https://"),
+        ("file:///etc/passwd", Reach(hosts=("",)), "https://"),
+        ("https://lab.example:99999/", Reach(hosts=("lab.example",)), "no URL"),
+        ("https://lab.example/\r\nx: y", Reach(hosts=("lab.example",)), "no URL"),
+    ],
+)  # fmt: skip
+def test_where_nothing_is_sent(url, reach, said):
+    with pytest.raises(InputError, match=said):
+        target(url, reach)
+
+
+def test_a_public_name_that_leads_inside_is_refused(monkeypatch):
+    import socket
+
+    def inside(host, port, **_):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("169.254.169.254", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", inside)
+    reach = Reach(hosts=("lab.example",))
+    with pytest.raises(SendError, match="not public"):
+        ask("GET", target("https://lab.example/", reach), headers={}, reach=reach)
