@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
@@ -100,6 +100,21 @@ def register(verbs: Any) -> None:
     drop = actions.add_parser("forget", help="forget a partner's indicators")
     drop.add_argument("partner", metavar="PARTNER", help="whose")
     _common(drop)
+    ocsf = actions.add_parser("ocsf", help="what the log holds as OCSF 1.8 events")
+    ocsf.add_argument(
+        "--since", metavar="N", type=int, default=0, help="from this entry of the log on"
+    )
+    ocsf.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, help="where to write it (default: stdout)"
+    )
+    _common(ocsf)
+    send = actions.add_parser("send", help="send events to the webhooks and streams of titer.toml")
+    send.add_argument("--follow", action="store_true", help="go on as the log grows")
+    send.add_argument(
+        "--all", action="store_true", help="the first time, begin at the log's first entry"
+    )
+    send.add_argument("--config", metavar="FILE", type=Path, help="titer.toml (default: DIR's)")
+    _common(send)
     _common(actions.add_parser("attention", help="list callers that partners' indicators touch"))
 
 
@@ -110,6 +125,10 @@ def run(arguments: argparse.Namespace) -> int:
         return _import(arguments)
     if arguments.action == "forget":
         return _forget(arguments)
+    if arguments.action == "ocsf":
+        return _ocsf(arguments)
+    if arguments.action == "send":
+        return _send(arguments)
     if arguments.action == "attention":
         return _attention(arguments)
     return _list(arguments)
@@ -312,6 +331,87 @@ def _attention(arguments: argparse.Namespace) -> int:
             tell([f"{who}  weight {row.weight:g}  {row.exchanges} exchanges  {told}"])
         tell(["attention is no evidence: it gives 0 bits and no dose" if rows else "nobody"])
     return 1 if rows else 0
+
+
+def _ocsf(arguments: argparse.Namespace) -> int:
+    import contextlib
+
+    from titer.console.explain import open_view
+    from titer.evidence.share.ocsf import KINDS
+    from titer.gateway.sharing.sender import events
+
+    log = open_view(arguments.data)
+    count = 0
+    with contextlib.ExitStack() as stack:
+        out: BinaryIO = sys.stdout.buffer
+        if arguments.output is not None:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+            out = stack.enter_context(os.fdopen(os.open(arguments.output, flags, 0o600), "wb"))
+        for _, event in events(log, max(arguments.since, 0), KINDS):
+            if event is not None:
+                out.write(event.line + b"\n")
+                count += 1
+        out.flush()
+    if arguments.output is not None:
+        if arguments.json:
+            show({"output": str(arguments.output), "events": count, "next": log.size})
+        else:
+            tell([f"{count} events; the next time, --since {log.size}"])
+    return 0
+
+
+def _send(arguments: argparse.Namespace) -> int:
+    import signal
+    import threading
+
+    from titer.config import find, load
+    from titer.console.explain import open_view
+    from titer.core.errors import ConfigError
+    from titer.gateway.sharing.outbound import Reach, target
+    from titer.gateway.sharing.sender import Destination, send
+    from titer.gateway.sharing.streams import Sink, sink
+    from titer.gateway.sharing.webhooks import Webhook, signer
+
+    open_view(arguments.data)
+    table = load(find(arguments.data, arguments.config)).share
+    reach = Reach(hosts=table.hosts, private=table.private_hosts, ca=table.ca)
+    sinks: list[tuple[str, tuple[str, ...], Sink]] = []
+    for hook in table.webhooks:
+        name = f"share.webhooks.{hook.name}"
+        secret = hook.secret.read(name=f"{name}.secret", base=Path())
+        place = Webhook(target(hook.url, reach), signer(secret, f"{name}.secret"), reach)
+        sinks.append((hook.name, hook.kinds, place))
+    for stream in table.streams:
+        name = f"share.streams.{stream.name}"
+        token = stream.token.read(name=f"{name}.token", base=Path()) if stream.token else ""
+        sinks.append((stream.name, stream.kinds, sink(stream.to, reach, token=token, name=name)))
+    if not sinks:
+        raise ConfigError("nothing to send to: add [[share.webhooks]] or [[share.streams]]")
+    stop = threading.Event()
+
+    def say(text: str) -> None:
+        tell([f"titer: {text}"], error=True)
+
+    made = [
+        Destination(name, kinds, out, arguments.data, say=say, pause=stop.wait)
+        for name, kinds, out in sinks
+    ]
+    if arguments.follow:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        if arguments.json:
+            show({"following": [name for name, _, _ in sinks]})
+            sys.stdout.flush()
+    done = send(made, follow=arguments.follow, everything=arguments.all)
+    if arguments.json:
+        show({"destinations": done})
+    else:
+        tell(
+            f"{d.name}: {d.sent} sent, {d.refused} refused, {d.missed} missed, at entry {d.place}"
+            + (f"; {d.error}" if d.error else "")
+            for d in done
+        )
+    return 2 if any(d.error for d in done) and not arguments.follow else 0
 
 
 def _addresses(path: Path) -> Iterator[str]:

@@ -73,6 +73,4 @@ def _read(path: Path) -> Partner:
             raise InputError(f"{path}: too large; import the indicators again")
         return msgspec.json.decode(raw, type=Partner)
     except (OSError, msgspec.MsgspecError, RecursionError):
-        raise InputError(
-            f"{path}: cannot be read; import the indicators again"
-        ) from None
+        raise InputError(f"{path}: cannot be read; import the indicators again") from None

@@ -35,12 +35,17 @@ _USER_AGENT = "titer"
 
 
 class SendError(TiterError):
-    """A peer could not be reached, or did not answer well. Worth another try if `again`."""
+    """A peer could not be reached, or did not answer well. Worth another try if `again`, after
+    `after` seconds at least; `poison` when it is this message alone that is not wanted.
+    """
 
-    def __init__(self, text: str, *, again: bool = True, after: float = 0.0) -> None:
+    def __init__(
+        self, text: str, *, again: bool = True, after: float = 0.0, poison: bool = False
+    ) -> None:
         super().__init__(text)
         self.again = again
         self.after = after
+        self.poison = poison
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,8 +138,8 @@ def ask(
             "host": goal.netloc, "user-agent": _USER_AGENT, "accept-encoding": "identity",
             "connection": "close", **headers,
         })  # fmt: skip
-        answer = connection.getresponse()
-        data = _body(answer, limit, end)
+        with contextlib.closing(connection.getresponse()) as answer:
+            data = _body(answer, limit, end)
         return Reply(answer.status, {k.lower(): v for k, v in answer.getheaders()}, data)
     except (OSError, http.client.HTTPException, ValueError) as error:
         why = getattr(error, "strerror", None) or type(error).__name__
@@ -208,6 +213,11 @@ def _context(ca: str | None) -> ssl.SSLContext:
         except (OSError, ssl.SSLError):
             raise InputError(f"{ca}: holds no certificates in PEM") from None
     return context
+
+
+def tls(raw: socket.socket, host: str, ca: str | None) -> ssl.SSLSocket:
+    """A connection made secure, the peer's name checked. Raises OSError."""
+    return _context(ca).wrap_socket(raw, server_hostname=host)
 
 
 def _cut(held: list[socket.socket]) -> None:
