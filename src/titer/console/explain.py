@@ -22,10 +22,9 @@ from titer.core.nouns import Decision, Exchange, Finding, Verification
 from titer.detect.bench import HUNT, SOURCES
 from titer.detect.calibration import Calibration, load
 from titer.evidence.log import Erasure, View
-from titer.respond.person import PERSON, counts, is_person, keys
-from titer.evidence.log import View
 from titer.evidence.share.attention import Held, Table, listed
 from titer.gateway.attention import load as load_attention
+from titer.respond.person import PERSON, counts, is_person, keys
 
 
 class Together(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from titer.access.secret import load_or_create
+from titer.console.attribution import campaigns_in
 from titer.console.explain import open_view
 from titer.core.errors import InputError
 from titer.core.ids import Pseudonyms
@@ -60,15 +61,9 @@ class _Seen(msgspec.Struct):
 
 
 def campaigns(data: Path) -> list[Campaign]:
-    """The campaigns of a log, each as it was last told, the newest first."""
-    found: dict[str, Campaign] = {}
-    decode = msgspec.json.Decoder(Campaign).decode
-    for stored in open_view(data).scan():
-        if stored.kind == "campaign" and stored.body is not None:
-            one = decode(stored.body)
-            found.pop(one.id, None)
-            found[one.id] = one
-    return list(reversed(found.values()))
+    """The campaigns of a log, each as it was last told, the latest first."""
+    found = campaigns_in(open_view(data)).values()
+    return sorted(found, key=lambda c: (-c.last_seen, c.id))
 
 
 def gather(

@@ -25,8 +25,8 @@ from titer.engine import Weigher
 from titer.evidence.entry import Stored
 from titer.evidence.intake import Intake, Taken
 from titer.evidence.log import Erasure
-from titer.gateway.marking import Issuer
 from titer.gateway.attention import Attention
+from titer.gateway.marking import Issuer
 from titer.gateway.networks import Used
 from titer.gateway.networks.notice import inform
 from titer.gateway.persons import heed
