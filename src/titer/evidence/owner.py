@@ -1,7 +1,7 @@
 """Whose an entry's body is: the subject under whose key it is sealed.
 
     exchange            the organisation, else the account: the unit that is weighed
-    finding, decision   their subject
+    finding, decision   their subject; so is an `attention` entry (what a partner shared, seen there)
     case                the case
     mark-key            the account whose key is committed to
 
@@ -51,7 +51,7 @@ def owner(kind: str, body: bytes) -> str:
         if kind == "exchange":
             principal = _EXCHANGE(body).principal
             return principal.org or principal.id
-        if kind in ("finding", "decision"):
+        if kind in ("finding", "decision", "attention"):
             return _SUBJECT(body).subject
         if kind == "mark-key":
             return _MARK_KEY(body).account

@@ -26,10 +26,9 @@ from titer.evidence import intake, note
 from titer.evidence.files import replace, sync_directory
 from titer.evidence.log import Erasure, Log
 from titer.gateway.analysis import Analysis
-from titer.gateway.marking import make_issuer
-from titer.gateway.metrics import total
 from titer.gateway.attention import Attention
 from titer.gateway.marking import make_issuer
+from titer.gateway.metrics import total
 from titer.gateway.networks import Used, Watch, used
 from titer.gateway.networks.notice import inform, knowing
 from titer.gateway.networks.places import in_use
