@@ -1,7 +1,8 @@
 """Whose an entry's body is: the subject under whose key it is sealed.
 
     exchange            the organisation, else the account: the unit that is weighed
-    finding, decision   their subject; so is an `attention` entry (what a partner shared, seen there)
+    finding, decision   their subject
+    attention           the subject that showed what a partner had shared
     case                the case
     mark-key            the account whose key is committed to
 
