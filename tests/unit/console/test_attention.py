@@ -1,5 +1,6 @@
 """A partner's word is attention: shown, weighed as stated, expired, and never a dose."""
 
+import base64
 import json
 
 import msgspec
@@ -110,7 +111,9 @@ def test_explain_shows_it_as_attention_and_a_dossier_does_not(data, tmp_path, ca
     said = "\n".join(told.lines())
     assert "Attention only, 0 bits: lab-b shared asn:64500 (weight 0.4, TLP:AMBER)" in said
     assert "no evidence against this caller: 0 bits" in said
-    assert b"lab-b" not in prove(data, "acct")[1]
+    payload = base64.b64decode(json.loads(prove(data, "acct").dossier)["payload"])
+    assert b"no evidence against this caller" in payload
+    assert b"lab-b" not in payload
     capsys.readouterr()
     assert main(["share", "attention", "--data", str(data), "--json"]) == 1
     (row,) = json.loads(capsys.readouterr().out)["subjects"]
