@@ -27,7 +27,7 @@ from titer.core.nouns import Campaign
 from titer.hunt import groups as grouping
 from titer.hunt import nulls
 from titer.hunt.groups import Shared
-from titer.hunt.likeness import MEMBERS, ROWS, Likeness, likeness, templates
+from titer.hunt.likeness import MEMBERS, ROWS, Likeness, likeness
 from titer.hunt.modalities import (
     FORMING,
     HARD,
@@ -40,16 +40,13 @@ from titer.hunt.modalities import (
     units_of,
 )
 from titer.hunt.novelty import Novelty, against_history, within
-from titer.hunt.pools import narrowed, pools, presence
+from titer.hunt.pools import ask, pools
 from titer.hunt.source import Rows, Source
 from titer.hunt.tokens import MAX_UNITS_SHARE, MIN_UNITS
 from titer.hunt.verdict import FDR, Judged, Verdict, World, campaign, dealt, judge
 
 #: Overlap (share of the smaller group) from which two candidates are one group.
 SAME_GROUP = 0.5
-#: Units, and rows of each, that tell which texts are templates: about 300 MB of rows.
-ASKED = 20_000
-ASKED_ROWS = 64
 #: Share of a text's users that were banned, from which it is a habit of theirs.
 BANNED_SHARE = 0.02
 
@@ -118,14 +115,12 @@ def find(
         else within(tokens, source, totals)
     )
     habits = _habits(shared, units, history, frozenset(banned)) if banned else None
-    there = presence(units, shared)
     found = _candidates(units, shared, known, new, habits)
-    found += pools(there, units, _templates(source, shared, units, seed))
+    asked = ask(source, shared, units)
+    closed_sets, belonging, left = pools(units, shared, asked)
+    found += closed_sets
     looks = _Looks(source, shared, units, found, seed)
     judged = [Judged(c, [], looks.likeness(place)) for place, c in enumerate(found)]
-    for place, one in enumerate(judged):
-        if one.candidate.formed_by == "pool" and dealt(one.alike):
-            one.candidate = narrowed(there, one.candidate, looks.templates(place), units)
     # Crowds that merely talk alike are explained already; they stay in the count of hypotheses.
     open_ones = [j for j in judged if j.candidate.formed_by != "pool" or dealt(j.alike)]
     draws = permutations or nulls.draws_for([len(j.candidate.units) for j in open_ones])
@@ -137,15 +132,17 @@ def find(
         draws=draws,
         seed=seed,
     )
-    text_draws = nulls.text_draws_for(len(judged))
+    text_draws = nulls.text_draws_for(len(judged) + left)
     for one, results in zip(open_ones, tested, strict=True):
         one.tested = results
         if one.candidate.formed_by == "pool":
-            held = nulls.held_out(shared, one.candidate, units, seed=seed, draws=text_draws)
+            held = nulls.held_out(
+                shared, one.candidate, units, asked.band, seed=seed, draws=text_draws
+            )
             one.tested.append(held)
     name = _subjects(units) if subjects else _accounts(units)
-    world = World(units, shared, known, new, name, draws)
-    campaigns, attention = _settle(judged, world)
+    world = World(units, shared, known, new, name, draws, belonging)
+    campaigns, attention = _settle(judged, world, left)
     return HuntReport(
         campaigns=campaigns,
         attention=attention,
@@ -155,7 +152,7 @@ def find(
             "conformal e-values averaged over tests; e-BH over groups",
             permutations=draws,
             seed=seed,
-            candidates=len(found),
+            candidates=len(found) + left,
             smallest_alpha=1 / (draws + 1),
             fdr=FDR,
             history="given" if history is not None else "none: boilerplate cut by popularity",
@@ -208,15 +205,6 @@ def _habits(shared: Shared, units: Units, history: Source | None, banned: frozen
     return habits
 
 
-def _templates(source: Source, shared: Shared, units: Units, seed: int) -> Bools:
-    """Which tokens stand for templates, in the rows of some units drawn at random."""
-    everyone = np.flatnonzero(units.active)
-    if len(everyone) > ASKED:
-        rng = np.random.default_rng((seed, len(everyone)))
-        everyone = np.sort(rng.choice(everyone, ASKED, replace=False))
-    return templates(source.sample(everyone, most=ASKED_ROWS), shared.tokens.value)
-
-
 class _Looks:
     """Rows of all candidates' members, fetched once; of a large group, of some drawn at random."""
 
@@ -230,8 +218,6 @@ class _Looks:
     ) -> None:
         rng = np.random.default_rng((seed, len(found)))
         self._values = [shared.tokens.value[c.tokens] for c in found]
-        self._places = [c.tokens for c in found]
-        self._size = len(shared.tokens.value)
         self._members = [
             np.sort(rng.choice(c.units, MEMBERS, replace=False))
             if len(c.units) > MEMBERS
@@ -246,24 +232,20 @@ class _Looks:
         """How alike the members of one candidate are."""
         return likeness(self._of(place), self._values[place], self._sampled)
 
-    def templates(self, place: int) -> Bools:
-        """Of all tokens, those of one candidate that stand for templates."""
-        kept = np.zeros(self._size, np.bool_)
-        kept[self._places[place][templates(self._of(place), self._values[place])]] = True
-        return kept
-
     def _of(self, place: int) -> Rows:
         inside = np.isin(self._rows.unit, self._members[place])
         return Rows(*(column[inside] for column in msgspec.structs.astuple(self._rows)))
 
 
 def _settle(
-    judged: list[Judged], world: World
+    judged: list[Judged], world: World, left: int
 ) -> tuple[tuple[Campaign, ...], tuple[Attention, ...]]:
-    """One campaign per group that passed; overlapping candidates are one group."""
+    """One campaign per group that passed; overlapping candidates are one group.
+
+    `left` parts were explained before they were tested: they stay in the count of hypotheses.
+    """
     verdicts = [judge(one) for one in judged]
-    # Groups explained otherwise stay in the count of hypotheses.
-    passed = e_bh([v.e_value for v in verdicts], FDR)
+    passed = e_bh([v.e_value for v in verdicts] + [0.0] * left, FDR)
     forming = ("pool", *FORMING, "novelty", "lifecycle")
     order = sorted(
         range(len(judged)),

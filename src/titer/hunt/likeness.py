@@ -31,9 +31,8 @@ _DAY = 24 * 3_600_000_000
 
 class Likeness(msgspec.Struct, frozen=True):
     """How alike members are by aspect (0..1), the rows and members that told it, the chance that
-    another member asked the same thing (`overlap`), the share of rows that a member had asked
-    before itself (`repeats`), and how far lengths spread under one text (`spread`, standard
-    deviation in powers of two): a template fixes most of a request, a common phrase does not.
+    another member asked the same thing (`overlap`), and the share of rows that a member had asked
+    before itself (`repeats`).
     """
 
     by_aspect: dict[str, float]
@@ -41,16 +40,20 @@ class Likeness(msgspec.Struct, frozen=True):
     rows: int
     overlap: float
     repeats: float
-    spread: float
+
+
+def places(frames: Ints, tokens: Ints) -> Ints:
+    """The place of every frame among token values (sorted), -1 if it is none of them."""
+    if not len(tokens):
+        return np.full(frames.shape, -1)
+    place = np.minimum(np.searchsorted(tokens, frames), len(tokens) - 1)
+    found: Ints = np.where(tokens[place] == frames, place, -1)
+    return found
 
 
 def carrying(rows: Rows, tokens: Ints) -> npt.NDArray[np.bool_]:
     """Which rows have one of these token values (sorted)."""
-    if not len(tokens):
-        return np.zeros(len(rows.at), np.bool_)
-    place = np.minimum(np.searchsorted(tokens, rows.frames), len(tokens) - 1)
-    on: npt.NDArray[np.bool_] = (tokens[place] == rows.frames).any(axis=1)
-    return on
+    return np.asarray((places(rows.frames, tokens) >= 0).any(axis=1))
 
 
 def likeness(rows: Rows, tokens: Ints, sampled: Floats) -> Likeness:
@@ -88,8 +91,7 @@ def likeness(rows: Rows, tokens: Ints, sampled: Floats) -> Likeness:
         between = float(np.mean([b for _, b in pairs]))
         if within > 0:
             found[name] = min(1.0, between / within)
-    spread = _spread(text, np.log2(np.maximum(rows.chars[on], 1)))
-    return Likeness(found, count, int(on.sum()), overlap, repeats, spread)
+    return Likeness(found, count, int(on.sum()), overlap, repeats)
 
 
 def _step(values: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
@@ -102,9 +104,8 @@ def templates(rows: Rows, tokens: Ints) -> npt.NDArray[np.bool_]:
     """Which of these tokens (sorted values) stand for templates: the requests that have one are
     of like length, and hardly any two the same.
     """
-    place = np.minimum(np.searchsorted(tokens, rows.frames), max(len(tokens) - 1, 0))
-    hit = tokens[place] == rows.frames if len(tokens) else np.zeros(rows.frames.shape, np.bool_)
-    row, band = np.nonzero(hit)
+    place = places(rows.frames, tokens)
+    row, band = np.nonzero(place >= 0)
     token = place[row, band]
     size = np.log2(np.maximum(rows.chars[row], 1))
     count = np.bincount(token, minlength=len(tokens))
@@ -125,22 +126,9 @@ def templates(rows: Rows, tokens: Ints) -> npt.NDArray[np.bool_]:
 
 def _text(rows: Rows, tokens: Ints, on: npt.NDArray[np.bool_]) -> Ints:
     """Which of the group's texts a row is of: the smallest of its tokens that is one."""
-    frames = rows.frames[on]
-    place = np.minimum(np.searchsorted(tokens, frames), max(len(tokens) - 1, 0))
-    hit = tokens[place] == frames if len(tokens) else np.zeros(frames.shape, np.bool_)
-    out: Ints = np.where(hit, place, len(tokens)).min(axis=1)
+    place = places(rows.frames[on], tokens)
+    out: Ints = np.where(place >= 0, place, len(tokens)).min(axis=1)
     return out
-
-
-def _spread(text: Ints, size: Floats) -> float:
-    """Standard deviation of sizes under one text, over texts of two rows or more."""
-    if not len(text):
-        return 0.0
-    _, code, rows = np.unique(text, return_inverse=True, return_counts=True)
-    mean = np.bincount(code, weights=size) / rows
-    square = np.bincount(code, weights=(size - mean[code]) ** 2)
-    several = rows >= 2
-    return float(np.sqrt(square[several].sum() / max(1, (rows[several] - 1).sum())))
 
 
 def _agreement_by_text(unit: Ints, text: Ints, value: Ints) -> tuple[float, float]:

@@ -55,14 +55,6 @@ def certain(
     return Members(members, nats)
 
 
-def by_share(candidate: Candidate, units: Units, shared: Shared) -> Members:
-    """The members of a pool, whose texts were weighed when it grew; the less, the less certain."""
-    chosen = np.zeros(len(shared.tokens.value), np.bool_)
-    chosen[candidate.tokens] = True
-    share, _ = cells_on(shared.tokens, shared.of_pair, chosen, units)
-    return Members(candidate.units, share[candidate.units])
-
-
 def _ratio(members: Places, binding: list[str], known: dict[str, Modality]) -> Floats:
     """Log-likelihood ratio of each unit: as the group, against as the units outside it."""
     ratio = np.zeros(len(members))

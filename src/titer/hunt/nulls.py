@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from titer.hunt.groups import Candidate, Shared
-from titer.hunt.modalities import TESTING, Floats, Modality, Units, breadth
+from titer.hunt.modalities import TESTING, Floats, Ints, Modality, Units, breadth
 from titer.hunt.source import HOUR_BINS
 
 #: Fewest and most draws; between them, as many as `WORK` units over all groups allow.
@@ -35,9 +35,10 @@ STEEP = 4.0
 TIE = 20.0
 #: What the test of a closed set of texts on callers who did not form it is called.
 OTHERS = "held-out callers"
-#: Texts of a pool that are tested at most, and the places in the order of popularity within
-#: which another text stands for one of them.
-MOST_TEXTS = 300
+#: Callers on whom a pool is tested at most, texts that it needs, and the places in the order of
+#: popularity within which another text stands for one of them.
+MOST_CALLERS = 8_000
+FEWEST_TEXTS = 3
 TEXT_DRAWS = 19_999
 NEAR = 100
 #: Share of a stratum that a group may be, before coarser strata are taken for it.
@@ -164,14 +165,18 @@ def text_draws_for(candidates: int) -> int:
 
 
 def held_out(
-    shared: Shared, candidate: Candidate, units: Units, *, seed: int, draws: int
+    shared: Shared, candidate: Candidate, units: Units, band: Ints, *, seed: int, draws: int
 ) -> Tested:
     """Whether a closed set of texts is one among callers who had no part in finding it.
 
-    Own texts are taken anew from every second unit; on the other half, how often one caller uses
-    several of them is held against as many texts drawn at random, each used by about as many of
-    that half. If callers there chose texts by their popularity alone, the draws are exchangeable
-    with the set.
+    Own texts are taken anew from every second unit; on the other half, on how few callers their
+    uses lie is held against as many texts from outside the set, drawn at random, each used by
+    about as many of that half. If callers there chose texts by their popularity alone, the draws
+    are exchangeable with the set. `band` gives the band of each token (-1: unknown): only tokens
+    of one band are looked at, since those of one text in several bands have the same users.
+
+    The statistic is the logarithm of how many callers would use any of the texts, if so many uses
+    fell on callers by how much each uses at all, over how many do.
     """
     tokens, of_pair = shared.tokens, shared.of_pair
     unit = tokens.unit.astype(np.int64)
@@ -181,31 +186,39 @@ def held_out(
     members[candidate.units], own[candidate.tokens] = True, True
     inside = np.bincount(of_pair[even & members[unit]], minlength=size)
     everyone = np.bincount(of_pair[even], minlength=size)
-    chosen = np.flatnonzero(own & (2 * inside >= np.maximum(everyone, 1)))
-    odd = np.flatnonzero(~even)
+    rng = np.random.default_rng((seed, size, len(candidate.tokens)))
+    rich = np.bincount(unit, minlength=units.count)
+    rich[::2] = 0
+    others = np.flatnonzero(rich)
+    if len(others) > MOST_CALLERS:
+        rich[rng.choice(others, len(others) - MOST_CALLERS, replace=False)] = 0
+    odd = np.flatnonzero(rich[unit] > 0)
     used = np.bincount(of_pair[odd], minlength=size)
-    chosen = chosen[used[chosen] > 0]
-    rng = np.random.default_rng((seed, size, len(chosen)))
-    if len(chosen) > MOST_TEXTS:
-        chosen = np.sort(rng.choice(chosen, MOST_TEXTS, replace=False))
-    if len(chosen) < 2:
+    chosen = own & (2 * inside >= np.maximum(everyone, 1)) & (used > 0) & (band >= 0)
+    if not chosen.any():
         return Tested(OTHERS, 0.0, 0.0)
+    chosen &= band == np.bincount(band[chosen]).argmax()
+    outside = np.flatnonzero(~own & (used > 0) & (band == band[chosen][0]))
+    texts = np.flatnonzero(chosen)
+    if len(texts) < FEWEST_TEXTS or len(outside) < FEWEST_TEXTS:
+        return Tested(OTHERS, 0.0, 0.0)
+    outside = outside[np.argsort(used[outside], kind="stable")]
+    ranks = np.searchsorted(used[outside], used[texts], side="left")
+    ranks = (ranks + np.searchsorted(used[outside], used[texts], side="right")) // 2
     start = np.concatenate(([0], np.cumsum(used)))
     users = unit[odd]  # by token, as the pairs are
-    order = np.lexsort((rng.random(size), used))  # texts by popularity, ties at random
-    rank = np.empty(size, np.int64)
-    rank[order] = np.arange(size)
-    least = int(np.searchsorted(used[order], 1))
+    part = rich[rich > 0] / rich.sum()
     values = np.empty(draws + 1)
     for draw in range(draws + 1):
-        texts = chosen
         if draw:
-            near = rank[chosen] + rng.integers(-NEAR, NEAR + 1, len(chosen))
-            texts = order[np.clip(near, least, size - 1)]
+            near = ranks + rng.integers(-NEAR, NEAR + 1, len(ranks))
+            texts = outside[np.clip(near, 0, len(outside) - 1)]
         count = used[texts]
         at = np.repeat(start[texts] - (np.cumsum(count) - count), count)
-        on = np.bincount(users[at + np.arange(len(at))], minlength=units.count)
-        values[draw] = float((on.astype(np.float64) ** 2).sum()) / max(1, len(at))
+        on = np.zeros(units.count, np.bool_)
+        on[users[at + np.arange(len(at))]] = True
+        usual = float(-np.expm1(-len(at) * part).sum())
+        values[draw] = np.log(max(usual, 1.0) / max(1, int(on.sum())))
     return _tested(OTHERS, values)
 
 

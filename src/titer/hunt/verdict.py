@@ -19,8 +19,8 @@ from titer.hunt import nulls
 from titer.hunt.alternatives import considered
 from titer.hunt.groups import Candidate, Shared
 from titer.hunt.likeness import Likeness
-from titer.hunt.members import Members, by_share, certain
-from titer.hunt.modalities import HARD, OWNED, TESTING, Modality, Units
+from titer.hunt.members import Members, certain
+from titer.hunt.modalities import HARD, OWNED, TESTING, Floats, Modality, Units
 from titer.hunt.novelty import Novelty
 from titer.hunt.nulls import OTHERS, TIE, Tested
 from titer.hunt.source import HOUR
@@ -43,9 +43,7 @@ SAME_QUESTIONS = 0.2
 ALIKE = 0.8
 #: Aspects in which members without any tie of origin must be interchangeable, content among them.
 ALIKE_IN = 4
-#: Spread of lengths under one text up to which it is a template (powers of two), the share of
-#: requests asked before up to which a work-list is dealt out, and the requests that tell it.
-TEMPLATE_SPREAD = 0.49
+#: Share of requests asked before up to which a work-list is dealt out, and the requests that tell.
 DEALT_AGAIN = 0.015
 DEALT_ROWS = 200
 #: Ways to form a group by its texts' past.
@@ -69,7 +67,9 @@ class Judged(msgspec.Struct):
 
 
 class World(msgspec.Struct, frozen=True):
-    """What every step of one hunt looks things up in."""
+    """What every step of one hunt looks things up in. `belonging`: the nats that each unit has for
+    being of some pool.
+    """
 
     units: Units
     shared: Shared
@@ -77,6 +77,7 @@ class World(msgspec.Struct, frozen=True):
     new: Novelty | None
     name: Callable[[npt.NDArray[np.intp]], tuple[str, ...]]
     draws: int
+    belonging: Floats
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -134,17 +135,14 @@ def interchangeable(alike: Likeness) -> bool:
 
 
 def dealt(alike: Likeness) -> bool:
-    """Whether the texts are templates (they fix most of a request) filled with a work-list: each
-    time something that neither the same caller nor another one asked before.
+    """Whether the texts are filled with a work-list: each time something that neither the same
+    caller nor another one asked before.
 
     Callers who merely talk alike (one language, one trade) repeat questions, their own and each
-    other's, and put the same phrases into requests of any length.
+    other's.
     """
     return (
-        alike.rows >= DEALT_ROWS
-        and alike.spread <= TEMPLATE_SPREAD
-        and alike.overlap <= DEALT_AGAIN
-        and alike.repeats <= DEALT_AGAIN
+        alike.rows >= DEALT_ROWS and alike.overlap <= DEALT_AGAIN and alike.repeats <= DEALT_AGAIN
     )
 
 
@@ -168,7 +166,7 @@ def campaign(one: Judged, verdict: Verdict, ways: int, world: World) -> Campaign
     if not binding and formed_by in world.known:
         binding = [formed_by]
     if formed_by == "pool":
-        members = by_share(one.candidate, units, world.shared)
+        members = Members(one.candidate.units, world.belonging[one.candidate.units])
     else:
         members = certain(one.candidate, binding, units, world.shared, world.known)
     ties = spoke | ({formed_by} & set(TESTING))

@@ -6,10 +6,12 @@ import pytest
 from titer.core.nouns import Exchange, Origin, Principal, Sketch, Usage
 from titer.hunt import MemorySource, TableBuilder, find
 from titer.hunt.groups import Shared
-from titer.hunt.likeness import likeness, templates
+from titer.hunt.likeness import likeness
+from titer.hunt.mixture import Pairs, weigh
 from titer.hunt.modalities import units_of
 from titer.hunt.nulls import held_out, text_draws_for
-from titer.hunt.pools import closed, narrowed, pools, presence
+from titer.hunt.parts import parts
+from titer.hunt.pools import Asked, ask, pools
 
 DAY = 86_400_000_000
 HONEST, MEMBERS, TEMPLATES, EACH = 500, 90, 40, 16
@@ -73,11 +75,9 @@ def found():
         least=5, most=units.count // 2, active=units.active, without=np.empty(0, np.int64)
     )
     shared = Shared.of(tokens, units)
-    there = presence(units, shared)
-    rows = source.sample(np.arange(units.count), most=64)
-    likely = templates(rows, tokens.value)
-    assert 0.1 < likely.mean() < 1.0
-    return source, units, shared, there, pools(there, units, likely)
+    asked = ask(source, shared, units)
+    assert 0.1 < asked.likely.mean() < 1.0
+    return units, shared, asked, pools(units, shared, asked)
 
 
 def names(units, places):
@@ -85,45 +85,102 @@ def names(units, places):
 
 
 def test_a_pool_is_found_by_its_texts_alone(found):
-    _, units, shared, _, candidates = found
-    best = max(candidates, key=lambda c: len(c.tokens))
+    units, shared, _, (candidates, belonging, _) = found
+    (best,) = candidates
     assert names(units, best.units) == {f"x{i}" for i in range(MEMBERS)}
     assert len(best.tokens) == TEMPLATES * 8
     assert best.formed_by == "pool"
     assert len(shared.tokens.value) > TEMPLATES * 8
+    assert set(np.flatnonzero(belonging)) == set(best.units)
+    assert belonging[best.units].min() >= 3
 
 
-def test_a_pool_is_closed_and_stays_when_narrowed_to_its_templates(found):
-    source, units, shared, there, candidates = found
-    best = max(candidates, key=lambda c: len(c.tokens))
-    members, own = np.zeros(units.count, bool), np.zeros(len(shared.tokens.value), bool)
-    members[best.units], own[best.tokens] = True, True
-    assert closed(there, members, own) == 1.0
-    rows = source.sample(best.units, most=100)
-    kept = np.zeros(len(own), bool)
-    values = shared.tokens.value[best.tokens]
-    kept[best.tokens[templates(rows, values)]] = True
-    assert kept.sum() == len(best.tokens)
-    again = narrowed(there, best, kept, units)
-    assert np.array_equal(again.units, best.units)
-    nothing = narrowed(there, best, np.zeros(len(own), bool), units)
-    assert nothing is best
+def test_a_pool_whose_texts_are_no_templates_is_none(found):
+    units, shared, asked, (candidates, _, _) = found
+    likely, rows = asked.likely, asked.rows
+    # Other texts of the same callers in the templates' stead: what is closed is fixed no more.
+    own = np.zeros(len(likely), bool)
+    own[candidates[0].tokens] = True
+    some = own & (np.arange(len(own)) % 4 == 0)
+    kept = np.where((rows >= 0) & some[rows], rows, -1)
+    fewer = Asked(likely & some, asked.band, kept[(kept >= 0).any(axis=1)])
+    found_, belonging, left = pools(units, shared, fewer)
+    assert not found_ and left >= 1 and not belonging.any()
+
+
+def test_the_fit_says_who_draws_on_a_hidden_stock(found):
+    units, shared, asked, _ = found
+    likely, rows = asked.likely, asked.rows
+    token, unit = shared.of_pair, shared.tokens.unit.astype(np.int64)
+    pairs = Pairs.of(token, unit, tokens=len(likely), count=units.count)
+    fit = weigh(pairs, likely, rows)
+    members = np.array([s.startswith("x") for s in units.callers.subjects])
+    assert fit.nats[members].min() > 3 > fit.nats[~members].max()
+    nothing = weigh(pairs, np.zeros_like(likely), rows)
+    assert not nothing.own.any() and np.isneginf(nothing.nats).all()
+
+
+def test_a_large_pool_is_found_though_two_members_share_next_to_nothing():
+    rng = np.random.default_rng(7)
+    count, inside, texts, each = 4_000, 1_000, 1_000, 8
+    pairs = {
+        (int(t) * 4 + b, u)
+        for u in range(inside)
+        for t in rng.choice(texts, each, replace=False)
+        for b in range(4)
+    }
+    # Everybody says common things, and now and then one of the stock's.
+    common = texts * 4 + rng.integers(0, 3_000, (count, 24))
+    pairs |= {(int(t), u) for u in range(count) for t in common[u]}
+    pairs |= {(int(rng.integers(texts * 4)), int(u)) for u in rng.integers(0, count, 400)}
+    token, unit = np.array(sorted(pairs)).T
+    likely = np.arange(texts * 4 + 3_000) < texts * 4
+    rows = np.arange(texts * 4).reshape(texts, 4)
+    fit = weigh(Pairs.of(token, unit, tokens=len(likely), count=count), likely, rows)
+    member = fit.nats >= 3
+    assert member[:inside].mean() > 0.98
+    assert member[inside:].mean() < 0.001
+
+
+def test_webs_come_apart_where_hardly_a_thread_crosses():
+    rng = np.random.default_rng(3)
+
+    def web(first_unit, first_text, units, texts):
+        return [
+            (first_text + int(t), first_unit + u)
+            for u in range(units)
+            for t in rng.choice(texts, 15, replace=False)
+        ]
+
+    one, other = web(0, 0, 300, 400), web(300, 400, 80, 60)
+    threads = zip(rng.integers(0, 400, 60), rng.integers(300, 380, 60), strict=True)
+    across = [(int(t), int(u)) for t, u in threads]
+    lone = web(500, 600, 9, 40)
+    token, unit = np.array(sorted({*one, *other, *across, *lone})).T
+    found = parts(token, unit, least=12)
+    assert [set(u) for u, _ in found] == [set(range(300)), set(range(300, 380))]
+    assert all(set(t) <= set(range(400, 460)) for _, t in found[1:])
+    assert parts(token, unit, least=301) == []
+    assert parts(token[:0], unit[:0], least=1) == []
 
 
 def test_the_set_is_one_among_callers_who_did_not_form_it(found):
-    _, units, shared, _, candidates = found
-    best = max(candidates, key=lambda c: len(c.tokens))
-    real = held_out(shared, best, units, seed=1, draws=999)
+    units, shared, asked, (candidates, _, _) = found
+    band = asked.band
+    (best,) = candidates
+    real = held_out(shared, best, units, band, seed=1, draws=999)
     assert real.e_value > 900
     # As many texts picked at random, not chosen by who uses them together.
     rng = np.random.default_rng(2)
     public = np.setdiff1d(np.arange(len(shared.tokens.value)), best.tokens)
     chance = [
-        type(best)("pool", best.units, np.sort(rng.choice(public, 60, replace=False)))
+        type(best)("pool", np.arange(units.count), np.sort(rng.choice(public, 60, replace=False)))
         for _ in range(20)
     ]
-    mean = np.mean([held_out(shared, c, units, seed=3, draws=999).e_value for c in chance])
+    mean = np.mean([held_out(shared, c, units, band, seed=3, draws=999).e_value for c in chance])
     assert mean < 10
+    unseen = held_out(shared, best, units, np.full_like(band, -1), seed=1, draws=999)
+    assert unseen.e_value == 0.0
 
 
 def test_a_dealt_work_list_is_a_campaign_without_any_tie_of_origin():
