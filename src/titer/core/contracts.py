@@ -59,3 +59,13 @@ class Mitigation(Protocol):
     def reply(self, strength: float, standing: Standing) -> Transform | None:
         """A fresh transform for one reply, or None when the reply is left alone."""
         ...
+
+
+class Answering(Protocol):
+    """A mitigation whose transform depends on the request that the reply answers (its model, its
+    system prompt). `answer` is then called in place of `reply`, with the request as forwarded.
+    """
+
+    def answer(self, request: Request, strength: float, standing: Standing) -> Transform | None:
+        """A fresh transform for the reply to `request`, or None."""
+        ...

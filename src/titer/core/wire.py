@@ -105,7 +105,8 @@ class Reply(msgspec.Struct, kw_only=True):
     `raw` are the bytes to send (an event with its blank line). `data` is the decoded JSON
     payload, or None when the unit carries none (`[DONE]`, a comment). `text` and `reasoning`
     are what it newly says, `final` marks the unit after which the reply is complete. A
-    transform that changes `data` sets `edited`; the codec then writes `raw` again.
+    transform that changes `data` sets `edited`; the codec then writes `raw` again. `hidden` is
+    what a transform has taken out of it, for the transforms after it; it is never written.
     """
 
     raw: bytes
@@ -113,6 +114,7 @@ class Reply(msgspec.Struct, kw_only=True):
     event: str = ""
     text: str = ""
     reasoning: str = ""
+    hidden: str = ""
     final: bool = False
     edited: bool = False
 

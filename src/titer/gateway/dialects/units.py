@@ -6,7 +6,8 @@ A dialect only says where text sits in its payloads (`Slot`). A transform edits 
 * `text` or `reasoning` changed -> the new string is written where the old one was (several
   places: all of it into the first), and the token probabilities of that unit are dropped, as
   they spell out what was replaced;
-* only `data` changed (rounded log-probabilities) -> it is written as it is.
+* only `data` changed (rounded log-probabilities), or it already says what `text` and `reasoning`
+  say (a transform that edits each choice for itself) -> it is written as it is.
 
 The framing stays: every line of the event other than `data:` is kept, in its line ending.
 """
@@ -95,10 +96,11 @@ def write_unit(unit: Reply, *, slots: Slots) -> bytes:
     text, reasoning = said(slots(before))
     if text == unit.text and reasoning == unit.reasoning and before == unit.data:
         return unit.raw
-    if text != unit.text:
+    now_text, now_reasoning = said(slots(unit.data))
+    if text != unit.text != now_text:
         put(slots(unit.data), unit.text, reasoning=False)
         silence(unit.data)
-    if reasoning != unit.reasoning:
+    if reasoning != unit.reasoning != now_reasoning:
         put(slots(unit.data), unit.reasoning, reasoning=True)
         silence(unit.data)
     return frame(unit.raw, unit.event, _encode(unit.data))
