@@ -1,0 +1,450 @@
+"""The guard's inner loop, compiled by numba: one pass over the text, many views at once.
+
+A *lane* is one view: a sequence of letters read off the text in one way (as it stands, every
+second letter, the letters that base64 spells, ...). Each lane hashes its last nine letters as the
+eight differences between neighbours mod 26, so that a shift of the alphabet changes nothing, looks
+the hash up in a bitmap of the protected text, and keeps a score: +2 when it is there, -1 when not,
+never below 0 (-4 once there is a leak). A lane above its hold threshold makes an *excursion*: text is held back from there.
+Above its hit threshold the excursion is a leak, up to where all lanes have calmed down.
+
+State lives in arrays, so that a text gives the same outcome however it is cut into pieces.
+"""
+
+# ruff: noqa: PLR0917 - compiled functions are called by position
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+U8 = npt.NDArray[np.uint8]
+U32 = npt.NDArray[np.uint32]
+U64 = npt.NDArray[np.uint64]
+I16 = npt.NDArray[np.int16]
+I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: Lanes: plain, consonants, every 2nd (2 phases), every 3rd (3), first letters of words, of lines,
+#: last letters of words; then what is only read where text looks encoded: hexadecimal, decimal,
+#: octal, binary, morse, rot47, base32, base85, ascii85, uuencode, base64 (4 phases).
+PLAIN, SKELETON, SECOND, THIRD, WORDS, LINES, LASTS = 0, 1, 2, 4, 7, 8, 9
+HEX, DECIMAL, OCTAL, BINARY, MORSE, ROT47, B32, B85, A85, UU, B64 = (
+    10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20,
+)  # fmt: skip
+LANES = 24
+
+#: Letters of a gram, and bits of eight differences (or nine consonants) of 5 bits each.
+GRAM = 9
+_MASK = np.uint64((1 << 40) - 1)
+_MASK_S = np.uint64((1 << 45) - 1)
+_SPREAD = np.uint64(0x9E37_79B9_7F4A_7C15)
+_FIVE = np.uint64(5)
+_ONE = np.uint64(1)
+_SIX = np.uint64(6)
+_MASK_36 = np.uint64((1 << 36) - 1)
+#: Codes of a secret that begin a suspicion.
+PREFIX = 6
+#: Codes remembered of a lane: the longest secret.
+RING = 256
+#: Secrets that one lane can be in the middle of.
+PENDING = 4
+
+#: Places in the state vector.
+(ACTIVE, HIT, AGE, LETTERS, THREE, IN_WORD, NEW_LINE, LAST, ODD, RUN, GATE, NIBBLE, NUMBER, DIGITS,
+ OCT, BITS, COUNT_BITS, CODE, ACC64, N64, ACC32, N32, ACC85, N85, ACC_A, N_A, ACC_U, N_U, LINE_AT,
+ COUNT_WORD, PLACE) = range(31)  # fmt: skip
+STATE = 32
+
+#: Characters that are read again where text begins to look encoded, back to the last space.
+RECENT = 64
+#: Characters for which that look lasts.
+LASTS_FOR = 24
+
+#: Regions and checks told of one call.
+REGIONS = 64
+OPEN = -1
+BEFORE = -1_000_000_000
+
+
+def _compiled(function: F) -> F:
+    """Compile on first use; keep the machine code on disk where there is a place for it."""
+    try:
+        return cast("F", numba.njit(cache=True, nogil=True)(function))
+    except RuntimeError:  # no writable place beside the package nor in the user's cache
+        return cast("F", numba.njit(nogil=True)(function))
+
+
+@_compiled
+def _skeleton(code: int) -> int:
+    """A consonant of 1..26, or a digit that stands for one; else 0 (vowels, l and i-like)."""
+    if code == 1 or code == 5 or code == 9 or code == 12 or code == 15 or code == 21:
+        return 0
+    if code <= 26:
+        return code
+    if code == 32:  # 5
+        return 19
+    if code == 34:  # 7
+        return 20
+    if code == 35:  # 8
+        return 2
+    if code == 36 or code == 33:  # 9, 6
+        return 7
+    if code == 29:  # 2
+        return 26
+    return 0
+
+
+@_compiled
+def learn(
+    points: U32, fold: U8, grams: U8, shift: int, skeletons: U8, known: bool
+) -> int:
+    """Put the grams of a text into the bitmaps (or, `known`, take them out). Returns letters."""
+    reg = np.uint64(0)
+    sreg = np.uint64(0)
+    letters = 0
+    bones = 0
+    last = 0
+    by = np.uint64(shift)
+    for i in range(len(points)):
+        point = points[i]
+        if point >= 0xE0000 and point < 0xE0080:
+            point -= 0xE0000
+        code = int(fold[point]) if point < len(fold) else 0
+        if code == 0:
+            continue
+        bone = _skeleton(code)
+        if bone:
+            sreg = ((sreg << _FIVE) | np.uint64(bone)) & _MASK_S
+            bones += 1
+            if bones >= GRAM and _rich(sreg, GRAM):
+                place = (sreg * _SPREAD) >> by
+                _set(skeletons, place, known)
+        if code > 26:
+            continue
+        letters += 1
+        diff = (code - last + 26) % 26
+        last = code
+        reg = ((reg << _FIVE) | np.uint64(diff)) & _MASK
+        if letters >= GRAM and _rich(reg, GRAM - 1):
+            _set(grams, (reg * _SPREAD) >> by, known)
+    return letters
+
+
+@_compiled
+def _set(bitmap: U8, place: np.uint64, known: bool) -> None:
+    at = np.int64(place)
+    if known:
+        bitmap[at >> 3] &= np.uint8(255 ^ (1 << (at & 7)))
+    else:
+        bitmap[at >> 3] |= np.uint8(1 << (at & 7))
+
+
+@_compiled
+def _rich(reg: np.uint64, parts: int) -> bool:
+    """Whether a gram has at least four different values: `aaaaaaaaa` says nothing."""
+    seen = np.uint64(0)
+    rest = reg
+    for _ in range(parts):
+        seen |= _ONE << (rest & np.uint64(31))
+        rest >>= _FIVE
+    distinct = 0
+    while seen:
+        seen &= seen - _ONE
+        distinct += 1
+    return distinct >= 4
+
+
+@_compiled
+def _letter(fold: U8, byte: int) -> int:
+    """The code of a byte that an encoding spells."""
+    return int(fold[byte]) if byte < 128 else 0
+
+
+@_compiled
+def _put(todo: I64, many: int, lane: int, code: int) -> int:
+    """Note a code for a lane."""
+    if code == 0 or many == len(todo):
+        return many
+    todo[many, 0] = lane
+    todo[many, 1] = code
+    return many + 1
+
+
+@_compiled
+def _keep(
+    lane: int, code: int, age: int, numbers: I64, sreg: U64, ring: U8, begins: U8, starts: U64,
+    lengths: I64, due: I64, checks: I64, i: int,
+) -> int:
+    """One more code of a lane for the secrets: does one begin, or end, here? Returns by how many
+    the suspicions have become more.
+    """
+    more = 0
+    ring[lane, numbers[3, lane] & (RING - 1)] = code
+    numbers[3, lane] += 1
+    value = ((sreg[lane] << _SIX) | np.uint64(code)) & _MASK_36
+    sreg[lane] = value
+    for k in range(PENDING):
+        if due[0, lane, k] > 0:
+            due[0, lane, k] -= 1
+            if due[0, lane, k] == 0:
+                n = checks[0, 0]
+                if n < REGIONS - 1:
+                    checks[0, 0] = n + 1
+                    checks[n + 1, 0] = lane
+                    checks[n + 1, 1] = due[1, lane, k]
+                    checks[n + 1, 2] = i
+                    checks[n + 1, 3] = numbers[3, lane]
+                    checks[n + 1, 4] = age + 1
+                more -= 1
+    mixed = value * _SPREAD
+    at = np.int64(mixed >> np.uint64(48))
+    if not (np.int64(begins[at >> 3]) >> (at & 7)) & 1:
+        return more
+    for s in range(len(starts)):
+        if starts[s] == mixed:
+            for k in range(PENDING):
+                if due[0, lane, k] == 0:
+                    due[0, lane, k] = lengths[s] - PREFIX
+                    due[1, lane, k] = lengths[s]
+                    more += 1
+                    break
+    return more
+
+
+@_compiled
+def scan(
+    points: U32, fold: U8, tables: I16, morse: U8, grams: U8, skeletons: U8, shift: int,
+    state: I64, reg: U64, numbers: I64, limit: I64, recent: U8, todo: I64, sreg: U64, ring: U8,
+    begins: U8, starts: U64, lengths: I64, due: I64, regions: I64, checks: I64, longest: int,
+) -> int:
+    """Read a piece of text. Returns how many regions of `regions` (start, end, lane) are leaks.
+
+    `numbers` holds by lane: count, last code, score, place in the ring; `limit`: hold, hit, cap.
+    Positions are of `points`; a start below 0 lies in text held from before (`BEFORE`: the region
+    was open already), an end of `OPEN` says that it goes on. Afterwards `state[AGE]` characters at
+    the end are suspicious and to be held, unless a region is open. `checks` gets the places where
+    a secret of some length may have ended.
+    """
+    by = np.uint64(shift)
+    found = 0
+    checks[0, 0] = 0
+    secrets = len(starts) > 0
+    # In registers while the loop runs; what decoding and secrets need stays in the array.
+    active, leak, age = state[ACTIVE], state[HIT], state[AGE]
+    two, three, last, place = state[LETTERS], state[THREE], state[LAST], state[PLACE]
+    in_word, new_line = state[IN_WORD], state[NEW_LINE]
+    odd, run, gate = state[ODD], state[RUN], state[GATE]
+    if leak:
+        regions[0, 0], regions[0, 1], regions[0, 2] = BEFORE, OPEN, leak - 1
+        found = 1
+    for i in range(len(points)):
+        point = np.int64(points[i])
+        if point >= 0xE0000 and point < 0xE0080:
+            point -= 0xE0000
+        code = np.int64(fold[point]) if point < len(fold) else 0
+        space = point == 32 or point == 10 or point == 13 or point == 9
+        many = 0
+        if code and (code <= 26 or secrets):
+            todo[0, 0], todo[0, 1] = PLAIN, code
+            todo[1, 0], todo[1, 1] = SECOND + two, code
+            todo[2, 0], todo[2, 1] = THIRD + three, code
+            many = 3
+            two = 1 - two
+            three = 0 if three == 2 else three + 1
+            if not in_word:
+                in_word = 1
+                many = _put(todo, many, WORDS, code)
+            if new_line:
+                new_line = 0
+                many = _put(todo, many, LINES, code)
+            last = code
+        elif space:
+            if in_word:
+                in_word = 0
+                many = _put(todo, many, LASTS, last)
+            if point == 10:
+                new_line = 1
+        if code:
+            many = _put(todo, many, SKELETON, _skeleton(code))
+        elif point == 36:
+            many = _put(todo, many, SKELETON, 19)
+        # Does it look encoded? Lower case and space are under 70 % of the last 32, or no space.
+        lower = (97 <= point and point <= 122) or space
+        odd += (0 if lower else 32) - (odd >> 5)
+        run = 0 if space else run + 1
+        recent[place & (RECENT - 1)] = point if point < 128 else 0
+        place += 1
+        if odd >= 300 or run >= 24:
+            if gate == 0:
+                for back in range(min(run, RECENT) - 1, 0, -1):
+                    before = np.int64(recent[(place - 1 - back) & (RECENT - 1)])
+                    many = _coded(before, fold, tables, morse, state, todo, many)
+            gate = LASTS_FOR
+        if gate > 0:
+            gate -= 1
+            if point < 128:
+                many = _coded(point, fold, tables, morse, state, todo, many)
+            if gate == 0:
+                for lane in range(HEX, LANES):
+                    if numbers[2, lane] >= limit[0, lane]:
+                        active -= 1
+                    numbers[2, lane] = 0
+        # One more code for each lane that is noted: its gram, its score, its secrets.
+        down = 4 if leak else 1
+        for t in range(many):
+            lane, code = todo[t, 0], todo[t, 1]
+            if code <= 26:
+                bones = lane == SKELETON
+                if bones:
+                    value = ((reg[lane] << _FIVE) | np.uint64(code)) & _MASK_S
+                else:
+                    diff = code - numbers[1, lane]
+                    diff += 26 if diff < 0 else 0
+                    value = ((reg[lane] << _FIVE) | np.uint64(diff)) & _MASK
+                numbers[1, lane] = code
+                reg[lane] = value
+                at = np.int64((value * _SPREAD) >> by)
+                byte = np.int64(skeletons[at >> 3]) if bones else np.int64(grams[at >> 3])
+                old = numbers[2, lane]
+                if (byte >> (at & 7)) & 1:
+                    new = min(old + 2, limit[2, lane])
+                    numbers[2, lane] = new
+                    if old < limit[0, lane] and limit[0, lane] <= new:
+                        active += 1
+                    if new >= limit[1, lane] and not leak:
+                        leak = lane + 1
+                elif old > 0:
+                    new = max(old - down, 0)
+                    numbers[2, lane] = new
+                    if new < limit[0, lane] and limit[0, lane] <= old:
+                        active -= 1
+            if secrets and lane != SKELETON:
+                active += _keep(lane, code, age, numbers, sreg, ring, begins, starts, lengths, due,
+                                checks, i)  # fmt: skip
+        # Excursions.
+        if active > 0:
+            age += 1
+            if leak and not state[HIT]:
+                state[HIT] = leak
+                if found < REGIONS:
+                    regions[found, 0] = i + 1 - min(age, longest)
+                    regions[found, 1] = OPEN
+                    regions[found, 2] = leak - 1
+                    found += 1
+        elif age:
+            age = 0
+            if leak:
+                leak = 0
+                state[HIT] = 0
+                regions[found - 1, 1] = i
+    state[ACTIVE], state[AGE] = active, age
+    state[LETTERS], state[THREE], state[LAST], state[PLACE] = two, three, last, place
+    state[IN_WORD], state[NEW_LINE] = in_word, new_line
+    state[ODD], state[RUN], state[GATE] = odd, run, gate
+    return found
+
+
+@_compiled
+def _coded(
+    point: int, fold: U8, tables: I16, morse: U8, state: I64, todo: I64, many: int
+) -> int:
+    """One character for the lanes that decode."""
+    space = point == 32 or point == 10 or point == 13 or point == 9
+    # hexadecimal: pairs of digits, anything between pairs
+    digit = int(tables[2, point])
+    if digit >= 0:
+        if state[NIBBLE] > 0:
+            byte = (state[NIBBLE] - 1) * 16 + digit
+            state[NIBBLE] = 0
+            many = _put(todo, many, HEX, _letter(fold, byte))
+        else:
+            state[NIBBLE] = digit + 1
+    else:
+        state[NIBBLE] = 0
+    # decimal and octal: numbers of up to three digits; 1 to 26 are letters of the alphabet
+    if 48 <= point <= 57:
+        state[NUMBER] = state[NUMBER] * 10 + point - 48
+        state[OCT] = state[OCT] * 8 + point - 48 if point < 56 else -1_000_000
+        state[DIGITS] += 1
+    if state[DIGITS] and (point < 48 or point > 57 or state[DIGITS] == 3):
+        number = state[NUMBER]
+        if 1 <= number <= 26:
+            number += 96
+        if 32 <= number < 128:
+            many = _put(todo, many, DECIMAL, _letter(fold, number))
+        if state[DIGITS] >= 2 and 32 <= state[OCT] < 128:
+            many = _put(todo, many, OCTAL, _letter(fold, state[OCT]))
+        state[NUMBER] = state[DIGITS] = state[OCT] = 0
+    # binary: eight of 0 and 1, spaces between
+    if point == 48 or point == 49:
+        state[BITS] = (state[BITS] << 1 | (point - 48)) & 255
+        state[COUNT_BITS] += 1
+        if state[COUNT_BITS] == 8:
+            state[COUNT_BITS] = 0
+            many = _put(todo, many, BINARY, _letter(fold, state[BITS]))
+    elif not space or state[COUNT_BITS] == 7:
+        if state[COUNT_BITS] == 7 and space:
+            many = _put(todo, many, BINARY, _letter(fold, state[BITS] & 127))
+        state[COUNT_BITS] = 0
+    # morse
+    if point == 46 or point == 45:
+        state[CODE] = (max(state[CODE], 1) << 1 | (1 if point == 45 else 0)) & 63
+    else:
+        if state[CODE] and (space or point == 47 or point == 124):
+            letter = int(morse[state[CODE]])
+            if letter:
+                many = _put(todo, many, MORSE, letter)
+        state[CODE] = 0
+    # rot47
+    if 33 <= point <= 126:
+        many = _put(todo, many, ROT47, _letter(fold, 33 + (point - 33 + 47) % 94))
+    # base32: eight characters, five bytes; lines may be wrapped
+    value = int(tables[1, point])
+    if value >= 0:
+        state[ACC32] = (state[ACC32] << 5 | value) & 0xFFF
+        state[N32] += 5
+        if state[N32] >= 8:
+            state[N32] -= 8
+            many = _put(todo, many, B32, _letter(fold, (state[ACC32] >> state[N32]) & 255))
+        state[COUNT_WORD] += 1
+    elif not space or state[COUNT_WORD] % 8:
+        state[N32] = state[COUNT_WORD] = 0
+    # base85, two alphabets: five characters, four bytes
+    for row in range(2):
+        acc, n, lane = (ACC85, N85, B85) if row == 0 else (ACC_A, N_A, A85)
+        value = int(tables[3 + row, point])
+        if value >= 0:
+            state[acc] = state[acc] * 85 + value
+            state[n] += 1
+            if state[n] == 5:
+                for k in range(4):
+                    many = _put(todo, many, lane, _letter(fold, (state[acc] >> (24 - 8 * k)) & 255))
+                state[acc] = state[n] = 0
+        elif point != 10 and point != 13:
+            state[acc] = state[n] = 0
+    # uuencode: a length, then four characters, three bytes
+    if point == 10:
+        state[LINE_AT] = state[ACC_U] = state[N_U] = 0
+    else:
+        state[LINE_AT] += 1
+        value = int(tables[5, point])
+        if value >= 0 and state[LINE_AT] > 1:
+            state[ACC_U] = (state[ACC_U] << 6 | value) & 0xFFFFFF
+            state[N_U] += 1
+            if state[N_U] == 4:
+                state[N_U] = 0
+                for k in range(3):
+                    many = _put(todo, many, UU, _letter(fold, (state[ACC_U] >> (16 - 8 * k)) & 255))
+    # base64: four characters, three bytes, from any beginning
+    value = int(tables[0, point])
+    if value >= 0:
+        state[ACC64] = (state[ACC64] << 6 | value) & 0xFFFFFF
+        state[N64] = (state[N64] + 1) & 3
+        for k in range(3):
+            many = _put(todo, many, B64 + state[N64], _letter(fold, (state[ACC64] >> (16 - 8 * k)) & 255))
+    return many

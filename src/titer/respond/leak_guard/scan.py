@@ -1,0 +1,159 @@
+"""One text under guard: pieces in, what may leave out, and where a leak was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from titer.respond.leak_guard import kernel
+from titer.respond.leak_guard.fold import decoders, fold_table, morse_table
+from titer.respond.leak_guard.index import Index, points
+from titer.respond.leak_guard.secrets import Watched
+
+#: Characters that are held at most while a lane is suspicious; what is older leaves.
+LONGEST = 1024
+
+#: Letters of a protected text in a row that begin suspicion, and that are a leak, where they are
+#: read off an encoding: honest answers do not encode what they were told.
+CODED_HOLD, CODED_LEAK = 17, 28
+#: The same for letters at the beginnings of words or lines.
+INITIAL_HOLD, INITIAL_LEAK = 12, 20
+
+#: What stands in the place of a leak.
+REMOVED = "[removed]"
+
+NOTHING = Watched((), b"")
+
+
+Limits = npt.NDArray[np.int64]
+
+
+def limits(leak: int) -> Limits:
+    """Thresholds (hold, hit, cap) by lane, as scores: (letters - 8) * 2.
+
+    For texts of which fewer than `leak` letters in a row may leave as they are.
+    """
+    hit = np.full(kernel.LANES, _score(CODED_LEAK), np.int64)
+    hold = np.full(kernel.LANES, _score(CODED_HOLD), np.int64)
+    for lane in (kernel.WORDS, kernel.LINES, kernel.LASTS):
+        hit[lane], hold[lane] = _score(INITIAL_LEAK), _score(INITIAL_HOLD)
+    hit[kernel.PLAIN], hold[kernel.PLAIN] = _score(leak), _score(max(leak // 2, 20))
+    # About half of the letters of English are consonants other than l.
+    bones = leak * 53 // 100
+    hit[kernel.SKELETON] = _score(max(bones, 18))
+    hold[kernel.SKELETON] = _score(max(bones // 2, 13))
+    return np.stack((hold, hit, hit + 4))
+
+
+def _score(letters: int) -> int:
+    return (letters - kernel.GRAM + 1) * 2
+
+
+class Scan:
+    """The state machine (`titer.respond.rewrite.Channel`). `found` hears of every leak.
+
+    `index` may be None when only secrets are watched.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        limit: Limits,
+        watched: Watched | None = None,
+        found: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        lanes = kernel.LANES
+        self._index = index
+        self._limit = limit
+        self._watched = watched
+        self._found = found
+        self._state = np.zeros(kernel.STATE, np.int64)
+        self._state[kernel.NEW_LINE] = 1
+        self._numbers = np.zeros((4, lanes), np.int64)  # count, last, score, place in the ring
+        self._reg = np.zeros((2, lanes), np.uint64)
+        self._recent = np.zeros(kernel.RECENT, np.uint8)
+        self._todo = np.zeros((512, 2), np.int64)
+        size = lanes if watched is not None else 0
+        self._ring = np.zeros((size, kernel.RING), np.uint8)
+        self._due = np.zeros((2, size, kernel.PENDING), np.int64)
+        self._regions = np.zeros((kernel.REGIONS, 3), np.int64)
+        self._checks = np.zeros((kernel.REGIONS, 5), np.int64)
+        self._held = ""
+        self._open = False
+
+    @property
+    def holding(self) -> int:
+        """Characters that are held."""
+        return len(self._held)
+
+    def push(self, text: str) -> str:
+        """What may leave now that `text` has come."""
+        if not text:
+            return ""
+        index, watched = self._index, self._watched or NOTHING
+        many = kernel.scan(
+            points(text), fold_table(), decoders(), morse_table(), index.grams, index.skeletons,
+            index.shift, self._state, self._reg[0], self._numbers, self._limit, self._recent,
+            self._todo, self._reg[1], self._ring, watched.begins, watched.starts, watched.lengths,
+            self._due, self._regions, self._checks, LONGEST,
+        )  # fmt: skip
+        if not many and not self._held and not self._checks[0, 0] and not self._state[kernel.AGE]:
+            return text
+        regions = [tuple(map(int, row[:2])) for row in self._regions[:many]]
+        for lane in self._regions[:many, 2] if many and not self._open else ():
+            self._found(f"lane {int(lane)}")
+        secrets = self._secrets() if self._checks[0, 0] else []
+        return self._release(text, regions, secrets)
+
+    def close(self) -> str:
+        """What is still held was never a leak."""
+        held, self._held = self._held, ""
+        return held
+
+    def _secrets(self) -> list[tuple[int, int]]:
+        """Where secrets stand in this piece: (start, end)."""
+        watched = self._watched
+        found = []
+        for row in self._checks[1 : 1 + int(self._checks[0, 0])] if watched is not None else ():
+            lane, length, at, end, age = map(int, row)
+            # The ring has moved on since: what came later in this piece must not hide the end.
+            behind = int(self._numbers[3, lane]) - end
+            if watched is None or behind + length > kernel.RING:
+                continue
+            places = np.arange(end - length, end) % kernel.RING
+            name = watched.name(self._ring[lane, places])
+            if name:
+                self._found(name)
+                found.append((at + 1 - min(age, LONGEST), at + 1))
+        return found
+
+    def _release(
+        self, text: str, regions: list[tuple[int, ...]], secrets: list[tuple[int, int]]
+    ) -> str:
+        shift = len(self._held)
+        full = self._held + text
+        cuts = sorted(
+            (max(0, start + shift) if start != kernel.BEFORE else 0,
+             len(full) if end == kernel.OPEN else max(0, end + shift),
+             start == kernel.BEFORE)
+            for start, end in (*regions, *secrets)
+        )  # fmt: skip
+        self._open = bool(self._state[kernel.HIT])
+        age = int(self._state[kernel.AGE])
+        keep = 0 if self._open else min(age, LONGEST, len(full))
+        edge = len(full) - keep
+        out: list[str] = []
+        at = 0
+        for start, end, before in cuts:
+            if end <= at and not before:
+                continue
+            out.append(full[at : max(at, start)])
+            if not before and (not out or start >= at):
+                out.append(REMOVED)
+            at = max(at, end)
+        if at < edge:
+            out.append(full[at:edge])
+        self._held = full[max(edge, at) :]
+        return "".join(out)
