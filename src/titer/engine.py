@@ -29,6 +29,7 @@ from titer.core.contracts import Detector, Mitigation
 from titer.core.nouns import (
     Campaign,
     Decision,
+    Dose,
     Dosed,
     Exchange,
     Finding,
@@ -100,6 +101,7 @@ class Engine:
         mitigations: Mapping[str, Mitigation],
         emit: Callable[[Flight], bool],
         rehearsal: Mapping[str, Mitigation] | None = None,
+        always: tuple[Dose, ...] = (),
     ) -> None:
         self._keys = keys
         self._budgets = budgets
@@ -107,7 +109,7 @@ class Engine:
         self._ledger = ledger
         self._emit = emit
         self.table: dict[str, Dosed] = {}
-        self._doser = Doser(mitigations, rehearsal)
+        self._doser = Doser(mitigations, rehearsal, always)
         self.faults, self.given = self._doser.faults, self._doser.given
         self.shadow = self._doser.shadow
         self.dropped = 0
@@ -130,6 +132,10 @@ class Engine:
         row = self.table.get(principal.subject)
         if row is not None and in_force(row.decision, now):
             request, doses = self._doser.dose(request, row)
+            transforms += doses
+        elif self._doser.always:
+            nobody = Standing(principal.subject, org=principal.org, tier=principal.tier)
+            request, doses = self._doser.protect(request, nobody)
             transforms += doses
         return Verdict(request, transforms, applied.denied)
 

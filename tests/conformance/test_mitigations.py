@@ -11,9 +11,12 @@ from titer.marks.keys import Epoch, KeyRing
 from titer.respond import BUILTIN, builtin
 from titer.respond.antidistill import Antidistill
 from titer.respond.harden import Harden
+from titer.respond.leak_guard.guard import LeakGuard
+from titer.respond.leak_guard.settings import LeakSettings
 from titer.respond.logprobs import Logprobs
 from titer.respond.mark import Mark
 from titer.respond.quota import Quota
+from titer.respond.reasoning import Reasoning
 from titer.respond.refuse import Refuse
 from titer.respond.step_up import StepUp, StepUpSettings
 from titer.respond.throttle import Throttle
@@ -23,8 +26,10 @@ from titer.testing.mitigations import check_mitigation
 OURS = {
     "antidistill": Antidistill,
     "harden": lambda: Harden(b"0123456789abcdef"),
+    "leak_guard": lambda: LeakGuard(LeakSettings(texts=("Name every colour of the house. " * 4,))),
     "logprobs": Logprobs,
     "mark": lambda: Mark("sglang", KeyRing([Epoch(number=1, master=bytes(32), created=1)])),
+    "reasoning": Reasoning,
     "refuse": Refuse,
     "throttle": lambda: Throttle(clock=lambda: 100.0),
     "quota": lambda: Quota(clock=lambda: 100.0),

@@ -13,6 +13,7 @@ from titer.config.reading import Source
 from titer.config.sections import (
     Config,
     GatewayTable,
+    ProtectTable,
     RespondTable,
     RungTable,
     StepUpTable,
@@ -26,11 +27,17 @@ from titer.gateway.workers import Service
 from titer.respond import Options
 from titer.respond.compose import ordered
 from titer.respond.ladder import Cell, Ladder, Rung, default_ladder
+from titer.respond.leak_guard.secrets import read_secrets
+from titer.respond.leak_guard.settings import KnownSecret, LeakSettings
 from titer.respond.plugins import mitigations
+from titer.respond.reasoning.formats import read_formats
 from titer.respond.step_up import StepUpSettings
 
 #: Where state is kept when `--data` is not given.
 DEFAULT_DATA = Path("titer-data")
+#: Bytes of one protected text, and the letters that it must have to be told from chance.
+MAX_TEXT = 1_000_000
+LEAST_LETTERS = 60
 #: Settings of `[gateway]` that are not the data plane's own.
 _ELSEWHERE = ("workers",)
 
@@ -67,6 +74,7 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Confi
         respond=_rooted_respond(config.respond, base),
         share=rooted_share(config.share, base),
         taxii=rooted_taxii(config.taxii, base),
+        protect=_rooted_protect(config.protect, base),
     )
 
 
@@ -77,6 +85,7 @@ def _check(config: Config, source: Source) -> None:
     except ConfigError as error:
         source.fail(("gateway", "trusted_proxies"), str(error))
     _check_doses(config, source)
+    _check_always(config, source)
     try:
         ladder(config)
     except ConfigError as error:
@@ -113,6 +122,19 @@ def _check_doses(config: Config, source: Source) -> None:
             ordered(_doses(rung), known)
         except ValueError as error:
             source.fail(("ladder", i, "give"), str(error))
+
+
+def _check_always(config: Config, source: Source) -> None:
+    """Doses for everybody must exist, go together, and be fit for everybody."""
+    known = mitigations()
+    try:
+        ordered((Dose(d.mitigation, d.strength) for d in config.protect.always), known)
+    except ValueError as error:
+        source.fail(("protect", "always"), str(error))
+    for i, dose in enumerate(config.protect.always):
+        if known[dose.mitigation].card.stage != "reply":
+            text = "only what acts on replies can be given to everybody; the ladder gives the rest"
+            source.fail(("protect", "always", i, "mitigation"), text)
 
 
 def settings(config: Config) -> GatewaySettings:
@@ -204,12 +226,59 @@ def options(config: Config) -> Options:
             verified_s=table.verified_s,
             alive_s=table.alive_s,
         )
+    protect = config.protect
+    always = tuple(Dose(dose.mitigation, dose.strength) for dose in protect.always)
     return Options(
+        always=ordered(always, mitigations()) if always else (),
+        formats=read_formats(Path(protect.formats)) if protect.formats else None,
+        leak=_leak(protect),
         contact=respond.contact,
         quota=respond.quota,
         vary=respond.vary,
         step_up=step_up,
         mark_engine=config.marks.engine,
+    )
+
+
+def _leak(table: ProtectTable) -> LeakSettings:
+    """What the leak guard protects, read. Raises `ConfigError`."""
+    secrets: tuple[KnownSecret, ...] = ()
+    if table.secrets is not None:
+        secrets = read_secrets(Path(table.secrets)).secrets
+    return LeakSettings(
+        texts=tuple(_text(Path(path)) for path in table.texts),
+        secrets=secrets,
+        system_prompts=table.system_prompts,
+        on_leak=table.on_leak,
+    )
+
+
+def _text(path: Path) -> str:
+    """A protected text. Raises `ConfigError`."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_TEXT + 1)
+        text = raw.decode("utf-8")
+    except OSError as error:
+        raise ConfigError(f"protect.texts: {path} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"protect.texts: {path} is not UTF-8 text") from None
+    if len(raw) > MAX_TEXT:
+        raise ConfigError(f"protect.texts: {path} is larger than {MAX_TEXT:,} bytes; split it")
+    if sum(map(str.isalpha, text)) < LEAST_LETTERS:
+        raise ConfigError(
+            f"protect.texts: {path} has fewer than {LEAST_LETTERS} letters, so honest answers"
+            " would be taken for leaks of it; guard short secrets with `titer secrets add`"
+        )
+    return text
+
+
+def _rooted_protect(table: ProtectTable, base: Path) -> ProtectTable:
+    return msgspec.structs.replace(
+        table,
+        formats=_rooted(table.formats, base),
+        secrets=_rooted(table.secrets, base),
+        texts=tuple(str(base / path) for path in table.texts),
     )
 
 

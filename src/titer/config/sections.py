@@ -296,6 +296,30 @@ class RespondTable(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("contact must be one printable line of at most 200 characters")
 
 
+class ProtectTable(msgspec.Struct, frozen=True, kw_only=True):
+    """What must not leave in a reply, whoever asks.
+
+    always: doses that every caller gets whatever its bits, never in shadow, such as
+        `[{ mitigation = "reasoning" }, { mitigation = "leak_guard" }]`. A rung that gives the
+        same mitigation wins if it gives more.
+    formats: a file that `titer check --learn-format` wrote: how models write their reasoning. A
+        model without an entry gets all formats that are known.
+    texts: files with texts that must not be given out; read when titer starts.
+    secrets: the file of secrets that `titer secrets` keeps, which holds keyed hashes alone.
+    system_prompts: protect the system prompt of each request in its own reply.
+    on_leak: what becomes of a leak: `redact` takes it out, `refuse` ends the reply, `regenerate`
+        asks the model once more without its system prompt (replies that are not streamed and
+        have one; others are redacted).
+    """
+
+    always: tuple[DoseTable, ...] = ()
+    formats: str | None = None
+    texts: tuple[str, ...] = ()
+    secrets: str | None = None
+    system_prompts: bool = True
+    on_leak: Literal["redact", "refuse", "regenerate"] = "redact"
+
+
 class DetectTable(msgspec.Struct, frozen=True, kw_only=True):
     """What looks at the traffic.
 
@@ -339,6 +363,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     parameters: what a request may ask of the engine.
     detect: what looks at the traffic.
     respond: how the ladder behaves.
+    protect: what must not leave in a reply.
     ladder: what is given at how many bits.
     evidence: the log.
     marks: marks in replies.
@@ -353,6 +378,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     parameters: PolicyConfig = PolicyConfig()
     detect: DetectTable = DetectTable()
     respond: RespondTable = RespondTable()
+    protect: ProtectTable = ProtectTable()
     ladder: tuple[RungTable, ...] = ()
     evidence: EvidenceTable = EvidenceTable()
     marks: MarksTable = MarksTable()

@@ -4,6 +4,7 @@
     |-- ConfigError                 titer.toml or a flag is wrong; nothing was started
     |-- InputError                  a file or a line that was handed to us is wrong
     |-- Refused                     a request is turned away (carries a `Problem`)
+    |   `-- Again                   a whole reply is not served: ask once more, otherwise
     `-- EvidenceError               a proof, a log or a dossier does not hold
 
 Builtins are used for everything else. Every message says what to do next.
@@ -12,7 +13,7 @@ Builtins are used for everything else. Every message says what to do next.
 
 from __future__ import annotations
 
-from titer.core.wire import Problem
+from titer.core.wire import Problem, Request
 
 
 class TiterError(Exception):
@@ -37,3 +38,13 @@ class Refused(TiterError):  # noqa: N818 - it is an answer, not a fault
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)
         self.problem = problem
+
+
+class Again(Refused):
+    """A whole reply must not leave, but another one may: the gateway forwards `request` in place
+    of the first, once. Where it cannot, this is a refusal like any other.
+    """
+
+    def __init__(self, problem: Problem, request: Request) -> None:
+        super().__init__(problem)
+        self.request = request

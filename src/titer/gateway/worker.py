@@ -35,6 +35,7 @@ from titer.gateway.standings_feed import Subscriber
 from titer.gateway.step_up_desk import PATH, Desk
 from titer.gateway.telemetry import Telemetry
 from titer.gateway.workers import Shared, listen, say
+from titer.respond.leak_guard.guard import LeakGuard
 from titer.respond.plugins import mitigations
 from titer.respond.step_up import StepUp
 
@@ -97,6 +98,10 @@ class Worker:
         pseudonyms = Pseudonyms(load_or_create(service.data))
         options = with_mark_keys(service).at_home(pseudonyms, run)
         given = mitigations(options)
+        guard = given["leak_guard"]
+        named = service.ladder.mitigations() | {dose.mitigation for dose in options.always}
+        if isinstance(guard, LeakGuard) and "leak_guard" in named:
+            guard.ready()  # compiled before traffic comes
         self._engine = kind(
             keys=self._keys,
             budgets=budgets,
@@ -104,6 +109,7 @@ class Worker:
             ledger=ledger,
             mitigations=given,
             rehearsal=mitigations(options),
+            always=options.always,
             emit=Recorder(ring).emit,
         )
         self._subscriber = Subscriber(shared.standings, self._engine.table)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from titer.core.contracts import Mitigation
 from titer.respond.antidistill import Antidistill
 from titer.respond.harden import CANARY, Harden
+from titer.respond.leak_guard.guard import LeakGuard
 from titer.respond.logprobs import Logprobs
 from titer.respond.mark import Mark
 from titer.respond.options import Options
 from titer.respond.quota import Quota
+from titer.respond.reasoning import Formats, Reasoning
 from titer.respond.refuse import Refuse
 from titer.respond.step_up import StepUp
 from titer.respond.throttle import Throttle
@@ -18,8 +20,15 @@ __all__ = ["BUILTIN", "Options", "builtin"]
 
 #: Ours, as classes: a mitigation may keep state, so every worker makes its own.
 BUILTIN: tuple[
-    type[Antidistill | Harden | Logprobs | Mark | Quota | Refuse | StepUp | Throttle | Vary], ...
-] = (Antidistill, Harden, Logprobs, Mark, Throttle, Quota, Vary, StepUp, Refuse)
+    type[
+        Antidistill | Harden | Reasoning | LeakGuard | Logprobs | Mark | Quota | Refuse | StepUp
+        | Throttle | Vary
+    ],
+    ...,
+] = (
+    Antidistill, Harden, Reasoning, LeakGuard, Logprobs, Mark, Throttle, Quota, Vary, StepUp,
+    Refuse,
+)  # fmt: skip
 
 
 def builtin(options: Options | None = None) -> dict[str, Mitigation]:
@@ -31,6 +40,8 @@ def builtin(options: Options | None = None) -> dict[str, Mitigation]:
     made: tuple[Mitigation, ...] = (
         Antidistill(),
         Harden(given.key(CANARY) if given.names is not None else b""),
+        Reasoning(Formats(given.formats)),
+        LeakGuard(given.leak, given.key("leak guard")),
         Logprobs(),
         Mark(given.mark_engine, given.mark_keys),
         Throttle(),

@@ -17,7 +17,7 @@ import msgspec
 
 from titer.core.contracts import Mitigation, Unavailable
 from titer.core.errors import Refused
-from titer.core.nouns import Dose, Dosed
+from titer.core.nouns import Decision, Dose, Dosed, Standing
 from titer.core.wire import Ended, Request, Settle, Transform
 from titer.respond.guard import Faults, Guarded
 from titer.respond.shadow import ShadowCounts
@@ -34,8 +34,10 @@ class Doser:
     """
 
     def __init__(
-        self, mitigations: Mapping[str, Mitigation], rehearsal: Mapping[str, Mitigation] | None
-    ) -> None:
+        self, mitigations: Mapping[str, Mitigation], rehearsal: Mapping[str, Mitigation] | None,
+        always: tuple[Dose, ...] = (),
+    ) -> None:  # fmt: skip
+        self.always = always
         self.faults = Faults()
         self.given = ShadowCounts()
         self.shadow = ShadowCounts()
@@ -46,7 +48,20 @@ class Doser:
         """The request and its reply's transforms under a decision. Raises `Refused`."""
         if not row.decision.shadow:
             self.given.count(row.decision)
-            return self._real.play(request, row)
+            return self._real.play(request, _stronger(row, self.always))
+        request, _ = self._rehearse(request, row)
+        return self.protect(request, row.standing)
+
+    def protect(
+        self, request: Request, standing: Standing
+    ) -> tuple[Request, tuple[Transform, ...]]:
+        """What everybody gets, whatever the ladder says."""
+        if not self.always:
+            return request, ()
+        return self._real.play(request, Dosed(standing, _protected(self.always, standing)))
+
+    def _rehearse(self, request: Request, row: Dosed) -> tuple[Request, tuple[Transform, ...]]:
+        """What a decision in shadow would do, counted; the request passes as it came."""
         self.shadow.count(row.decision)
         if self._rehearsed is None:
             return request, ()
@@ -90,7 +105,7 @@ class _Act:
                         told(None)
                 self._counts.note(play.rung, play.names[-1], "refused")
                 raise
-        return request, tuple(play.transforms)
+        return request, tuple(sorted(play.transforms, key=lambda made: made.last))
 
     def _give(self, request: Request, dose: Dose, play: _Play) -> Request:
         name, rung = dose.mitigation, play.rung
@@ -105,7 +120,11 @@ class _Act:
         play.names.append(name)
         try:
             made = mitigation.request(request, dose.strength, play.standing)
-            transform = mitigation.reply(dose.strength, play.standing)
+            answer = getattr(mitigation, "answer", None)
+            if answer is not None:
+                transform = answer(made, dose.strength, play.standing)
+            else:
+                transform = mitigation.reply(dose.strength, play.standing)
         except Refused:
             raise
         except Unavailable:
@@ -130,6 +149,23 @@ class _Act:
         return made
 
 
+def _protected(doses: tuple[Dose, ...], standing: Standing) -> Decision:
+    return Decision("protect", 0, standing.subject, "protect", doses, "protected for everybody")
+
+
+def _stronger(row: Dosed, always: tuple[Dose, ...]) -> Dosed:
+    """A row with what everybody gets, each mitigation once and at its greater strength."""
+    if not always:
+        return row
+    doses = {dose.mitigation: dose for dose in row.decision.doses}
+    for dose in always:
+        own = doses.get(dose.mitigation)
+        if own is None or own.strength < dose.strength:
+            doses[dose.mitigation] = dose
+    decision = msgspec.structs.replace(row.decision, doses=tuple(doses.values()))
+    return Dosed(row.standing, decision)
+
+
 class _Play:
     """What gathers while the doses of one row are given."""
 
@@ -139,4 +175,4 @@ class _Play:
         self.rung = row.decision.rung
         self.standing = row.standing
         self.names: list[str] = []
-        self.transforms: list[Transform] = []
+        self.transforms: list[Guarded] = []

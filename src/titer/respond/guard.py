@@ -38,6 +38,11 @@ class Guarded:
         self._failed = False
 
     @property
+    def last(self) -> bool:
+        """Whether it comes after the transforms that take something out."""
+        return bool(getattr(self._inner, "last", False))
+
+    @property
     def held(self) -> int:
         return 0 if self._failed else self._inner.held
 

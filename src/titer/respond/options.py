@@ -9,7 +9,10 @@ import msgspec
 from titer.core.ids import Pseudonyms
 from titer.marks.keys import KeyRing
 from titer.respond.mark import Engine
+from titer.core.nouns import Dose
+from titer.respond.leak_guard.settings import LeakSettings
 from titer.respond.quota import QuotaConfig
+from titer.respond.reasoning.formats import FormatFile
 from titer.respond.step_up import StepUpSettings
 from titer.respond.vary import VaryConfig
 
@@ -23,13 +26,18 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     `contact` completes "... contact ___". `names` derives the keys of nonces and coins from the
     operator's secret; without it they are zeros, which is good enough to look and to test.
     `mark_engine` is the kind of server that plants marks, `mark_keys` what it plants them with.
-    `directory` is where workers share which nonces were answered; None shares nothing.
+    `always` are doses that everybody gets, `formats` how models write their reasoning, `leak` what
+    the leak guard protects. `directory` is where workers share which nonces were answered; None
+    shares nothing.
     """
 
     contact: str = CONTACT
     quota: QuotaConfig = QuotaConfig()
     vary: VaryConfig = VaryConfig()
     step_up: StepUpSettings | None = None
+    always: tuple[Dose, ...] = ()
+    formats: FormatFile | None = None
+    leak: LeakSettings = LeakSettings()
     names: Pseudonyms | None = None
     directory: Path | None = None
     mark_engine: Engine = ""

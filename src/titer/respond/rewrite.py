@@ -196,7 +196,7 @@ def _unit(data: Any, key: Key, text: str) -> Reply:
         place.holder[place.name] = text if own else ""
         kind = place.kind if own else kind
         if place.spells is not None and place.spells.get("logprobs"):
-            empty = [] if type(place.spells["logprobs"]) is list else None
+            empty: Any = [] if type(place.spells["logprobs"]) is list else None
             place.spells["logprobs"] = empty
     event = ""
     if type(made) is dict:

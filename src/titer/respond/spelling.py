@@ -32,7 +32,7 @@ def hush(data: Any) -> bool:
     """Drop what spells another text than the one that leaves; whether anything was dropped."""
     changed = False
     if type(data) is list:
-        return any([hush(one) for one in data])
+        return sum(hush(one) for one in data) > 0
     if type(data) is not dict:
         return False
     choices = data.get("choices")
@@ -126,7 +126,9 @@ def _engine(data: dict[str, Any]) -> bool:
         changed |= _drop(meta, ("hidden_states",))
     rows = data.get("completion_probabilities")
     if rows:
-        words = [r.get("content", r.get("token")) if type(r) is dict else None for r in _list(rows)]
+        words = [
+            r.get("content", r.get("token")) if type(r) is dict else None for r in _list(rows)
+        ]
         tokens = [w if type(w) is str else "\0" for w in words]
         if "".join(tokens) != data.get("content"):
             data["completion_probabilities"] = []

@@ -60,8 +60,8 @@ def test_every_card_of_ours_says_where_it_acts():
     stages = {name: m.card.stage for name, m in KNOWN.items()}
     assert stages == {
         "logprobs": "reply", "throttle": "pace", "quota": "pace", "vary": "request",
-        "harden": "request", "mark": "request", "antidistill": "request", "step_up": "gate",
-        "refuse": "gate",
+        "reasoning": "reply", "leak_guard": "reply", "harden": "request", "mark": "request",
+        "antidistill": "request", "step_up": "gate", "refuse": "gate",
     }  # fmt: skip
     assert Card.__struct_fields__[-3:] == ("stage", "apart", "clashes")
 

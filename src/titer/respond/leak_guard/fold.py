@@ -20,19 +20,19 @@ import numpy.typing as npt
 SIZE = 0x2_0000
 
 _NAME = re.compile(
-    r"(?:LETTER|SYMBOL|LIGATURE)(?: SMALL| CAPITAL| TURNED| REVERSED| INVERTED| SIDEWAYS| DOTLESS)*"
+    r"(?:LETTER|SYMBOL)(?: SMALL| CAPITAL| TURNED| REVERSED| INVERTED| SIDEWAYS| DOTLESS)*"
     r" ([A-Z])(?: WITH .*)?$"
 )
-#: Look-alikes of a, b, c ... that no decomposition gives.
-_ALIKE = {
-    "а": "a", "в": "b", "с": "c", "ԁ": "d", "е": "e", "ё": "e", "ғ": "f", "н": "h", "і": "i",
-    "ї": "i", "ј": "j", "к": "k", "ӏ": "l", "м": "m", "о": "o", "р": "p", "ԛ": "q", "г": "r",
-    "ѕ": "s", "т": "t", "һ": "h", "ц": "u", "у": "y", "ѵ": "v", "ԝ": "w", "х": "x", "α": "a", "β": "b",
-    "ε": "e", "η": "n", "ι": "i", "κ": "k", "ν": "v", "ο": "o", "ρ": "p", "τ": "t", "υ": "u",
-    "χ": "x", "ω": "w", "ı": "i", "ɑ": "a", "ɡ": "g", "ʜ": "h", "ß": "s", "ø": "o", "đ": "d",
-    "ł": "l", "ǝ": "e", "ɐ": "a", "ɔ": "c", "ɟ": "f", "ƃ": "g", "ɥ": "h", "ɾ": "j", "ʞ": "k",
-    "ɯ": "m", "ɹ": "r", "ʇ": "t", "ʌ": "v", "ʍ": "w", "ʎ": "y", "թ": "p", "ո": "n", "ս": "u",
-}  # fmt: skip
+#: Look-alikes of a, b, c ... that no decomposition gives: Cyrillic, Greek, Armenian, phonetic.
+_LOOKS = (
+    "\u0430\u0432\u0441\u0501\u0435\u0451\u0493\u043d\u0456\u0457\u0458\u043a\u04cf\u043c"
+    "\u043e\u0440\u051b\u0433\u0455\u0442\u04bb\u0446\u0443\u0475\u051d\u0445\u03b1\u03b2"
+    "\u03b5\u03b7\u03b9\u03ba\u03bd\u03bf\u03c1\u03c4\u03c5\u03c7\u03c9\u0131\u0251\u0261"
+    "\u029c\u00df\u00f8\u0111\u0142\u01dd\u0250\u0254\u025f\u0183\u0265\u027e\u029e\u026f"
+    "\u0279\u0287\u028c\u028d\u028e\u0569\u0578\u057d"
+)
+_AS = "abcdeefhiijklmopqrsthuyvwxabenikvoptuxwiaghsodleacfghjkmrtvwypnu"
+_ALIKE = dict(zip(_LOOKS, _AS, strict=True))
 #: Braille cells 1 to 26 as offsets of U+2800 (grade 1 English braille).
 _BRAILLE = (
     1, 3, 9, 25, 17, 11, 27, 19, 10, 26, 5, 7, 13, 29, 21, 15, 31, 23, 14, 30, 37, 39, 58, 45, 61,
@@ -54,8 +54,6 @@ def fold_table() -> npt.NDArray[np.uint8]:
 
 def _code(char: str) -> int:
     kind = unicodedata.category(char)
-    if char in "ⓞ":  # a shape of its own, not a decomposition
-        return 15
     low = _ALIKE.get(char.lower(), "")
     if low:
         return ord(low) - 96

@@ -4,13 +4,14 @@ A *lane* is one view: a sequence of letters read off the text in one way (as it 
 second letter, the letters that base64 spells, ...). Each lane hashes its last nine letters as the
 eight differences between neighbours mod 26, so that a shift of the alphabet changes nothing, looks
 the hash up in a bitmap of the protected text, and keeps a score: +2 when it is there, -1 when not,
-never below 0 (-4 once there is a leak). A lane above its hold threshold makes an *excursion*: text is held back from there.
-Above its hit threshold the excursion is a leak, up to where all lanes have calmed down.
+never below 0 (-4 once there is a leak). A lane above its hold threshold makes an *excursion*: text
+is held back from there. Above its hit threshold the excursion is a leak, up to where all lanes
+have calmed down.
 
 State lives in arrays, so that a text gives the same outcome however it is cut into pieces.
 """
 
-# ruff: noqa: PLR0917 - compiled functions are called by position
+# ruff: noqa: PLR0917, PLR1714 - compiled functions are called by position, and compare fastest so
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from typing import Any, TypeVar, cast
 import numba
 import numpy as np
 import numpy.typing as npt
+
+from titer.respond.leak_guard.settings import PREFIX
 
 U8 = npt.NDArray[np.uint8]
 U32 = npt.NDArray[np.uint32]
@@ -47,8 +50,6 @@ _FIVE = np.uint64(5)
 _ONE = np.uint64(1)
 _SIX = np.uint64(6)
 _MASK_36 = np.uint64((1 << 36) - 1)
-#: Codes of a secret that begin a suspicion.
-PREFIX = 6
 #: Codes remembered of a lane: the longest secret.
 RING = 256
 #: Secrets that one lane can be in the middle of.
@@ -80,12 +81,12 @@ def _compiled(function: F) -> F:
 
 
 @_compiled
-def _skeleton(code: int) -> int:
+def _skeleton(code: Any) -> int:
     """A consonant of 1..26, or a digit that stands for one; else 0 (vowels, l and i-like)."""
     if code == 1 or code == 5 or code == 9 or code == 12 or code == 15 or code == 21:
         return 0
     if code <= 26:
-        return code
+        return int(code)
     if code == 32:  # 5
         return 19
     if code == 34:  # 7
@@ -100,9 +101,7 @@ def _skeleton(code: int) -> int:
 
 
 @_compiled
-def learn(
-    points: U32, fold: U8, grams: U8, shift: int, skeletons: U8, known: bool
-) -> int:
+def learn(points: U32, fold: U8, grams: U8, shift: int, skeletons: U8, known: bool) -> int:
     """Put the grams of a text into the bitmaps (or, `known`, take them out). Returns letters."""
     reg = np.uint64(0)
     sreg = np.uint64(0)
@@ -166,7 +165,7 @@ def _letter(fold: U8, byte: int) -> int:
 
 
 @_compiled
-def _put(todo: I64, many: int, lane: int, code: int) -> int:
+def _put(todo: I64, many: int, lane: int, code: Any) -> int:
     """Note a code for a lane."""
     if code == 0 or many == len(todo):
         return many
@@ -177,8 +176,18 @@ def _put(todo: I64, many: int, lane: int, code: int) -> int:
 
 @_compiled
 def _keep(
-    lane: int, code: int, age: int, numbers: I64, sreg: U64, ring: U8, begins: U8, starts: U64,
-    lengths: I64, due: I64, checks: I64, i: int,
+    lane: int,
+    code: int,
+    age: int,
+    numbers: I64,
+    sreg: U64,
+    ring: U8,
+    begins: U8,
+    starts: U64,
+    lengths: I64,
+    due: I64,
+    checks: I64,
+    i: int,
 ) -> int:
     """One more code of a lane for the secrets: does one begin, or end, here? Returns by how many
     the suspicions have become more.
@@ -218,9 +227,28 @@ def _keep(
 
 @_compiled
 def scan(
-    points: U32, fold: U8, tables: I16, morse: U8, grams: U8, skeletons: U8, shift: int,
-    state: I64, reg: U64, numbers: I64, limit: I64, recent: U8, todo: I64, sreg: U64, ring: U8,
-    begins: U8, starts: U64, lengths: I64, due: I64, regions: I64, checks: I64, longest: int,
+    points: U32,
+    fold: U8,
+    tables: I16,
+    morse: U8,
+    grams: U8,
+    skeletons: U8,
+    shift: int,
+    state: I64,
+    reg: U64,
+    numbers: I64,
+    limit: I64,
+    recent: U8,
+    todo: I64,
+    sreg: U64,
+    ring: U8,
+    begins: U8,
+    starts: U64,
+    lengths: I64,
+    due: I64,
+    regions: I64,
+    checks: I64,
+    longest: int,
 ) -> int:
     """Read a piece of text. Returns how many regions of `regions` (start, end, lane) are leaks.
 
@@ -274,7 +302,7 @@ def scan(
         elif point == 36:
             many = _put(todo, many, SKELETON, 19)
         # Does it look encoded? Lower case and space are under 70 % of the last 32, or no space.
-        lower = (97 <= point and point <= 122) or space
+        lower = (point >= 97 and point <= 122) or space
         odd += (0 if lower else 32) - (odd >> 5)
         run = 0 if space else run + 1
         recent[place & (RECENT - 1)] = point if point < 128 else 0
@@ -350,9 +378,7 @@ def scan(
 
 
 @_compiled
-def _coded(
-    point: int, fold: U8, tables: I16, morse: U8, state: I64, todo: I64, many: int
-) -> int:
+def _coded(point: Any, fold: U8, tables: I16, morse: U8, state: I64, todo: I64, many: int) -> int:
     """One character for the lanes that decode."""
     space = point == 32 or point == 10 or point == 13 or point == 9
     # hexadecimal: pairs of digits, anything between pairs
@@ -423,7 +449,9 @@ def _coded(
             state[n] += 1
             if state[n] == 5:
                 for k in range(4):
-                    many = _put(todo, many, lane, _letter(fold, (state[acc] >> (24 - 8 * k)) & 255))
+                    many = _put(
+                        todo, many, lane, _letter(fold, (state[acc] >> (24 - 8 * k)) & 255)
+                    )
                 state[acc] = state[n] = 0
         elif point != 10 and point != 13:
             state[acc] = state[n] = 0
@@ -439,12 +467,16 @@ def _coded(
             if state[N_U] == 4:
                 state[N_U] = 0
                 for k in range(3):
-                    many = _put(todo, many, UU, _letter(fold, (state[ACC_U] >> (16 - 8 * k)) & 255))
+                    many = _put(
+                        todo, many, UU, _letter(fold, (state[ACC_U] >> (16 - 8 * k)) & 255)
+                    )
     # base64: four characters, three bytes, from any beginning
     value = int(tables[0, point])
     if value >= 0:
         state[ACC64] = (state[ACC64] << 6 | value) & 0xFFFFFF
         state[N64] = (state[N64] + 1) & 3
         for k in range(3):
-            many = _put(todo, many, B64 + state[N64], _letter(fold, (state[ACC64] >> (16 - 8 * k)) & 255))
+            many = _put(
+                todo, many, B64 + state[N64], _letter(fold, (state[ACC64] >> (16 - 8 * k)) & 255)
+            )
     return many

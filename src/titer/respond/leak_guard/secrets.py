@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from titer.core.errors import ConfigError, InputError
 from titer.respond.leak_guard.fold import SIZE, fold_table
-from titer.respond.leak_guard.kernel import PREFIX
+from titer.respond.leak_guard.settings import PREFIX, Reading, KnownSecret
 
 #: Letters and digits of a secret: fewer are words that people write, more do not fit the ring.
 MIN_CODES, MAX_CODES = 12, 200
@@ -30,28 +30,11 @@ _SPREAD = 0x9E37_79B9_7F4A_7C15
 _64 = (1 << 64) - 1
 
 
-class Reading(msgspec.Struct, frozen=True):
-    """One way to read a secret. `begins` masks the prefix by the key: the guard unmasks it when
-    it starts; `digest` is HMAC-SHA-256 of all codes, in hex.
-    """
-
-    length: int
-    begins: str
-    digest: str
-
-
-class Secret(msgspec.Struct, frozen=True):
-    """A secret by the name that its operator gave it."""
-
-    name: str
-    readings: tuple[Reading, ...]
-
-
 class SecretFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What `titer secrets` keeps."""
 
     version: int = 1
-    secrets: tuple[Secret, ...] = ()
+    secrets: tuple[KnownSecret, ...] = ()
 
 
 def codes_of(text: str) -> npt.NDArray[np.uint8]:
@@ -65,7 +48,7 @@ def digest(key: bytes, codes: npt.NDArray[np.uint8]) -> str:
     return hmac.digest(key, b"secret\x00" + codes.tobytes(), hashlib.sha256).hex()
 
 
-def describe(name: str, secret: str, key: bytes) -> Secret:
+def describe(name: str, secret: str, key: bytes) -> KnownSecret:
     """The record of a secret. Raises `InputError` when it is too short or too long to guard."""
     codes = codes_of(secret)
     if not MIN_CODES <= len(codes) <= MAX_CODES:
@@ -73,7 +56,7 @@ def describe(name: str, secret: str, key: bytes) -> Secret:
             f"{name}: a secret must have {MIN_CODES} to {MAX_CODES} letters and digits; guard"
             " longer texts with `texts` under [protect]"
         )
-    return Secret(name, tuple(_reading(key, found) for found in _ways(codes)))
+    return KnownSecret(name, tuple(_reading(key, found) for found in _ways(codes)))
 
 
 def _ways(codes: npt.NDArray[np.uint8]) -> Iterator[npt.NDArray[np.uint8]]:
@@ -102,7 +85,7 @@ def _mask(key: bytes, length: int) -> int:
 class Watched:
     """The readings as the guard needs them."""
 
-    def __init__(self, secrets: Sequence[Secret], key: bytes) -> None:
+    def __init__(self, secrets: Sequence[KnownSecret], key: bytes) -> None:
         readings = [(one, secret.name) for secret in secrets for one in secret.readings]
         begins = [int(r.begins, 16) ^ _mask(key, r.length) for r, _ in readings]
         self.starts = np.array(begins, np.uint64)

@@ -60,6 +60,7 @@ class Reasoning:
         benign_causes="people who read the reasoning; clients that show it get its structure",
         cost="at most 30 us an event; holds back at most half a tag",
         lifecycle="calibrated",
+        apart=True,
     )
 
     def __init__(self, formats: Formats | None = None) -> None:
@@ -142,7 +143,7 @@ class Hide(Rewriter):
                     units += self.finish(key[0], key[1], key[2])
         return units
 
-    def _channel(self, kind: Kind, whole: bool) -> Channel:  # noqa: FBT001 - the maker's shape
+    def _channel(self, kind: Kind, whole: bool) -> Channel:
         if kind == "reasoning":
             return FieldChannel(self._taken.append, structured=self._structured)
         return TagChannel(
@@ -203,9 +204,8 @@ def _blocks(message: dict[str, Any]) -> Iterable[str]:
             yield name
     content = message.get("content")
     for block in content if type(content) is list else ():
-        if type(block) is dict and type(block.get("thinking")) is str:
-            if STRUCTURE.fullmatch(block["thinking"].strip()):
-                yield "content"
+        if type(block) is dict and STRUCTURE.fullmatch(str(block.get("thinking")).strip()):
+            yield "content"
 
 
 def _without(message: Any) -> Any:

@@ -117,7 +117,7 @@ class Formats:
 
 
 def _together(first: Iterable[Tag], rest: Iterable[Tag]) -> tuple[Tag, ...]:
-    return tuple({tag: None for tag in (*first, *rest)})
+    return tuple(dict.fromkeys((*first, *rest)))
 
 
 def read_formats(path: Path) -> FormatFile:

@@ -31,8 +31,8 @@ MARKS = (
 _XML = re.compile(r"<(/?)([a-z_:]+)>")
 _LT, _GT = r"(?:<|\\u003[cC])", r"(?:>|\\u003[eE])"
 _SPACE = re.compile(r"\s+")
-_QUOTES = frozenset("\"'`“”«»‘’")
-_PAIRS = {"“": "”", "«": "»", "‘": "’"}
+_PAIRS = {"\u201c": "\u201d", "«": "»", "\u2018": "\u2019"}
+_QUOTES = frozenset({'"', "'", "`", *_PAIRS, *_PAIRS.values()})
 
 
 class Machine:
@@ -42,7 +42,7 @@ class Machine:
         body = [t for t in tags if not t.start]
         self.starts = tuple(t for t in tags if t.start)
         self.tags = tags
-        self.kinds = {n: tag for n, tag in enumerate(body)}
+        self.kinds = dict(enumerate(body))
         opens = [f"(?P<o{n}>{_pattern(t.open)})" for n, t in self.kinds.items()]
         closes = sorted({c for t in body for c in t.close}, key=len, reverse=True)
         # A lone `<|end|>` is the end of any message: only tags with a slash, or learnt ones, tell.
@@ -51,7 +51,9 @@ class Machine:
         words.append(f"(?P<mark>{'|'.join(_pattern(mark) for mark in MARKS)})")
         if lone:
             words.append(f"(?P<close>{'|'.join(_pattern(c) for c in lone)})")
-        self.visible = re.compile("|".join((r"(?P<line>\n)", r"(?P<tick>`+|~{3,})", *words)), re.I)
+        self.visible = re.compile(
+            "|".join((r"(?P<line>\n)", r"(?P<tick>`+|~{3,})", *words)), re.IGNORECASE
+        )
         self.firsts = frozenset(
             c for t in body for w in (t.open, *t.close) for c in (w[0].lower(), w[0].upper())
         ) | {"\\", "<"}
@@ -65,7 +67,7 @@ class Machine:
         if found is None:
             closes = "|".join(_pattern(c) for c in sorted(tag.close, key=len, reverse=True))
             nested = "" if tag.start else f"|(?P<open>{_pattern(tag.open)})"
-            found = self._hidden[tag] = re.compile(f"(?P<close>{closes}){nested}", re.I)
+            found = self._hidden[tag] = re.compile(f"(?P<close>{closes}){nested}", re.IGNORECASE)
         return found
 
     def longer(self, tail: str, size: int) -> bool:
