@@ -39,6 +39,7 @@ VERBS = (
     "taxii",
     "erase",
     "log",
+    "secrets",
     "replay",
     "prompt",
     "lab",

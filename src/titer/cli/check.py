@@ -35,6 +35,19 @@ class Remark(msgspec.Struct, frozen=True):
 def register(verbs: Any) -> None:
     parser = verbs.add_parser("check", help="look for mistakes before anything is started")
     parser.add_argument("--config", metavar="FILE", type=Path, help="titer.toml (default: DIR's)")
+    parser.add_argument(
+        "--learn-format", metavar="URL", nargs="?", const="",
+        help="ask the model server how its model writes reasoning, and write a format file",
+    )  # fmt: skip
+    parser.add_argument("--from", dest="log", metavar="LOG", type=Path, help="learn from a log")
+    parser.add_argument("--model", metavar="NAME", default="", help="the model to ask")
+    parser.add_argument(
+        "--credential-env", metavar="NAME", default="", help="variable with the server's API key"
+    )
+    parser.add_argument(
+        "--out", metavar="FILE", type=Path, default=Path("formats.json"),
+        help="the format file (default formats.json)",
+    )  # fmt: skip
     data_flag(parser, required=False)
     json_flag(parser)
 
@@ -43,6 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     """0: nothing is wrong. 1: something is. 2: what was named does not exist."""
     from titer.config import DEFAULT_DATA, find
 
+    if arguments.learn_format is not None or arguments.log is not None:
+        return _learn(arguments)
     data = arguments.data or DEFAULT_DATA
     if arguments.data is not None and not data.is_dir():
         raise ConfigError(f"{data}: there is no such directory; `titer keys create` makes one")
@@ -59,6 +74,21 @@ def run(arguments: argparse.Namespace) -> int:
             tell([f"{remark.level}: {remark.about}: {remark.text}"])
         print("There is something to mend." if problems else "Nothing is wrong.")
     return 1 if problems else 0
+
+
+def _learn(arguments: argparse.Namespace) -> int:
+    """0: a format was learnt. 1: the replies show no tags (reasoning, if any, has a member)."""
+    from titer.cli.learn_format import learn, tell_progress, write
+
+    credential = os.environ.get(arguments.credential_env, "") if arguments.credential_env else ""
+    found = learn(arguments.learn_format or None, arguments.log, arguments.model, credential)
+    made = write(found, arguments.out)
+    if arguments.json:
+        show({"file": str(arguments.out), "models": made.models})
+    else:
+        tell_progress(found)
+        tell([f'{arguments.out}: name it in titer.toml: [protect] formats = "{arguments.out}"'])
+    return 0 if any(made.models[model].tags for model in found) else 1
 
 
 def check_config(path: Path | None) -> Iterator[Remark]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from titer.core.errors import Refused
+from titer.core.errors import Again, Refused
 from titer.core.gather import gather
 from titer.core.nouns import ReplyFacts, RequestFacts
 from titer.core.wire import Problem, ProblemKind, Request, Transform
@@ -102,6 +102,7 @@ class Passage:
     waiting = False
     slot = False
     retried = False
+    asked_again = False
     done = False
     status = 0
 
@@ -384,6 +385,10 @@ class Passage:
             return
         try:
             relay.end()
+        except Again as again:
+            if not self._ask_again(again.request):
+                self.reply_fault(again)
+            return
         except Exception as error:  # noqa: BLE001 - as in `reply_data`
             self.reply_fault(error)
             return
@@ -391,6 +396,22 @@ class Passage:
             self.plane.metrics.untapped += 1
         self._finish(self.status, complete=True)
         self.client.finished()
+
+    def _ask_again(self, request: Request) -> bool:
+        """Forward another request in place of one whose whole reply must not leave; once."""
+        if self.asked_again or self.relay is None or self.relay.begun:
+            return False
+        self.asked_again = True
+        self.body = request.encode()
+        self.relay.close()
+        self.relay = self.reply = self.tap = None
+        self.status = 0
+        self.plane.loop.call_soon(self._resend)
+        return True
+
+    def _resend(self) -> None:
+        if not self.done:
+            self._send()
 
     def reply_failed(self, kind: ProblemKind, reason: str, *, untouched: bool) -> None:  # noqa: ARG002
         """The upstream failed. Sent once more if it had merely closed an idle connection."""

@@ -6,6 +6,7 @@ from titer.core.contracts import Mitigation
 from titer.respond.antidistill import Antidistill
 from titer.respond.harden import CANARY, Harden
 from titer.respond.leak_guard.guard import LeakGuard
+from titer.respond.leak_guard.secrets import PURPOSE
 from titer.respond.logprobs import Logprobs
 from titer.respond.mark import Mark
 from titer.respond.options import Options
@@ -41,7 +42,7 @@ def builtin(options: Options | None = None) -> dict[str, Mitigation]:
         Antidistill(),
         Harden(given.key(CANARY) if given.names is not None else b""),
         Reasoning(Formats(given.formats)),
-        LeakGuard(given.leak, given.key("leak guard")),
+        LeakGuard(given.leak, given.key(PURPOSE)),
         Logprobs(),
         Mark(given.mark_engine, given.mark_keys),
         Throttle(),

@@ -20,7 +20,8 @@ TAGS = (
     ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
     ("<|begin_of_thought|>", "<|end_of_thought|>"), ("<|START_THINKING|>", "<|END_THINKING|>"),
     ("◁think▷", "◁/think▷"), ("<reasoning>", "</reasoning>"), ("<thought>", "</thought>"),
-    ("<seed:think>", "</seed:think>"), ("<unused94>", "<unused95>"), ("<scratchpad>", "</scratchpad>"),
+    ("<seed:think>", "</seed:think>"), ("<unused94>", "<unused95>"),
+    ("<scratchpad>", "</scratchpad>"),
 )  # fmt: skip
 
 #: Talk about tags that is part of an answer.
@@ -150,7 +151,7 @@ _USAGE = {
 }  # fmt: skip
 
 
-def _chat(case: Case, streamed: bool) -> list[dict[str, Any]]:  # noqa: FBT001
+def _chat(case: Case, streamed: bool) -> list[dict[str, Any]]:
     text, thought, calls = _text(case), _thought(case), _calls(case)
     base = {"id": "c", "model": "m", "created": 1}
     call = [{"index": 0, "id": "t", "type": "function", "function": {"name": "f"}}]
@@ -183,7 +184,7 @@ def _chat(case: Case, streamed: bool) -> list[dict[str, Any]]:  # noqa: FBT001
     return [*out, {**base, "object": "chat.completion.chunk", "choices": [], "usage": _USAGE}]
 
 
-def _completions(case: Case, streamed: bool) -> list[dict[str, Any]]:  # noqa: FBT001
+def _completions(case: Case, streamed: bool) -> list[dict[str, Any]]:
     text = _text(case)
     base = {"id": "t", "object": "text_completion", "model": "m"}
 
@@ -211,7 +212,7 @@ def _completions(case: Case, streamed: bool) -> list[dict[str, Any]]:  # noqa: F
     return [*out, {**base, "choices": ends}]
 
 
-def _messages(case: Case, streamed: bool) -> list[dict[str, Any]]:  # noqa: FBT001
+def _messages(case: Case, streamed: bool) -> list[dict[str, Any]]:
     text, thought, calls = _text(case), _thought(case), _calls(case)
     sealed = {"type": "redacted_thinking", "data": "c2VhbGVk"}
     usage = {"input_tokens": 9, "output_tokens": 77}
@@ -244,13 +245,13 @@ def _messages(case: Case, streamed: bool) -> list[dict[str, Any]]:  # noqa: FBT0
         block(1, start, "thinking_delta", "thinking", _pieces(case, thought))
     block(2, {"type": "text", "text": ""}, "text_delta", "text", _pieces(case, text))
     if calls:
-        start = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
-        block(3, start, "input_json_delta", "partial_json", _pieces(case, calls))
+        tool: dict[str, Any] = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
+        block(3, tool, "input_json_delta", "partial_json", _pieces(case, calls))
     out.append({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage})
     return [*out, {"type": "message_stop"}]
 
 
-def _responses(case: Case, streamed: bool) -> list[dict[str, Any]]:  # noqa: FBT001
+def _responses(case: Case, streamed: bool) -> list[dict[str, Any]]:
     text, thought, calls = _text(case), _thought(case), _calls(case)
     entries = [_entry(p) for p in _pieces(case, text)] if case.logprobs else []
     reasoning = {

@@ -8,6 +8,9 @@ import hashlib
 import msgspec
 import pytest
 
+from titer.core.errors import Again
+from titer.core.wire import Problem
+
 CLOSE = b"Connection: close\r\n"
 WORDS = ["one", "two", "secret", "four", "five"]
 
@@ -349,3 +352,44 @@ def test_denied_parameters_are_named(kit):
     (flight,) = world.gate.flights
     assert flight.facts.denied[:2] == ("echo", "logit_bias")
     assert flight.raw == kit.chat
+
+
+def test_a_whole_reply_can_be_asked_for_once_more(kit):
+    """A transform that raises `Again` gets another reply, once; the caller sees that one."""
+
+    class Anew:
+        held = 0
+
+        def feed(self, unit):
+            if b"secret" in unit.raw:
+                raise Again(Problem(kind="permission", message="withheld"), self.request)
+            return (unit,)
+
+        def flush(self):
+            return ()
+
+    def gate(fake):
+        def change(request):
+            Anew.request = request.edit(put={"messages": [{"role": "user", "content": "again"}]})
+            return request
+
+        fake.change = change
+        fake.transforms = lambda: (Anew(),)
+
+    for second in (b'"plain"', b'"secret"'):
+
+        async def script(world, writer, n, second=second):
+            said = b'"secret"' if n == 1 else second
+            body = b'{"choices":[{"index":0,"message":{"content":%b}}]}' % said
+            head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d"
+            writer.write(head % len(body) + b"\r\n\r\n" + body)
+
+        async def scenario(world):
+            return await world.ask(world.wire(extra=CLOSE))
+
+        world, answer = kit.play(scenario, script, gate)
+        assert len(world.seen) == 2
+        assert b"again" in world.seen[1][1]
+        assert b"secret" not in answer
+        assert answer.startswith(b"HTTP/1.1 200" if b"plain" in second else b"HTTP/1.1 403")
+        assert len(world.gate.flights) == 1

@@ -4,9 +4,9 @@ A *lane* is one view: a sequence of letters read off the text in one way (as it 
 second letter, the letters that base64 spells, ...). Each lane hashes its last nine letters as the
 eight differences between neighbours mod 26, so that a shift of the alphabet changes nothing, looks
 the hash up in a bitmap of the protected text, and keeps a score: +2 when it is there, -1 when not,
-never below 0 (-4 once there is a leak). A lane above its hold threshold makes an *excursion*: text
-is held back from there. Above its hit threshold the excursion is a leak, up to where all lanes
-have calmed down.
+never below 0 (-4 once there is a leak, -16 for lines). A lane above its hold threshold makes an
+*excursion*: text is held back from there. Above its hit threshold the excursion is a leak, up to
+where all lanes have calmed down.
 
 State lives in arrays, so that a text gives the same outcome however it is cut into pieces.
 """
@@ -58,7 +58,7 @@ PENDING = 4
 #: Places in the state vector.
 (ACTIVE, HIT, AGE, LETTERS, THREE, IN_WORD, NEW_LINE, LAST, ODD, RUN, GATE, NIBBLE, NUMBER, DIGITS,
  OCT, BITS, COUNT_BITS, CODE, ACC64, N64, ACC32, N32, ACC85, N85, ACC_A, N_A, ACC_U, N_U, LINE_AT,
- COUNT_WORD, PLACE) = range(31)  # fmt: skip
+ COUNT_WORD, PLACE, READ) = range(32)  # fmt: skip
 STATE = 32
 
 #: Characters that are read again where text begins to look encoded, back to the last space.
@@ -66,8 +66,11 @@ RECENT = 64
 #: Characters for which that look lasts.
 LASTS_FOR = 24
 
-#: Regions and checks told of one call.
+#: Regions told of one call, checks, and checks that one character can add at most: each lane can
+#: end as many secrets as are pending there.
 REGIONS = 64
+CHECKS = 256
+SPARE = 160
 OPEN = -1
 BEFORE = -1_000_000_000
 
@@ -187,6 +190,7 @@ def _keep(
     lengths: I64,
     due: I64,
     checks: I64,
+    copies: U8,
     i: int,
 ) -> int:
     """One more code of a lane for the secrets: does one begin, or end, here? Returns by how many
@@ -202,13 +206,14 @@ def _keep(
             due[0, lane, k] -= 1
             if due[0, lane, k] == 0:
                 n = checks[0, 0]
-                if n < REGIONS - 1:
+                if n < len(checks) - 1:
                     checks[0, 0] = n + 1
-                    checks[n + 1, 0] = lane
-                    checks[n + 1, 1] = due[1, lane, k]
-                    checks[n + 1, 2] = i
-                    checks[n + 1, 3] = numbers[3, lane]
-                    checks[n + 1, 4] = age + 1
+                    checks[n + 1, 0] = due[1, lane, k]
+                    checks[n + 1, 1] = i
+                    checks[n + 1, 2] = age + 1
+                    for c in range(due[1, lane, k]):
+                        place = numbers[3, lane] - due[1, lane, k] + c
+                        copies[n + 1, c] = ring[lane, place & (RING - 1)]
                 more -= 1
     mixed = value * _SPREAD
     at = np.int64(mixed >> np.uint64(48))
@@ -248,6 +253,7 @@ def scan(
     due: I64,
     regions: I64,
     checks: I64,
+    copies: U8,
     longest: int,
 ) -> int:
     """Read a piece of text. Returns how many regions of `regions` (start, end, lane) are leaks.
@@ -255,7 +261,8 @@ def scan(
     `numbers` holds by lane: count, last code, score, place in the ring; `limit`: hold, hit, cap.
     Positions are of `points`; a start below 0 lies in text held from before (`BEFORE`: the region
     was open already), an end of `OPEN` says that it goes on. Afterwards `state[AGE]` characters at
-    the end are suspicious and to be held, unless a region is open. `checks` gets the places where
+    the end are suspicious and to be held, unless a region is open. `state[READ]` characters were
+    read: not all when there is no room to tell more. `checks` gets the places where
     a secret of some length may have ended.
     """
     by = np.uint64(shift)
@@ -323,7 +330,7 @@ def scan(
                         active -= 1
                     numbers[2, lane] = 0
         # One more code for each lane that is noted: its gram, its score, its secrets.
-        down = 4 if leak else 1
+        down = np.int64(4 if leak else 1)
         for t in range(many):
             lane, code = todo[t, 0], todo[t, 1]
             if code <= 26:
@@ -347,13 +354,13 @@ def scan(
                     if new >= limit[1, lane] and not leak:
                         leak = lane + 1
                 elif old > 0:
-                    new = max(old - down, 0)
+                    new = max(old - (4 * down if lane == LINES else down), 0)
                     numbers[2, lane] = new
                     if new < limit[0, lane] and limit[0, lane] <= old:
                         active -= 1
             if secrets and lane != SKELETON:
                 active += _keep(lane, code, age, numbers, sreg, ring, begins, starts, lengths, due,
-                                checks, i)  # fmt: skip
+                                checks, copies, i)  # fmt: skip
         # Excursions.
         if active > 0:
             age += 1
@@ -370,6 +377,9 @@ def scan(
                 leak = 0
                 state[HIT] = 0
                 regions[found - 1, 1] = i
+        state[READ] = i + 1
+        if found > REGIONS - 2 or checks[0, 0] > len(checks) - 1 - SPARE:
+            break
     state[ACTIVE], state[AGE] = active, age
     state[LETTERS], state[THREE], state[LAST], state[PLACE] = two, three, last, place
     state[IN_WORD], state[NEW_LINE] = in_word, new_line

@@ -21,6 +21,14 @@ CODED_HOLD, CODED_LEAK = 17, 28
 #: The same for letters at the beginnings of words or lines.
 INITIAL_HOLD, INITIAL_LEAK = 12, 20
 
+#: What a leak is counted under: the writing that showed it.
+LANE_NAMES = (
+    "as it stands", "consonants", *("every second letter",) * 2, *("every third letter",) * 3,
+    "first letters of words", "first letters of lines", "last letters of words", "hexadecimal",
+    "decimal", "octal", "binary", "morse", "rot47", "base32", "base85", "ascii85", "uuencode",
+    *("base64",) * 4,
+)  # fmt: skip
+
 #: What stands in the place of a leak.
 REMOVED = "[removed]"
 
@@ -79,7 +87,9 @@ class Scan:
         self._ring = np.zeros((size, kernel.RING), np.uint8)
         self._due = np.zeros((2, size, kernel.PENDING), np.int64)
         self._regions = np.zeros((kernel.REGIONS, 3), np.int64)
-        self._checks = np.zeros((kernel.REGIONS, 5), np.int64)
+        checks = kernel.CHECKS if watched is not None else 1 + kernel.SPARE
+        self._checks = np.zeros((checks, 3), np.int64)
+        self._copies = np.zeros((checks if watched is not None else 0, kernel.RING), np.uint8)
         self._held = ""
         self._open = False
 
@@ -90,20 +100,29 @@ class Scan:
 
     def push(self, text: str) -> str:
         """What may leave now that `text` has come."""
-        if not text:
-            return ""
+        out = self._piece(text) if text else ""
+        read = int(self._state[kernel.READ])
+        while text and read < len(text):  # the kernel stops where it has no room to tell more
+            text = text[read:]
+            out += self._piece(text)
+            read = int(self._state[kernel.READ])
+        return out
+
+    def _piece(self, text: str) -> str:
         index, watched = self._index, self._watched or NOTHING
         many = kernel.scan(
             points(text), fold_table(), decoders(), morse_table(), index.grams, index.skeletons,
             index.shift, self._state, self._reg[0], self._numbers, self._limit, self._recent,
             self._todo, self._reg[1], self._ring, watched.begins, watched.starts, watched.lengths,
-            self._due, self._regions, self._checks, LONGEST,
+            self._due, self._regions, self._checks, self._copies, LONGEST,
         )  # fmt: skip
+        text = text[: int(self._state[kernel.READ])]
         if not many and not self._held and not self._checks[0, 0] and not self._state[kernel.AGE]:
             return text
         regions = [tuple(map(int, row[:2])) for row in self._regions[:many]]
-        for lane in self._regions[:many, 2] if many and not self._open else ():
-            self._found(f"lane {int(lane)}")
+        for start, _, lane in self._regions[:many]:
+            if start != kernel.BEFORE:
+                self._found(LANE_NAMES[int(lane)])
         secrets = self._secrets() if self._checks[0, 0] else []
         return self._release(text, regions, secrets)
 
@@ -114,18 +133,12 @@ class Scan:
 
     def _secrets(self) -> list[tuple[int, int]]:
         """Where secrets stand in this piece: (start, end)."""
-        watched = self._watched
         found = []
-        for row in self._checks[1 : 1 + int(self._checks[0, 0])] if watched is not None else ():
-            lane, length, at, end, age = map(int, row)
-            # The ring has moved on since: what came later in this piece must not hide the end.
-            behind = int(self._numbers[3, lane]) - end
-            if watched is None or behind + length > kernel.RING:
-                continue
-            places = np.arange(end - length, end) % kernel.RING
-            name = watched.name(self._ring[lane, places])
+        for row in range(1, 1 + int(self._checks[0, 0])):
+            length, at, age = map(int, self._checks[row])
+            name = self._watched.name(self._copies[row, :length]) if self._watched else ""
             if name:
-                self._found(name)
+                self._found(f"secret {name}")
                 found.append((at + 1 - min(age, LONGEST), at + 1))
         return found
 
@@ -134,10 +147,10 @@ class Scan:
     ) -> str:
         shift = len(self._held)
         full = self._held + text
+        # An open region comes first, so that what lies in it needs no mark of its own.
         cuts = sorted(
-            (max(0, start + shift) if start != kernel.BEFORE else 0,
-             len(full) if end == kernel.OPEN else max(0, end + shift),
-             start == kernel.BEFORE)
+            (0 if start == kernel.BEFORE else max(0, start + shift), start != kernel.BEFORE,
+             len(full) if end == kernel.OPEN else max(0, end + shift))
             for start, end in (*regions, *secrets)
         )  # fmt: skip
         self._open = bool(self._state[kernel.HIT])
@@ -146,12 +159,13 @@ class Scan:
         edge = len(full) - keep
         out: list[str] = []
         at = 0
-        for start, end, before in cuts:
-            if end <= at and not before:
-                continue
-            out.append(full[at : max(at, start)])
-            if not before and (not out or start >= at):
-                out.append(REMOVED)
+        inside = False
+        for start, fresh, end in cuts:
+            if not (inside and start < at):
+                out.append(full[at:start])
+                if fresh:
+                    out.append(REMOVED)
+            inside = True
             at = max(at, end)
         if at < edge:
             out.append(full[at:edge])

@@ -19,13 +19,15 @@ import numpy.typing as npt
 
 from titer.core.errors import ConfigError, InputError
 from titer.respond.leak_guard.fold import SIZE, fold_table
-from titer.respond.leak_guard.settings import PREFIX, Reading, KnownSecret
+from titer.respond.leak_guard.settings import PREFIX, KnownSecret, Reading
 
 #: Letters and digits of a secret: fewer are words that people write, more do not fit the ring.
 MIN_CODES, MAX_CODES = 12, 200
 #: Secrets of one operator, and bytes of their file.
 MAX_SECRETS = 1024
 MAX_FILE = 4 * 1024 * 1024
+#: What the key that hashes secrets is derived for (`titer.core.ids.Pseudonyms.key`).
+PURPOSE = "leak guard"
 _SPREAD = 0x9E37_79B9_7F4A_7C15
 _64 = (1 << 64) - 1
 

@@ -219,6 +219,7 @@ class TagChannel:
             edge = len(buffer)
             if not last:
                 edge = self._machine.partial(buffer, at)
+                edge = min(edge, max(at, len(buffer.rstrip("~"))))  # a fence may be growing
                 if found is not None:
                     edge = min(edge, found.start())
             self._show(buffer[at:edge], out)

@@ -1,0 +1,204 @@
+"""Reasoning: formats, tags and talk about tags, probabilities, multi-turn use, learning."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+
+from titer.cli import main
+from titer.core.errors import ConfigError
+from titer.core.nouns import Standing
+from titer.core.wire import Reply, Request
+from titer.respond.reasoning import Reasoning, structure
+from titer.respond.reasoning.formats import (
+    UNION,
+    Format,
+    FormatFile,
+    Formats,
+    Tag,
+    pair,
+    read_formats,
+)
+from titer.respond.reasoning.tags import TagChannel
+
+STANDING = Standing("s")
+
+
+def cut(text, *, whole=False, form=None, keep=False):
+    took = []
+    channel = TagChannel(
+        form or Format(UNION), whole=whole, took=took.append,
+        replace=structure if keep else None,
+    )  # fmt: skip
+    return channel.push(text) + channel.close(), "".join(took)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("<think>a</think>\n\nb", "b"),
+        ("<think>a</think>b<think>c</think>d", "bd"),
+        ("<think>a <think>b</think> c</think>d", "d"),
+        ("<think>a", ""),
+        ("x <thi", "x <thi"),
+        ("< Think mode=1 >a</ THINK >b", "b"),
+        ("[THINK]a[/THINK]b", "b"),
+        ("analysisWe think.assistantfinalYes.", "Yes."),
+        ("analysis of the data", "analysis of the data"),
+        ("<|channel|>analysis<|message|>a<|end|><|channel|>final<|message|>b", "b"),
+        ("Use `<think>` here", "Use `<think>` here"),
+        ('Say "<think>" now', 'Say "<think>" now'),
+        ("\u201c<think>\u201d is a tag", "\u201c<think>\u201d is a tag"),
+        ("```\n<think>\n```\nb<think>c</think>", "```\n<think>\n```\nb"),
+        ("~~~~\n```\n<think>\n~~~~\nb", "~~~~\n```\n<think>\n~~~~\nb"),
+        ('"<think>a</think>" b', '"" b'),
+        ('<think>he wrote "</think>" and</think>b', "b"),
+        ("a < b, c > d, [x], <b>bold</b>", "a < b, c > d, [x], <b>bold</b>"),
+    ],
+)  # fmt: skip
+def test_tags_and_talk_about_tags(text, left):
+    assert cut(text)[0] == left
+
+
+def test_an_end_without_a_beginning():
+    assert cut("a</think>b", whole=True)[0] == "b"
+    assert cut("a</think>b", form=Format(UNION, inside=True))[0] == "b"
+    assert cut("<think>a</think>b", form=Format(UNION, inside=True))[0] == "b"
+
+
+def test_a_stream_that_ends_what_it_did_not_begin_teaches():
+    mitigation = Reasoning()
+    request = Request(dialect="openai.chat", endpoint="/", body={}, raw=b"{}", model="own-model")
+
+    def stream():
+        transform = mitigation.answer(request, 1.0, STANDING)
+        out = ""
+        for text in ("hid", "den</think>", "answer"):
+            data = {"choices": [{"index": 0, "delta": {"content": text}}]}
+            raw = b"data: " + msgspec.json.encode(data) + b"\n\n"
+            for unit in transform.feed(Reply(raw=raw, data=data, text=text)):
+                out += unit.text
+        return out
+
+    assert stream() == "hiddenanswer"
+    assert stream() == "answer"
+
+
+def test_structure_counts_paragraphs_and_tokens():
+    assert structure("one\n\ntwo\n\n\nthree" + " word" * 100) == "[3 steps, 129 tokens]"
+    assert structure("x") == "[1 step, 1 token]"
+    assert cut("<think>a b</think>c", keep=True)[0] == "<think>[1 step, 1 token]</think>\nc"
+
+
+def test_every_model_has_a_format():
+    formats = Formats(FormatFile(models={"my-*": Format((pair("mull"),), inside=True)}))
+    assert formats.of("anything").tags == UNION
+    assert formats.of("deepseek-R1-32b").inside
+    own = formats.of("My-Model")
+    assert own.inside
+    assert own.tags[0] == pair("mull")
+    assert set(UNION) < set(own.tags)
+
+
+def test_token_probabilities_leave_with_their_text_alone():
+    entries = [{"token": t, "logprob": -1.0, "top_logprobs": []} for t in ("hid", "den", "blue")]
+    choice = {
+        "index": 0, "finish_reason": "stop", "logprobs": {"content": entries},
+        "message": {"content": "blue", "reasoning": "hidden"}, "token_ids": [1, 2, 3],
+    }  # fmt: skip
+    raw = msgspec.json.encode({"choices": [choice]})
+    unit = Reply(raw=raw, data=msgspec.json.decode(raw), final=True)
+    (unit,) = Reasoning().reply(1.0, STANDING).feed(unit)
+    left = unit.data["choices"][0]
+    assert [e["token"] for e in left["logprobs"]["content"]] == ["blue"]
+    assert left["token_ids"] is None
+
+
+def test_members_that_nobody_documents():
+    body = {
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {
+            "content": "hi", "provider_specific_fields": {"thinking_blocks": [
+                {"type": "thinking", "thinking": "secret", "signature": "c2ln"}]},
+            "x_thoughts": ["secret", {"deep": "secret"}]}}],
+        "usage": {"completion_tokens_details": {"reasoning_tokens": 7}},
+        "reasoning": {"effort": "high", "summary": None},
+    }  # fmt: skip
+    raw = msgspec.json.encode(body)
+    (unit,) = (
+        Reasoning()
+        .reply(1.0, STANDING)
+        .feed(Reply(raw=raw, data=msgspec.json.decode(raw), final=True))
+    )
+    left = msgspec.json.encode(unit.data)
+    assert b"secret" not in left
+    assert b"c2ln" in left
+    assert b'"effort":"high"' in left
+    assert b'"reasoning_tokens":7' in left
+
+
+def test_sglang_streams_that_grow():
+    transform = Reasoning().reply(1.0, STANDING)
+    out = []
+    for text in ("<th", "<think>hid", "<think>hid</think>", "<think>hid</think>blue"):
+        data = {"text": text, "meta_info": {"completion_tokens": 3, "output_token_logprobs": [
+            [-1.0, 5, text]]}}  # fmt: skip
+        raw = b"data: " + msgspec.json.encode(data) + b"\n\n"
+        out += [u.data for u in transform.feed(Reply(raw=raw, data=data, text=text))]
+    assert [d["text"] for d in out] == ["", "", "", "blue"]
+    assert out[-1]["meta_info"]["output_token_logprobs"] is None
+
+
+def test_what_we_wrote_goes_back_as_nothing():
+    body = {"model": "m", "messages": [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "reasoning_content": "[2 steps, 9 tokens]", "content": [
+            {"type": "thinking", "thinking": "[2 steps, 9 tokens]", "signature": "c2ln"},
+            {"type": "redacted_thinking", "data": "x"}, {"type": "text", "text": "[1 step]"}]},
+    ]}  # fmt: skip
+    request = Request(dialect="anthropic.messages", endpoint="/v1/messages", body=body,
+                      raw=msgspec.json.encode(body))  # fmt: skip
+    turn = Reasoning().request(request, 0.5, STANDING).body["messages"][1]
+    assert turn["reasoning_content"] == ""
+    assert turn["content"][0] == {"type": "thinking", "thinking": "", "signature": "c2ln"}
+    assert turn["content"][1:] == body["messages"][1]["content"][1:]
+    assert body["messages"][1]["content"][0]["thinking"], "the request is not changed in place"
+
+
+# learning
+
+
+def test_a_format_is_learnt_from_a_log_and_kept(tmp_path, capsys):
+    log, out = tmp_path / "log.jsonl", tmp_path / "formats.json"
+    rows = [
+        ("own", "<mull>a</mull>b"), ("own", "<mull>c</mull>d"), ("silent", "a</think>b"),
+        ("plain", "hello"),
+    ]  # fmt: skip
+    log.write_text("".join(
+        json.dumps({"request": {"model": m}, "reply": {"text": t, "reasoning": "x"}}) + "\n"
+        for m, t in rows) + "no json\n[]\n")  # fmt: skip
+    assert main(["check", "--from", str(log), "--out", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["models"]["silent"]["inside"]
+    formats = Formats(read_formats(out))
+    assert cut("x<mull>y</mull>z", form=formats.of("own"))[0] == "xz"
+    assert formats.of("silent").inside
+    assert not formats.of("plain").inside
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b"{", "learn-format"), (b'{"models":{"m":{"tags":[{"open":"<","close":[]}]}}}', "2 to"),
+        (b'{"other":1}', "other"),
+    ],
+)  # fmt: skip
+def test_a_bad_format_file_is_named(tmp_path, raw, said):
+    path = tmp_path / "formats.json"
+    path.write_bytes(raw)
+    with pytest.raises(ConfigError, match=said):
+        read_formats(path)
+
+
+def test_unknown_tags_are_values():
+    assert Tag("<a>", ("</a>",)) == pair("a")
