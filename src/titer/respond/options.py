@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 
 from titer.core.ids import Pseudonyms
-from titer.marks.keys import KeyRing
-from titer.respond.mark import Engine
 from titer.core.nouns import Dose
+from titer.marks.keys import KeyRing
 from titer.respond.leak_guard.settings import LeakSettings
+from titer.respond.mark import Engine
 from titer.respond.quota import QuotaConfig
 from titer.respond.reasoning.formats import FormatFile
 from titer.respond.step_up import StepUpSettings
