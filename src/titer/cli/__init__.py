@@ -35,6 +35,7 @@ VERBS = (
     "render",
     "unseal",
     "marks",
+    "case",
     "share",
     "taxii",
     "erase",

@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     wanted = Wanted(
         disclose=arguments.disclose,
         recipients=[read_file(path, limit=MAX_KEY) for path in arguments.seal_to],
-        names=_names(arguments.names),
+        names=read_names(arguments.names),
         indicators=arguments.indicators,
         exchange_cap=arguments.exchanges,
     )
@@ -81,7 +81,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _names(path: Path | None) -> list[str]:
+def read_names(path: Path | None) -> list[str]:
+    """Names of accounts and organisations, one a line; none without a file. Raises InputError."""
     from titer.core.errors import InputError
 
     if path is None:

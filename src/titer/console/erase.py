@@ -10,6 +10,7 @@ import msgspec
 from titer.console.explain import open_view
 from titer.console.names import Names
 from titer.core.errors import InputError
+from titer.evidence.case import is_case
 from titer.evidence.intake import Entered, Erase
 from titer.gateway.assembly import enter, open_log
 from titer.gateway.snapshots import Snapshots
@@ -40,7 +41,7 @@ def erase(data: Path, name: str, *, reason: str, by: str = "", timeout: float = 
         raise InputError("say why with --reason: it is logged, and it is what an auditor reads")
     open_view(data)
     names = Names(data)
-    candidates = names.candidates(name)
+    candidates = [name] if is_case(name) else names.candidates(name)
     if len(candidates) > 2:
         raise InputError(
             f"{name} is a key; what is weighed and erased is {candidates[0]} "
