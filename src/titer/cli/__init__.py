@@ -41,6 +41,7 @@ VERBS = (
     "erase",
     "log",
     "secrets",
+    "witness",
     "replay",
     "prompt",
     "lab",

@@ -6,6 +6,7 @@ import argparse
 import time
 from typing import Any
 
+from titer.cli import log_keep, log_proofs
 from titer.cli.common import data_flag, json_flag, show, tell
 
 #: Seconds between two looks of `titer log tail --follow`.
@@ -26,8 +27,8 @@ def register(verbs: Any) -> None:
     tail.add_argument("--follow", action="store_true", help="go on as entries are published")
     data_flag(tail)
 
-    seal = actions.add_parser("seal", help="seal entries that an older version left open")
-    data_flag(seal)
+    log_proofs.register(actions)
+    log_keep.register(actions)
 
     for action in actions.choices.values():
         json_flag(action)
@@ -68,12 +69,12 @@ def _tail(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _seal(arguments: argparse.Namespace) -> int:
-    from titer.console.erase import seal
-
-    done = seal(arguments.data)
-    show({"sealed": done}) if arguments.json else tell([f"{done} entries were sealed"])
-    return 0
-
-
-_ACTIONS = {"show": _show, "tail": _tail, "seal": _seal}
+_ACTIONS = {
+    "show": _show,
+    "tail": _tail,
+    "proof": log_proofs.proof,
+    "verify": log_proofs.verify,
+    "seal": log_keep.seal,
+    "rotate": log_keep.rotate,
+    "vouch": log_keep.vouch,
+}

@@ -12,6 +12,7 @@ from titer.access.address import ClientAddress
 from titer.config.reading import Source
 from titer.config.sections import (
     Config,
+    EvidenceTable,
     GatewayTable,
     ProtectTable,
     RespondTable,
@@ -20,9 +21,12 @@ from titer.config.sections import (
     UpstreamTable,
 )
 from titer.config.sharing import rooted, rooted_share, rooted_taxii
-from titer.core.errors import ConfigError
+from titer.core.errors import ConfigError, EvidenceError
 from titer.core.nouns import Dose
+from titer.evidence.cosignature import Witness
+from titer.gateway.fetch import Peer
 from titer.gateway.settings import GatewaySettings, OpenRoute, Secret
+from titer.gateway.vouchers import Known, Stamper, Vouching
 from titer.gateway.workers import Service
 from titer.respond import Options
 from titer.respond.compose import ordered
@@ -75,6 +79,7 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Confi
         share=rooted_share(config.share, base),
         taxii=rooted_taxii(config.taxii, base),
         protect=_rooted_protect(config.protect, base),
+        evidence=_rooted_evidence(config.evidence, base),
     )
 
 
@@ -180,7 +185,29 @@ def service(arguments: Any) -> Service:
         required=config.evidence.required,
         hunt_every=config.detect.hunt_every,
         telemetry=config.telemetry.endpoint,
+        vouching=vouching(config),
     )
+
+
+def vouching(config: Config) -> Vouching:
+    """Who vouches for the log's heads. Raises `ConfigError`."""
+    table = config.evidence
+    try:
+        asked = tuple(
+            Known(Witness.parse(one.key), Peer(one.url, Path(one.ca) if one.ca else None))
+            for one in table.witnesses
+        )
+    except EvidenceError as error:
+        raise ConfigError(f"evidence.witnesses: {error}") from None
+    stampers = tuple(
+        Stamper(
+            one.name, Peer(one.url), Path(one.roots),
+            one.login.read(name="evidence.timestamps.login", base=Path()) if one.login else "",
+        )
+        for one in table.timestamps
+    )  # fmt: skip
+    anchor = Path(table.anchor) if table.anchor else None
+    return Vouching(asked, stampers, anchor, table.vouch_every)
 
 
 def ladder(config: Config) -> Ladder:
@@ -318,6 +345,22 @@ def _rooted_gateway(table: GatewayTable, base: Path) -> GatewayTable:
         table,
         certificate=_rooted(table.certificate, base),
         private_key=_rooted(table.private_key, base),
+    )
+
+
+def _rooted_evidence(table: EvidenceTable, base: Path) -> EvidenceTable:
+    replace = msgspec.structs.replace
+    stampers = []
+    for one in table.timestamps:
+        login = one.login
+        if login is not None and login.file is not None:
+            login = replace(login, file=str(base / login.file))
+        stampers.append(replace(one, roots=str(base / one.roots), login=login))
+    return replace(
+        table,
+        anchor=_rooted(table.anchor, base),
+        witnesses=tuple(replace(w, ca=_rooted(w.ca, base)) for w in table.witnesses),
+        timestamps=tuple(stampers),
     )
 
 

@@ -178,13 +178,55 @@ class AccessTable(msgspec.Struct, frozen=True, kw_only=True):
     tiers: dict[str, Tier] = {}
 
 
+class WitnessTable(msgspec.Struct, frozen=True, kw_only=True):
+    """One witness (C2SP tlog-witness).
+
+    key: its verifier key, as its operator published it.
+    url: where it answers; `/add-checkpoint` is put after it.
+    ca: PEM file of the authority that signs its certificate, besides the system's.
+    """
+
+    key: str
+    url: str
+    ca: str | None = None
+
+
+class TimestampTable(msgspec.Struct, frozen=True, kw_only=True):
+    """One time stamping authority (RFC 3161).
+
+    name: a short name; its replies are kept under it.
+    url: where it answers.
+    roots: PEM file of the certificates that its own leads to.
+    login: `USER:PASSWORD` by reference, where it asks for one.
+    """
+
+    name: str
+    url: str
+    roots: str
+    login: SecretRef | None = None
+
+
 class EvidenceTable(msgspec.Struct, frozen=True, kw_only=True):
     """The evidence log.
 
     required: refuse requests while evidence cannot be written, instead of letting them pass.
+    anchor: a file on another disk or machine that remembers the newest head. A log that is older
+        than its anchor was rolled back, and is not opened.
+    vouch_every: seconds between two heads that witnesses and time stampers are asked about; 0
+        asks nobody.
+    witnesses: who cosigns heads.
+    timestamps: who stamps them.
     """
 
     required: bool = False
+    anchor: str | None = None
+    vouch_every: float = 3600.0
+    witnesses: tuple[WitnessTable, ...] = ()
+    timestamps: tuple[TimestampTable, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.vouch_every < 86_400 * 365:
+            raise ValueError("vouch_every must be seconds, 0 or more, less than a year")
 
 
 class DoseTable(msgspec.Struct, frozen=True):

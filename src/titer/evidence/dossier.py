@@ -52,7 +52,7 @@ def build(
     would be too large to verify, EvidenceError when the log is damaged or `told` contradicts it.
     """
     signed = log.publish()
-    head = checkpoint.read(signed.encode(), [log.verifier])
+    head = checkpoint.read(signed.encode(), log.verifiers)
     plain = msgspec.json.decode(msgspec.json.encode(dict(summary)))
     usual = contents.CAMPAIGN_CAP if campaign else form.EXCHANGE_CAP
     cap = usual if exchange_cap is None else exchange_cap

@@ -32,6 +32,7 @@ import msgspec
 from titer.core.errors import InputError
 from titer.evidence import files
 from titer.evidence.entry import Stored
+from titer.evidence.keyring import Rotation
 from titer.evidence.log import Log
 
 #: What a person's verb may say. `decision` only when it names who decided (`by`).
@@ -46,9 +47,12 @@ KINDS = frozenset(
         "mark-key",
         "audit",
         "share",
+        "rotation",
         "verification",
     }
 )
+#: Kinds that ask the holder to do something; it writes the entry about it.
+_ASKED = frozenset({"erasure", "rotation"})
 #: Bytes of a body that comes in this way: what people write, not what machines gather.
 MAX_BODY = 1024 * 1024
 #: Files that may wait: more means that nobody takes them, or that somebody floods the folder.
@@ -106,6 +110,8 @@ class Writer(Protocol):
 
     def erase(self, subject: str, *, reason: str, by: str = "", name: str = "") -> int: ...
 
+    def rotate(self, *, overlap: int) -> Rotation: ...
+
 
 class _Handed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: str
@@ -119,6 +125,12 @@ class Erase(msgspec.Struct, frozen=True):
     subject: str
     reason: str
     by: str = ""
+
+
+class Rotate(msgspec.Struct, frozen=True):
+    """What a `rotation` that is handed in asks for; `overlap` is in microseconds."""
+
+    overlap: int
 
 
 class _Answer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -184,6 +196,11 @@ def check(kind: str, body: bytes) -> None:
             asked = Erase("", "", "")
         if not (asked.id and asked.subject and asked.reason):
             raise InputError("an erasure names its id, its subject and its reason")
+    if kind == "rotation":
+        try:
+            msgspec.json.decode(body, type=Rotate)
+        except msgspec.MsgspecError:
+            raise InputError("a rotation names its overlap, in microseconds") from None
     if kind == "decision" and facts.get("by", "policy") in ("", "policy", "pending"):
         raise InputError("a decision that is handed in names who decided: set `by` to a person")
 
@@ -251,15 +268,15 @@ class Intake:
                 if handed is not None:
                     batch.append((name, handed))
         for name, handed in batch:
-            if handed.kind == "erasure":
-                taken += self._erase(fd, log, name, handed)
-        batch = [one for one in batch if one[1].kind != "erasure"]
+            if handed.kind in _ASKED:
+                taken += self._do(fd, log, name, handed)
+        batch = [one for one in batch if one[1].kind not in _ASKED]
         if batch:
             taken += self._append(fd, log, batch)
         return taken
 
-    def _erase(self, fd: int, log: Writer, name: str, handed: _Handed) -> list[Taken]:
-        """Erase, as the holder. An erasure that had been done before is refused as such."""
+    def _do(self, fd: int, log: Writer, name: str, handed: _Handed) -> list[Taken]:
+        """Erase or rotate, as the holder. What had been done before is refused as such."""
         try:
             index = _perform(log, handed.kind, handed.body.encode())
         except InputError as error:
@@ -324,6 +341,8 @@ class Intake:
 
 def _perform(log: Writer, kind: str, body: bytes) -> int:
     """Append, or erase; returns the entry's index. Raises `InputError`, OSError."""
+    if kind == "rotation":
+        return log.rotate(overlap=msgspec.json.decode(body, type=Rotate).overlap).index
     if kind != "erasure":
         return log.append([(kind, body)])
     asked = msgspec.json.decode(body, type=Erase)

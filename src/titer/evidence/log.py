@@ -28,7 +28,17 @@ from typing import Self
 import msgspec
 
 from titer.core.errors import EvidenceError, InputError
-from titer.evidence import checkpoint, files, journal, merkle, note, subject_keys
+from titer.evidence import (
+    checkpoint,
+    files,
+    heads,
+    journal,
+    keyring,
+    merkle,
+    note,
+    subject_keys,
+    tlog_proof,
+)
 from titer.evidence.checkpoint import Checkpoint
 from titer.evidence.entry import SALT_SIZE, Stored, commit
 from titer.evidence.subject_keys import Intent, SubjectKeys
@@ -54,9 +64,9 @@ class Erasure(msgspec.Struct, frozen=True):
 class View:
     """Reads a log up to its last published head. Takes no lock, changes nothing."""
 
-    def __init__(self, directory: Path, verifier: note.Verifier) -> None:
+    def __init__(self, directory: Path, verifiers: Sequence[note.Verifier]) -> None:
         self.directory = directory
-        self.verifier = verifier
+        self.verifiers = tuple(verifiers)
         self.keys = self._open_keys()
         self.journal = journal.Journal(directory / "bodies", self.keys)
         self.tiles = Tiles(directory)
@@ -67,8 +77,12 @@ class View:
     @classmethod
     def open(cls, directory: Path) -> Self:
         """Open a log for reading. Raises FileNotFoundError when there is none."""
-        text = (directory / "log.pub").read_text()
-        return cls(directory, note.Verifier.parse(text.removesuffix("\n")))
+        return cls(directory, keyring.accepted(directory))
+
+    @property
+    def verifier(self) -> note.Verifier:
+        """The log's key; the newest one while two sign."""
+        return self.verifiers[0]
 
     def _open_keys(self) -> SubjectKeys | None:
         return SubjectKeys.read(self.directory / "keys")
@@ -79,12 +93,16 @@ class View:
         return self.head.size if self.head else 0
 
     def reload(self) -> None:
-        """Read the published head again. Raises EvidenceError when it is not this log's."""
+        """Read keys and published head again. Raises EvidenceError when it is not this log's."""
+        self._reload_keys()
         data = files.read(self.directory / "checkpoint")
         if data is not None:
-            self.head = checkpoint.read(data, [self.verifier])
+            self.head = checkpoint.read(data, self.verifiers)
             self.signed_head = data.decode()
         self.journal.refresh()
+
+    def _reload_keys(self) -> None:
+        self.verifiers = keyring.accepted(self.directory)
 
     def read(self, index: int) -> Stored:
         """One entry. Raises IndexError beyond the size, EvidenceError on damage."""
@@ -116,13 +134,40 @@ class View:
                 found[msgspec.json.decode(stored.body, type=Erasure).subject] = stored
         return found
 
-    def inclusion(self, index: int) -> list[bytes]:
-        """The inclusion proof of an entry under the published head."""
-        return merkle.inclusion_proof(index, self._published(), self._nodes())
+    def inclusion(self, index: int, size: int | None = None) -> list[bytes]:
+        """The inclusion proof of an entry under the published head, or one of `size` entries."""
+        size = self._published() if size is None else size
+        return merkle.inclusion_proof(index, size, self.tiles.nodes(size))
 
-    def consistency(self, old: int) -> list[bytes]:
-        """The proof that the published head extends the tree of the first `old` entries."""
-        return merkle.consistency_proof(old, self._published(), self._nodes())
+    def consistency(self, old: int, new: int | None = None) -> list[bytes]:
+        """The proof that the published head, or one of `new` entries, extends the first `old`."""
+        new = self._published() if new is None else new
+        return merkle.consistency_proof(old, new, self.tiles.nodes(new))
+
+    def vouched_sizes(self) -> list[int]:
+        """Sizes of the heads that witnesses or time stampers were asked about, in order."""
+        return heads.sizes(self.directory)
+
+    def vouched(self, size: int) -> heads.Vouched:
+        """Such a head, with cosignatures and time stamps. Raises EvidenceError."""
+        return heads.read(self.directory, size)
+
+    def vouched_for(self, index: int) -> heads.Vouched | None:
+        """The first such head that an entry is under, or None: what was said soonest after it."""
+        return heads.covering(self.directory, index)
+
+    def proof(self, index: int, size: int | None = None) -> str:
+        """A `.tlog-proof` of an entry, under the published head or one that is vouched for.
+
+        Raises IndexError beyond the head, EvidenceError on damage.
+        """
+        signed = self.signed_head if size is None else self.vouched(size).signed
+        size = self.size if size is None else size
+        if not 0 <= index < size:
+            raise IndexError(f"the head has {size} entries; there is no entry {index}")
+        line = next(self.journal.scan(index, index + 1, bodies=False)).line
+        proof = tlog_proof.Proof(index, tuple(self.inclusion(index, size)), signed, line)
+        return tlog_proof.write(proof)
 
     def signer(self) -> note.Signer:
         """The log's private key. Raises PermissionError for whom it is not meant."""
@@ -147,25 +192,23 @@ class View:
     def _published(self) -> int:
         return self.head.size if self.head else 0
 
-    def _nodes(self) -> merkle.Nodes:
-        return self.tiles.nodes(self._published())
-
 
 class Log(View):
     """The one writer of a log; `append`, `checkpoint` and `close` may come from any thread."""
 
-    def __init__(self, directory: Path, signer: note.Signer, lock: int) -> None:
+    def __init__(self, directory: Path, keys: keyring.Keys, lock: int) -> None:
         """Use `Log.open`."""
         self._lock = lock
-        self._signer = signer
+        self._keys = keys
         self._guard = threading.Lock()
         self._pending: list[bytes] = []
-        super().__init__(directory, signer.verifier)
+        super().__init__(directory, self._accepted())
         self.torn = self.journal.recover()
         try:
             self._tree = self._restore()
             self.keys = SubjectKeys.create(directory / "keys", self.journal.size)
             self.journal.use(self.keys)
+            self._log_rotation()
             self._finish_erasure()
         except BaseException:
             self.journal.close()
@@ -187,7 +230,7 @@ class Log(View):
                 raise BlockingIOError(
                     error.errno, "another process writes this log (titer serve?): stop it first"
                 ) from None
-            return cls(directory, _key(directory, origin), lock)
+            return cls(directory, keyring.load(directory, origin), lock)
         except BaseException:
             os.close(lock)
             raise
@@ -206,6 +249,7 @@ class Log(View):
         works once the cause is gone.
         """
         with self._guard:
+            self._log_rotation()
             return self._append(entries, at)
 
     def erase(self, subject: str, *, reason: str, by: str = "", name: str = "") -> int:
@@ -329,7 +373,7 @@ class Log(View):
                 origin=self.verifier.name, size=self._tree.size, root=self._tree.root()
             )
             self._check_extends(head)
-            signed = head.sign(self._signer)
+            signed = head.sign(*self._keys.signers(time.time_ns() // 1000))
             files.replace(self.directory / "checkpoint", signed.encode())
             files.sync_directory(self.directory)
             self.head, self.signed_head = head, signed
@@ -346,6 +390,11 @@ class Log(View):
         try:
             self.checkpoint()
         finally:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Let go of the lock without signing anything."""
+        if self._lock >= 0:
             self.journal.close()
             if self.keys is not None:
                 self.keys.close()
@@ -359,8 +408,37 @@ class Log(View):
         self.close()
 
     def signer(self) -> note.Signer:
-        """The log's private key."""
-        return self._signer
+        """The log's private key; the newest one while two sign."""
+        return self._keys.current
+
+    def rotate(self, *, overlap: int) -> keyring.Rotation:
+        """Let a new key take over; the old one signs beside it for `overlap` microseconds.
+
+        Raises `InputError` while an earlier rotation still overlaps, OSError.
+        """
+        with self._guard:
+            self._must_be_open()
+            self._keys = keyring.rotate(
+                self.directory, self._keys, index=self.journal.size, overlap=overlap
+            )
+            self.verifiers = self._accepted()
+            self._log_rotation()
+            return self._keys.rotations[-1]
+
+    def _log_rotation(self) -> None:
+        """Append the entry of the last rotation, unless it is there. Before anything else."""
+        self._must_be_open()
+        rotations = self._keys.rotations
+        if rotations and rotations[-1].index == self.journal.size:
+            self._append([("rotation", rotations[-1].entry())], None)
+
+    def _accepted(self) -> tuple[note.Verifier, ...]:
+        old = self._keys.rotations[-1].old if self._keys.rotations else None
+        newest = self._keys.current.verifier
+        return (newest,) if old is None else (newest, old)
+
+    def _reload_keys(self) -> None:
+        """The writer knows its keys; the head may be one that the key before had signed."""
 
     def _must_be_open(self) -> None:
         if self._lock < 0:
@@ -474,28 +552,3 @@ def _check_commitment(stored: Stored) -> None:
         return
     if commit(stored.salt, stored.body) != stored.commitment:
         raise EvidenceError(f"log: entry {stored.index} is not what was committed to")
-
-
-def _key(directory: Path, origin: str) -> note.Signer:
-    """The log's key, created when there is none. Raises EvidenceError, ValueError."""
-    private, public = directory / "log.key", directory / "log.pub"
-    name = files.read(public)
-    known = note.Verifier.parse(name.decode().removesuffix("\n")) if name else None
-    if known and origin and known.name != origin:
-        raise EvidenceError(
-            f"log: this log is named {known.name}; open it under that origin, or start another"
-        )
-    pem = files.read(private)
-    if pem is None:
-        if known or (directory / "checkpoint").exists():
-            raise EvidenceError("log: log.key is gone; restore it, or start another log")
-        signer = note.Signer.generate(origin)
-        files.replace(private, signer.to_pem(), mode=0o600)
-    else:
-        signer = note.Signer.from_pem(known.name if known else origin, pem)
-    if known is None:
-        files.replace(public, f"{signer.verifier}\n".encode())
-        files.sync_directory(directory)
-    elif signer.verifier != known:
-        raise EvidenceError("log: log.key and log.pub do not belong together")
-    return signer

@@ -7,9 +7,9 @@ r"""C2SP signed notes: a text and the signatures under it, as Go's sumdb/note re
     key id        first 4 bytes of SHA-256(name || "\n" || type || public key)
     verifier key  name+hex(key id)+base64(type || public key)
 
-Type 1 is Ed25519 over the text; it is the only one made and understood here. A signature by a
-key that the reader does not know is ignored; one that claims a known key and is wrong refuses
-the note. A note that no known key signed is refused.
+Type 1 is Ed25519 over the text, the only one that `read` understands; `evidence.cosignature` makes
+those of witnesses (type 4). A signature by a key that the reader does not know is ignored; one
+that claims a known key and is wrong refuses the note. A note that no known key signed is refused.
 """
 
 from __future__ import annotations
@@ -59,35 +59,19 @@ class Verifier:
     __slots__ = ("key_id", "name", "public", "raw")
 
     def __init__(self, name: str, public: Ed25519PublicKey) -> None:
-        _check_name(name)
-        self.name = name
+        self.name = checked_name(name)
         self.public = public
         self.raw = public.public_bytes_raw()
-        self.key_id = _key_id(name, self.raw)
+        self.key_id = key_id(name, self.raw, ED25519)
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read a verifier key string. Raises EvidenceError when it is not exactly one."""
-        if len(text) > 2 * MAX_NAME:
-            raise EvidenceError("verifier key: too long")
-        match = _VERIFIER_KEY.fullmatch(text)
-        if match is None:
-            raise EvidenceError("verifier key: expected name+hex id+base64 key")
-        name, key_id, encoded = match.groups()
-        blob = decode_base64(encoded)
-        if len(blob) != 33 or blob[0] != ED25519:
-            raise EvidenceError("verifier key: not an Ed25519 key (type 1, 32 bytes)")
-        try:
-            found = cls(name, Ed25519PublicKey.from_public_bytes(blob[1:]))
-        except ValueError as error:
-            raise EvidenceError(f"verifier key: {error}") from error
-        if found.key_id.hex() != key_id:
-            raise EvidenceError("verifier key: the key id does not belong to this name and key")
-        return found
+        name, raw = parse_key(text, ED25519)
+        return cls(name, Ed25519PublicKey.from_public_bytes(raw))
 
     def __str__(self) -> str:
-        encoded = base64.b64encode(bytes([ED25519]) + self.raw).decode()
-        return f"{self.name}+{self.key_id.hex()}+{encoded}"
+        return format_key(self.name, self.raw, ED25519)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Verifier) and (self.name, self.raw) == (other.name, other.raw)
@@ -146,21 +130,42 @@ def sign(text: str, *signers: Signer) -> str:
     if not signers:
         raise ValueError("a note needs at least one signer")
     _check_text(text)
-    lines = [
-        f"{_MARK}{s.verifier.name} "
-        f"{base64.b64encode(s.verifier.key_id + s.sign(text.encode())).decode()}\n"
-        for s in signers
-    ]
+    lines = [line(s.verifier.name, s.verifier.key_id + s.sign(text.encode())) for s in signers]
     return f"{text}\n{''.join(lines)}"
 
 
 def read(data: bytes, verifiers: Sequence[Verifier]) -> Note:
     """Verify a note against the keys that the reader knows. Raises EvidenceError.
 
+    1. Size, text and form, as in `split`.
+    2. A known key's signature must hold; at least one known key must have signed.
+    """
+    text, lines = split(data)
+    known = {(v.name, v.key_id): v for v in verifiers}
+    if len(known) != len(set(verifiers)):
+        raise EvidenceError("note: two known keys share a name and key id; trust only one")
+    signed: list[str] = []
+    seen: set[tuple[str, bytes]] = set()
+    for name, claimed, signature in lines:
+        verifier = known.get((name, claimed))
+        if verifier is None or (name, claimed) in seen:
+            continue
+        verifier.verify(text.encode(), signature)
+        seen.add((name, claimed))
+        signed.append(name)
+    if not signed:
+        raise EvidenceError("note: no signature by a known key")
+    return Note(text, tuple(signed))
+
+
+def split(data: bytes) -> tuple[str, list[tuple[str, bytes, bytes]]]:
+    """Text and (name, key id, signature) lines of a note; no signature is checked.
+
     1. Size: a note that cannot be one is not parsed.
     2. Text: valid UTF-8 without control characters, so that what is shown is what was signed.
     3. Signatures: each line exact, base64 canonical (no second spelling of one note).
-    4. A known key's signature must hold; at least one known key must have signed.
+
+    Raises EvidenceError.
     """
     if len(data) > MAX_NOTE:
         raise EvidenceError(f"note: larger than {MAX_NOTE} bytes")
@@ -176,21 +181,44 @@ def read(data: bytes, verifiers: Sequence[Verifier]) -> Note:
         _check_text(text)
     except ValueError as error:
         raise EvidenceError(f"note: {error}") from None
-    known = {(v.name, v.key_id): v for v in verifiers}
-    if len(known) != len(set(verifiers)):
-        raise EvidenceError("note: two known keys share a name and key id; trust only one")
-    signed: list[str] = []
-    seen: set[tuple[str, bytes]] = set()
-    for name, key_id, signature in _signatures(block):
-        verifier = known.get((name, key_id))
-        if verifier is None or (name, key_id) in seen:
-            continue
-        verifier.verify(text.encode(), signature)
-        seen.add((name, key_id))
-        signed.append(name)
-    if not signed:
-        raise EvidenceError("note: no signature by a known key")
-    return Note(text, tuple(signed))
+    return text, _signatures(block)
+
+
+def line(name: str, blob: bytes) -> str:
+    """A signature line, with its newline."""
+    return f"{_MARK}{name} {base64.b64encode(blob).decode()}\n"
+
+
+def parse_key(text: str, kind: int) -> tuple[str, bytes]:
+    """Name and 32 raw bytes of an Ed25519 key string of a type. Raises EvidenceError."""
+    if len(text) > 2 * MAX_NAME:
+        raise EvidenceError("verifier key: too long")
+    match = _VERIFIER_KEY.fullmatch(text)
+    if match is None:
+        raise EvidenceError("verifier key: expected name+hex id+base64 key")
+    name, claimed, encoded = match.groups()
+    blob = decode_base64(encoded)
+    if len(blob) != 33 or blob[0] != kind:
+        raise EvidenceError(f"verifier key: not an Ed25519 key (type {kind}, 32 bytes)")
+    try:
+        checked_name(name)
+        Ed25519PublicKey.from_public_bytes(blob[1:])
+    except ValueError as error:
+        raise EvidenceError(f"verifier key: {error}") from error
+    if key_id(name, blob[1:], kind).hex() != claimed:
+        raise EvidenceError("verifier key: the key id does not belong to this name and key")
+    return name, blob[1:]
+
+
+def format_key(name: str, raw: bytes, kind: int) -> str:
+    """The key string of a name, a raw public key and a type."""
+    encoded = base64.b64encode(bytes([kind]) + raw).decode()
+    return f"{name}+{key_id(name, raw, kind).hex()}+{encoded}"
+
+
+def key_id(name: str, raw: bytes, kind: int) -> bytes:
+    """The 4 bytes that name a key in a signature line."""
+    return hashlib.sha256(name.encode() + b"\n" + bytes([kind]) + raw).digest()[:_ID]
 
 
 def decode_base64(text: str) -> bytes:
@@ -211,12 +239,12 @@ def _signatures(block: str) -> list[tuple[str, bytes, bytes]]:
     if len(lines) > MAX_SIGNATURES:
         raise EvidenceError(f"note: more than {MAX_SIGNATURES} signatures")
     found = []
-    for line in lines:
-        name, space, encoded = line.removeprefix(_MARK).partition(" ")
-        if not line.startswith(_MARK) or not space:
+    for one in lines:
+        name, space, encoded = one.removeprefix(_MARK).partition(" ")
+        if not one.startswith(_MARK) or not space:
             raise EvidenceError("note: malformed signature line")
         try:
-            _check_name(name)
+            checked_name(name)
         except ValueError as error:
             raise EvidenceError(f"note: {error}") from None
         blob = decode_base64(encoded)
@@ -226,15 +254,13 @@ def _signatures(block: str) -> list[tuple[str, bytes, bytes]]:
     return found
 
 
-def _key_id(name: str, raw: bytes) -> bytes:
-    return hashlib.sha256(name.encode() + b"\n" + bytes([ED25519]) + raw).digest()[:_ID]
-
-
-def _check_name(name: str) -> None:
+def checked_name(name: str) -> str:
+    """The name, when it can name a key. Raises ValueError."""
     if not name or len(name) > MAX_NAME or "+" in name or not name.isprintable():
         raise ValueError("a key name is 1 to 255 printable characters without '+'")
     if any(c.isspace() for c in name):
         raise ValueError("a key name has no spaces")
+    return name
 
 
 def _check_text(text: str) -> None:

@@ -24,6 +24,7 @@ from titer.core.nouns import Campaign, Decision, Dosed, Exchange, Weighed
 from titer.engine import Weigher
 from titer.evidence.entry import Stored
 from titer.evidence.intake import Intake, Taken
+from titer.evidence.keyring import Rotation
 from titer.evidence.log import Erasure
 from titer.gateway.attention import Attention
 from titer.gateway.marking import Issuer
@@ -34,6 +35,7 @@ from titer.gateway.records import Reader
 from titer.gateway.ring import Ring
 from titer.gateway.snapshots import Snapshots
 from titer.gateway.standings_feed import Publisher
+from titer.gateway.vouching import Voucher
 
 #: Records taken from the rings at a time: enough to make one fsync and one sketch pass cheap.
 BATCH = 2048
@@ -68,6 +70,8 @@ class Log(Protocol):
     def kept(self, index: int) -> Stored: ...
 
     def erase(self, subject: str, *, reason: str, by: str = "", name: str = "") -> int: ...
+
+    def rotate(self, *, overlap: int) -> Rotation: ...
 
     def checkpoint(self) -> str: ...
 
@@ -104,6 +108,7 @@ class Analysis:
         issuer: Issuer | None = None,
         doses: Callable[[], dict[str, float]] = dict,
         attention: Attention | None = None,
+        voucher: Voucher | None = None,
     ) -> None:
         self._rings = rings
         self._reader = reader
@@ -119,6 +124,7 @@ class Analysis:
         self._issuer = issuer
         self._doses = doses
         self._attention = attention
+        self._voucher = voucher
         self._stop = False
         self._encode = msgspec.json.Encoder().encode
         self._spool: list[Entry] = []
@@ -138,6 +144,8 @@ class Analysis:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
         now = time.monotonic()
+        if self._voucher is not None:
+            self._voucher.start()
         checkpoint, hunt = now + CHECKPOINT_EVERY, now + self._hunt_every
         intake = now
         while True:
@@ -268,6 +276,8 @@ class Analysis:
             self._waiting.append(Dosed(self._weigher.standings[subject], decision))
 
     def _sign(self) -> None:
+        if self._voucher is not None and self._voucher.contradicted:
+            raise EvidenceError(self._voucher.contradicted)
         with contextlib.suppress(OSError):  # a full disk: the next second tries again
             self._log.checkpoint()
 

@@ -22,9 +22,10 @@ from titer.detect.calibration import load as read_calibration
 from titer.detect.default import default_calibration
 from titer.detect.plugins import detectors
 from titer.engine import Weigher
-from titer.evidence import intake, note
+from titer.evidence import intake, keyring, note
 from titer.evidence.files import replace, sync_directory
 from titer.evidence.log import Erasure, Log
+from titer.gateway import vouching
 from titer.gateway.analysis import Analysis
 from titer.gateway.attention import Attention
 from titer.gateway.marking import make_issuer
@@ -143,17 +144,16 @@ def signer(data: Path) -> note.Signer:
     if not (log / "log.pub").exists():
         with open_log(data) as made:
             return made.signer()
-    (own,) = trusted(data)
-    return note.Signer.from_pem(own.name, (log / "log.key").read_bytes())
+    name = trusted(data)[0].name
+    return note.Signer.from_pem(name, (log / "log.key").read_bytes())
 
 
 def trusted(data: Path) -> tuple[note.Verifier, ...]:
-    """Whose calibrations count in this directory: its own key's, if it has one."""
+    """Whose calibrations count in this directory: those of every key that its log ever had."""
     try:
-        text = (data / "log" / "log.pub").read_text()
+        return keyring.every(data / "log")
     except FileNotFoundError:
         return ()
-    return (note.Verifier.parse(text.removesuffix("\n")),)
 
 
 def make_weigher(calibration: Calibration | None, ladder: Ladder) -> Weigher:
@@ -238,7 +238,7 @@ def restore(weigher: Weigher, log: Log, snapshots: Snapshots, hunt: LiveHunt | N
 def make_analysis(shared: Shared) -> Analysis:
     """The analysis process of `serve`, ready to run."""
     service = shared.service
-    log = open_log(service.data)
+    log = vouching.opened(open_log(service.data), service.vouching)
     weigher = make_weigher(load_calibration(service.data), service.ladder)
     snapshots = Snapshots(service.data / "state")
     hunt = LiveHunt() if service.hunt_every else None
@@ -268,6 +268,7 @@ def make_analysis(shared: Shared) -> Analysis:
         issuer=issuer,
         doses=lambda: _doses(shared.pages),
         attention=Attention(service.data, time.monotonic),
+        voucher=vouching.Voucher(service.data / "log", service.vouching),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 
 from titer.core.errors import ConfigError
 from titer.gateway.settings import GatewaySettings
@@ -14,14 +15,27 @@ def server_context(settings: GatewaySettings) -> ssl.SSLContext | None:
     """
     if settings.certificate is None:
         return None
+    return listening(settings.certificate, settings.private_key)
+
+
+def listening(
+    certificate: str | Path, private_key: str | Path | None, *, clients: Path | None = None
+) -> ssl.SSLContext:
+    """A context to listen with; `clients` are the roots of certificates that callers must show.
+
+    Raises `ConfigError` for files that cannot be used.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        context.load_cert_chain(settings.certificate, settings.private_key)
+        context.load_cert_chain(certificate, private_key)
+        if clients is not None:
+            context.load_verify_locations(clients)
+            context.verify_mode = ssl.CERT_REQUIRED
     except OSError as error:  # SSLError is one: files that are not what they should be
         raise ConfigError(
-            f"gateway.certificate {settings.certificate} with gateway.private_key "
-            f"{settings.private_key} cannot be used ({error.strerror or error})"
+            f"certificate {certificate} with private key {private_key} cannot be used "
+            f"({error.strerror or error})"
         ) from None
     context.set_alpn_protocols(["http/1.1"])
     return context

@@ -34,6 +34,7 @@ from titer.gateway.networks import NOWHERE, Networks, Store, load
 from titer.gateway.networks.store import Stamp
 from titer.gateway.ring import Ring
 from titer.gateway.settings import GatewaySettings
+from titer.gateway.vouchers import Vouching
 from titer.respond.ladder import Ladder
 from titer.respond.options import Options
 
@@ -60,7 +61,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
     `tiers` are budgets by tier; `required` refuses traffic while evidence cannot be written;
     `hunt_every` is in seconds, 0 turns the live hunt off. `telemetry` is an OTLP/HTTP endpoint
-    for spans, "" for none. `options` are of the mitigations.
+    for spans, "" for none. `options` are of the mitigations. `vouching` says who vouches for the
+    log's heads.
     """
 
     data: Path
@@ -73,6 +75,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     hunt_every: float = 60.0
     telemetry: str = ""
     options: Options = Options()
+    vouching: Vouching = Vouching()
 
 
 class Shared(msgspec.Struct, frozen=True):

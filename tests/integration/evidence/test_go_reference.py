@@ -11,8 +11,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from titer.evidence.log import Log
+from titer.evidence.cosignature import Cosigner
+from titer.evidence.log import Log, View
 
 GOPATH = Path("/usr/share/gocode")  # where Debian's golang-golang-x-mod-dev puts sources
 needs_go = pytest.mark.skipif(
@@ -103,6 +105,37 @@ def test_go_accepts_head_proofs_and_tiles_and_refuses_changed_bits(gocheck, tmp_
     assert int(words[3]) == 3
     assert int(words[5]) == len(case["Read"])
     assert int(words[7]) > 20
+
+
+def test_go_accepts_a_cosignature_and_a_proof_file_and_refuses_changed_ones(gocheck, tmp_path):
+    case = case_of(tmp_path, [300], reads=3)
+    signer = Cosigner("witness.test/go", Ed25519PrivateKey.generate())
+    view = View.open(tmp_path)
+    line = signer.line(view.head.body(), 1_764_000_000)
+    case |= {"Note": case["Note"] + line, "Witness": str(signer.witness), "Proof": view.proof(123)}
+    code, said = gocheck(case)
+    assert code == 0, said
+    earlier = signer.line(view.head.body().replace("300", "299"), 1_764_000_000)
+    for changed, words in (
+        ({"Note": view.signed_head + earlier}, "note:"),
+        ({"Note": view.signed_head}, "note: 1 of 2"),
+        ({"Proof": view.proof(123).replace("index 123", "index 122")}, "proof:"),
+    ):
+        code, said = gocheck({**case, **changed})
+        assert code == 1
+        assert said.startswith(words)
+
+
+def test_go_accepts_a_rotated_key_and_the_one_before(gocheck, tmp_path):
+    case = case_of(tmp_path, [300], reads=3)
+    old = case["Key"]
+    with Log.open(tmp_path) as log:
+        log.rotate(overlap=10**12)
+        log.checkpoint()
+        case = {"Note": log.signed_head, "Tiles": str(tmp_path), "Read": [0, 299, 300]}
+        for key in (old, str(log.verifier)):
+            code, said = gocheck({**case, "Key": key})
+            assert code == 0, said
 
 
 def test_go_refuses_a_changed_head(gocheck, tmp_path):

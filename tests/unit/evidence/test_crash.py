@@ -15,38 +15,6 @@ from titer.evidence import files, merkle
 from titer.evidence.log import Log, View
 
 ORIGIN = "titer.test/crash"
-CALLS = ("pwrite", "fsync", "fdatasync", "replace", "ftruncate", "open", "mkdir")
-
-
-class Crash(BaseException):
-    """The machine stops here."""
-
-
-class Disk:
-    """Counts calls to the disk and lets the n-th fail, after half of it when it is a write."""
-
-    def __init__(self, monkeypatch, error=None):
-        self.left = -1
-        self.error = error
-        self.real = {name: getattr(os, name) for name in CALLS}
-        for name in CALLS:
-            monkeypatch.setattr(os, name, self.standing_before(name))
-
-    def standing_before(self, name):
-        real = self.real[name]
-
-        def call(*args, **kwargs):
-            if self.left == 0 and name == "open" and not args[1] & os.O_CREAT:
-                return real(*args, **kwargs)  # reading goes on
-            if self.left > 0:
-                self.left -= 1
-            elif self.left == 0:
-                if name == "pwrite":
-                    real(args[0], bytes(args[1])[: len(args[1]) // 2], args[2])
-                raise self.error or Crash
-            return real(*args, **kwargs)
-
-        return call
 
 
 def pairs(start, count):
@@ -105,14 +73,14 @@ class World:
                 )
 
 
-def test_a_crash_at_every_call_loses_nothing(tmp_path, monkeypatch):
-    disk = Disk(monkeypatch)
+def test_a_crash_at_every_call_loses_nothing(tmp_path, stopping):
+    disk = stopping()
     for number in range(1000):
         world = World(tmp_path / str(number))
         disk.left = number
         try:
             world.run()
-        except Crash:
+        except disk.Crash:
             disk.left = -1
             world.die()
             world.look()
@@ -123,8 +91,8 @@ def test_a_crash_at_every_call_loses_nothing(tmp_path, monkeypatch):
     assert world.acknowledged == 569
 
 
-def test_a_crash_at_every_call_of_an_erasure_erases_whole_or_not_at_all(tmp_path, monkeypatch):
-    disk = Disk(monkeypatch)
+def test_a_crash_at_every_call_of_an_erasure_erases_whole_or_not_at_all(tmp_path, stopping):
+    disk = stopping()
     outcomes = set()
     for number in range(100):
         directory = tmp_path / str(number)
@@ -135,7 +103,7 @@ def test_a_crash_at_every_call_of_an_erasure_erases_whole_or_not_at_all(tmp_path
         disk.left = number
         try:
             log.erase("p3", reason="asked")
-        except Crash:
+        except disk.Crash:
             disk.left = -1
             log.journal.close()
             os.close(log._lock)
@@ -158,8 +126,8 @@ def test_a_crash_at_every_call_of_an_erasure_erases_whole_or_not_at_all(tmp_path
     assert number > 8
 
 
-def test_a_crash_at_every_call_of_a_repair_loses_nothing(tmp_path, monkeypatch):
-    disk = Disk(monkeypatch)
+def test_a_crash_at_every_call_of_a_repair_loses_nothing(tmp_path, stopping):
+    disk = stopping()
     for number in range(1000):
         world = World(tmp_path / str(number))
         disk.left = -1
@@ -171,7 +139,7 @@ def test_a_crash_at_every_call_of_a_repair_loses_nothing(tmp_path, monkeypatch):
         disk.left = number
         try:
             Log.open(world.directory, origin=ORIGIN).close()
-        except Crash:
+        except disk.Crash:
             disk.left = -1
             world.look()
         else:
@@ -180,8 +148,8 @@ def test_a_crash_at_every_call_of_a_repair_loses_nothing(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
-def test_a_disk_that_gives_out_at_every_call_and_comes_back(tmp_path, monkeypatch, number):
-    disk = Disk(monkeypatch, OSError(number, "injected"))
+def test_a_disk_that_gives_out_at_every_call_and_comes_back(tmp_path, stopping, number):
+    disk = stopping(OSError(number, "injected"))
     for calls in range(0, 200, 3):
         directory = tmp_path / str(calls)
         disk.left = -1
@@ -212,10 +180,10 @@ def test_a_disk_that_gives_out_at_every_call_and_comes_back(tmp_path, monkeypatc
     assert calls > 20
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+def test_a_failed_write_leaves_the_old_file(tmp_path, stopping):
     path = tmp_path / "head"
     files.replace(path, b"old")
-    disk = Disk(monkeypatch, OSError(errno.ENOSPC, "injected"))
+    disk = stopping(OSError(errno.ENOSPC, "injected"))
     for calls in range(4):
         disk.left = calls
         with pytest.raises(OSError, match="injected"):

@@ -70,7 +70,7 @@ def test_nobody_known_signed():
 
 
 def test_two_known_keys_under_one_id_are_refused(monkeypatch):
-    monkeypatch.setattr(note, "_key_id", lambda name, raw: b"same")
+    monkeypatch.setattr(note, "key_id", lambda *_: b"same")
     keys = [signer(1).verifier, signer(2).verifier]
     with pytest.raises(EvidenceError, match="share a name"):
         note.read(note.sign(TEXT, signer(1)).encode(), keys)

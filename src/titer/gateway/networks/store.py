@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from titer.core.errors import EvidenceError, InputError
-from titer.evidence import files, note
+from titer.evidence import files, keyring, note
 from titer.gateway.networks import snapshot
 from titer.gateway.networks.places import Networks, Used, in_use
 from titer.gateway.networks.snapshot import Manifest, Snapshot
@@ -61,7 +61,7 @@ class Store:
     def read(self, path: Path, *, deep: bool = False) -> Snapshot:
         """One verified snapshot. Raises `EvidenceError`: a changed byte is a refusal."""
         try:
-            found = snapshot.verify(_whole(path), [self._verifier()], deep=deep)
+            found = snapshot.verify(_whole(path), self._verifiers(), deep=deep)
         except EvidenceError as error:
             raise EvidenceError(f"{path}: {error}; {_AGAIN}") from None
         if path.name != found.manifest.name + SUFFIX:
@@ -77,7 +77,7 @@ class Store:
         out = []
         for path in self.paths():
             try:
-                out.append(snapshot.read_manifest(_head(path), [self._verifier()])[0])
+                out.append(snapshot.read_manifest(_head(path), self._verifiers())[0])
             except EvidenceError as error:
                 raise EvidenceError(f"{path}: {error}; `titer data verify` says more") from None
         return out
@@ -112,11 +112,11 @@ class Store:
         )
         return self.put(manifest, found.table, signer)
 
-    def _verifier(self) -> note.Verifier:
-        text = files.read(self._log / "log.pub")
-        if text is None:
-            raise EvidenceError(f"there is no {self._log / 'log.pub'} to check it with")
-        return note.Verifier.parse(text.decode("utf-8", "replace").removesuffix("\n"))
+    def _verifiers(self) -> list[note.Verifier]:
+        try:
+            return list(keyring.every(self._log))
+        except FileNotFoundError:
+            raise EvidenceError(f"there is no {self._log / 'log.pub'} to check it with") from None
 
 
 class Watch:

@@ -4,6 +4,9 @@
 package main
 
 import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -35,11 +38,77 @@ type input struct {
 	Inclusions  []inclusion
 	Consistency []consistency
 	Read        []int64 // entries to read from the bundles and prove from the tiles
+	Witness     string  // a witness's verifier key, whose cosignature is on Note
+	Proof       string  // a tlog-proof file, with the entry as its extra data
 }
 
 func fail(format string, args ...interface{}) {
 	fmt.Printf(format+"\n", args...)
 	os.Exit(1)
+}
+
+// cosigner verifies C2SP cosignature/v1 (type 4) through note's own interface.
+type cosigner struct {
+	name string
+	hash uint32
+	key  ed25519.PublicKey
+}
+
+func (c cosigner) Name() string    { return c.name }
+func (c cosigner) KeyHash() uint32 { return c.hash }
+func (c cosigner) Verify(msg, sig []byte) bool {
+	if len(sig) != 72 {
+		return false
+	}
+	at := binary.BigEndian.Uint64(sig)
+	text := fmt.Sprintf("cosignature/v1\ntime %d\n%s", at, msg)
+	return ed25519.Verify(c.key, []byte(text), sig[8:])
+}
+
+// newCosigner reads name+hex id+base64(4 || key) and checks the id.
+func newCosigner(vkey string) cosigner {
+	parts := strings.SplitN(vkey, "+", 3)
+	if len(parts) != 3 {
+		fail("witness: malformed key")
+	}
+	raw, err := base64.StdEncoding.DecodeString(parts[2])
+	if err != nil || len(raw) != 33 || raw[0] != 4 {
+		fail("witness: not a cosigner's key")
+	}
+	sum := sha256.Sum256([]byte(parts[0] + "\n" + string(raw)))
+	if fmt.Sprintf("%x", sum[:4]) != parts[1] {
+		fail("witness: key id")
+	}
+	return cosigner{parts[0], binary.BigEndian.Uint32(sum[:4]), raw[1:]}
+}
+
+// proofFile checks a tlog-proof against the log's key: what it says is taken from nowhere else.
+func proofFile(text, key string) {
+	parts := strings.SplitN(text, "\n\n", 2)
+	lines := strings.Split(parts[0], "\n")
+	if len(parts) != 2 || len(lines) < 3 || lines[0] != "c2sp.org/tlog-proof@v1" {
+		fail("proof: malformed")
+	}
+	entry, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(lines[1], "extra "))
+	if err != nil {
+		fail("proof: extra: %v", err)
+	}
+	index, err := strconv.ParseInt(strings.TrimPrefix(lines[2], "index "), 10, 64)
+	if err != nil {
+		fail("proof: index: %v", err)
+	}
+	var proof tlog.RecordProof
+	for _, line := range lines[3:] {
+		hash, err := tlog.ParseHash(line)
+		if err != nil {
+			fail("proof: hash: %v", err)
+		}
+		proof = append(proof, hash)
+	}
+	tree := head(input{Key: key, Note: parts[1]})
+	if err := tlog.CheckRecord(proof, tree.N, tree.Hash, index, tlog.RecordHash(entry)); err != nil {
+		fail("proof: %v", err)
+	}
 }
 
 // hashes32 turns byte strings into tlog hashes.
@@ -67,9 +136,16 @@ func head(in input) tlog.Tree {
 	if err != nil {
 		fail("key: %v", err)
 	}
-	opened, err := note.Open([]byte(in.Note), note.VerifierList(verifier))
+	known := []note.Verifier{verifier}
+	if in.Witness != "" {
+		known = append(known, newCosigner(in.Witness))
+	}
+	opened, err := note.Open([]byte(in.Note), note.VerifierList(known...))
 	if err != nil {
 		fail("note: %v", err)
+	}
+	if len(opened.Sigs) != len(known) {
+		fail("note: %d of %d known keys signed", len(opened.Sigs), len(known))
 	}
 	lines := strings.Split(opened.Text, "\n")
 	if len(lines) != 4 || lines[0] != verifier.Name() {
@@ -137,6 +213,9 @@ func main() {
 		fail("%v", err)
 	}
 	tree := head(in)
+	if in.Proof != "" {
+		proofFile(in.Proof, in.Key)
+	}
 	refused := 0
 	for _, c := range in.Inclusions {
 		proof := tlog.RecordProof(hashes32(c.Proof))

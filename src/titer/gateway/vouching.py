@@ -1,0 +1,165 @@
+"""Have heads vouched for: witnesses cosign them, authorities stamp them, an anchor remembers them.
+
+    witnesses, stampers   outside; asked now and then, by a thread of its own that nobody waits for
+    anchor                a file on another disk or machine, with the newest head of this log
+
+All three tell the same at a start: whether this directory is older than what it once showed. An
+anchor and a witness are asked for the size they know; a log that holds fewer entries was rolled
+back, and is not opened for writing before a person has looked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import threading
+import time
+from pathlib import Path
+
+import msgspec
+
+from titer.core.errors import EvidenceError, InputError, TiterError
+from titer.evidence import checkpoint, files, heads, merkle
+from titer.evidence.checkpoint import MAX_CHECKPOINT
+from titer.evidence.log import Log, View
+from titer.evidence.timestamp import Stamp
+from titer.gateway import witnesses
+from titer.gateway.fetch import request
+from titer.gateway.stampers import stamp_all
+from titer.gateway.vouchers import Vouching
+
+#: Seconds between two looks of the thread: the anchor is at most this much older than the log.
+ANCHOR_EVERY = 10.0
+
+
+class Round(msgspec.Struct, frozen=True):
+    """What a round brought: the head, who cosigned, what the stampers said, what went wrong."""
+
+    size: int
+    cosigned: tuple[str, ...]
+    stamps: tuple[Stamp, ...]
+    failed: tuple[str, ...]
+
+
+def vouch(log: View, vouching: Vouching) -> Round:
+    """Have the newest head vouched for. Raises LookupError before there is one, EvidenceError when
+    a witness or the anchor contradicts the log.
+    """
+    signed = log.publish()
+    head = checkpoint.read(signed.encode(), log.verifiers)
+    if head.size == 0:
+        raise LookupError("the log has no entries yet: there is nothing to vouch for")
+    remember(log, vouching.anchor, signed)
+    if not vouching.witnesses and not vouching.stampers:
+        return Round(head.size, (), (), ())
+    kept, failed = witnesses.gather(log, signed, vouching.witnesses)
+    said, wrong = stamp_all(log.directory, kept, vouching.stampers)
+    names = tuple(w.key.name for w in vouching.witnesses if f"\u2014 {w.key.name} " in kept.signed)
+    return Round(head.size, names, tuple(said), (*failed, *wrong))
+
+
+def check(log: View, vouching: Vouching) -> None:
+    """Compare a log with what its anchor and its witnesses know. Raises EvidenceError when it was
+    rolled back, or is another. A witness that cannot be reached says nothing.
+    """
+    size = log.head.size if log.head is not None else 0
+    if vouching.anchor is not None and (data := files.read(vouching.anchor)) is not None:
+        _compare(log, data, size, f"the anchor {vouching.anchor}")
+    digest = hashlib.sha256(log.verifier.name.encode()).hexdigest()
+    for one in vouching.witnesses:
+        with contextlib.suppress(InputError):
+            reply = request(one.peer, path=f"/head/{digest}", limit=MAX_CHECKPOINT)
+            if reply.status == 200:
+                _compare(log, reply.body, size, f"witness {one.key.name}")
+
+
+def remember(log: View, anchor: Path | None, signed: str) -> None:
+    """Write the head to the anchor, after a look at what it says.
+
+    Raises EvidenceError when that contradicts the log, OSError.
+    """
+    if anchor is None:
+        return
+    data = files.read(anchor)
+    if data is not None:
+        size = log.head.size if log.head is not None else 0
+        _compare(log, data, size, f"the anchor {anchor}")
+    files.replace(anchor, signed.encode())
+    files.sync_directory(anchor.parent)
+
+
+class Voucher:
+    """The thread of `serve` that has heads vouched for. It only reads the log's directory."""
+
+    def __init__(self, directory: Path, vouching: Vouching) -> None:
+        self._directory = directory
+        self._vouching = vouching
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="titer-vouch", daemon=True)
+        self.contradicted = ""
+        self.rounds = 0
+        self.failed: tuple[str, ...] = ()
+
+    def start(self) -> None:
+        """Begin; does nothing when nobody vouches."""
+        if self._vouching and self._vouching.every > 0:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the thread to end; it is not waited for, it holds nothing."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        anchored, every = self._vouching.anchor is not None, self._vouching.every
+        pause = min(ANCHOR_EVERY, every) if anchored else every
+        due = time.monotonic() + every
+        while not self._stop.wait(pause):
+            asked = self._vouching
+            if time.monotonic() < due:
+                asked = Vouching(anchor=asked.anchor)
+            else:
+                due = time.monotonic() + every
+            try:
+                done = vouch(View.open(self._directory), asked)
+            except EvidenceError as error:
+                self.contradicted = str(error)  # the analysis process ends with it
+                return
+            except (LookupError, OSError, TiterError) as error:
+                self.failed = (str(error),)
+                continue
+            self.rounds += 1
+            self.failed = done.failed
+
+
+def _compare(log: View, data: bytes, size: int, who: str) -> None:
+    """Raise EvidenceError unless the log extends the head that somebody else knows."""
+    text = heads.own(data.decode("utf-8", "replace")).encode()
+    try:
+        known = checkpoint.read(text, log.verifiers)
+    except EvidenceError as error:
+        raise EvidenceError(
+            f"{who} knows no head of this log ({error}); if the log was started anew on purpose, "
+            "name another anchor"
+        ) from None
+    if known.size > size:
+        raise EvidenceError(
+            f"the log holds {size} entries and {who} knows {known.size}: the disk was rolled back "
+            "to an older copy; restore the newest one, or start another log"
+        )
+    nodes = log.tiles.nodes(size)
+    if known.size and merkle.root_hash(known.size, nodes) != known.root:
+        raise EvidenceError(
+            f"the log has another root for {known.size} entries than {who} knows: a split view"
+        )
+
+
+def opened(log: Log, vouching: Vouching) -> Log:
+    """The log, after `check`; let go of and refused when it was rolled back. No head is signed
+    before that.
+    """
+    try:
+        check(log, vouching)
+    except BaseException:
+        log.abandon()
+        raise
+    return log
