@@ -86,6 +86,22 @@ def verify(
     4. Signature, chain to a root, critical extended key usage `timeStamping`, nonce.
     5. The future: with `now` (seconds), a stamp of later than that, and a minute, is refused.
     """
+    try:
+        return _verified(token, data, roots, nonce, now)
+    except EvidenceError:
+        raise
+    except Exception as error:  # noqa: BLE001 - parsers raise many kinds on a stranger's DER
+        what = str(error)[:200] or type(error).__name__
+        raise EvidenceError(f"time stamp: something in it cannot be read ({what})") from None
+
+
+def _verified(
+    token: bytes,
+    data: bytes,
+    roots: Sequence[x509.Certificate],
+    nonce: int | None,
+    now: int | None,
+) -> Stamp:
     reply = decode(token)
     info = reply.tst_info
     algorithm = _HASHES.get(info.message_imprint.hash_algorithm.dotted_string)
@@ -136,11 +152,8 @@ def _leaf(reply: TimeStampResponse) -> x509.Certificate:
     signers = list(reply.signed_data.signer_infos)
     if len(signers) != 1:
         raise EvidenceError("time stamp: expected exactly one signer")
-    try:
-        certificates = [x509.load_der_x509_certificate(c) for c in reply.signed_data.certificates]
-    except ValueError:
-        raise EvidenceError("time stamp: a certificate in it cannot be read") from None
-    for one in certificates:
+    for raw in reply.signed_data.certificates:
+        one = x509.load_der_x509_certificate(raw)
         if one.issuer == signers[0].issuer and one.serial_number == signers[0].serial_number:
             return one
     raise EvidenceError("time stamp: the authority's certificate is not in it; ask with certReq")
