@@ -38,6 +38,7 @@ VERBS = (
     "case",
     "share",
     "taxii",
+    "match",
     "erase",
     "log",
     "secrets",

@@ -182,7 +182,7 @@ def _export(arguments: argparse.Namespace) -> int:
     table = arguments.infrastructure
     material = gather(
         arguments.data, arguments.campaign, options,
-        addresses=_addresses(arguments.addresses) if arguments.addresses else (),
+        addresses=addresses(arguments.addresses) if arguments.addresses else (),
         infrastructure=read_table(_json(table), str(table)) if table else (),
     )  # fmt: skip
     if arguments.action == "stix":
@@ -414,7 +414,7 @@ def _send(arguments: argparse.Namespace) -> int:
     return 2 if any(d.error for d in done) and not arguments.follow else 0
 
 
-def _addresses(path: Path) -> Iterator[str]:
+def addresses(path: Path) -> Iterator[str]:
     """The addresses of a list, one a line; empty lines and comments do not count."""
     try:
         with path.open("rb") as file:
