@@ -5,12 +5,12 @@
     finish   A        x(a b H(j)) for each of B's: what is equal is shared. A learns it, B does not
 
 The protocol of Meadows (1986) and Huberman, Franklin and Hogg (1999) over NIST P-256: a prime
-order and a cofactor of 1 leave no small subgroups, so every x on the curve is safe (X25519
-would clamp scalars and take points of the twist and of small order). Only x-coordinates travel: P
-and -P have the same, and a scalar keeps that. `H` maps to the curve by trial (SHA-256 over session,
-counter and indicator until it is an x-coordinate): how long that takes depends on the indicator, so
-offers are made offline. Keys and session are new for each run, so that two runs cannot be compared.
-Both lists are padded with random points to a power of two.
+order and a cofactor of 1 leave no small subgroups, so every x on the curve is safe (X25519 would
+clamp scalars and take points of the twist and of small order). Only x-coordinates travel: P and
+-P have the same, and a scalar keeps that. `H` maps to the curve by trial (SHA-256 over session,
+counter and indicator until it is an x-coordinate): how long that takes depends on the indicator,
+so offers are made offline. Keys and session are new for each run, so that two runs cannot be
+compared. Both lists are padded with random points to a power of two.
 
 Secure against a partner that follows the protocol. One that does not can put guesses among its own
 indicators, and learns for each whether it is ours: `MOST` bounds the guesses of a run, and the
