@@ -313,6 +313,10 @@ def nulls(world: World) -> dict:
         for name, pairs in found.items():
             tested = statistics.under_keys(name, scheme, pairs, [key])
             out["own log"].setdefault(name, []).extend(tested.log_ps.tolist())
+            if name == "closed-filter":  # what an exact tail for a fixed number would say here
+                plain = statistics.under_keys("closed", scheme, pairs, [key])
+                rows = out["own log"].setdefault("closed-filter, binomial tail", [])
+                rows.extend(plain.log_ps.tolist())
     return {
         kind: {name: uniformity(np.exp(np.array(ps))) for name, ps in rows.items()}
         for kind, rows in out.items()

@@ -43,6 +43,8 @@ _LN10 = math.log(10.0)
 class Key(msgspec.Struct, frozen=True):
     """A planned key with its value (64 bits), and our replies marked with it, for the filter.
 
+    `leaked` is when it was reported leaked (microseconds), 0 for never.
+
     The value never leaves this struct: it is in no message and no report.
     """
 
@@ -50,6 +52,7 @@ class Key(msgspec.Struct, frozen=True):
     value: int
     scheme: Scheme
     logged: Sequence[Text] = ()
+    leaked: int = 0
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -114,12 +117,15 @@ def judge(
     public: Iterable[Text],
     oddities: Sequence[Oddity],
     relayed: Mapping[str, int],
+    asked_until: int = 0,
     tell: Callable[[str], None] | None = None,
 ) -> Judgement:
     """Test every key under every statistic of the plan, and say what may be said.
 
     `relayed` counts, by account, our own exchanges while the suspect was being asked: a suspect
     that passes our service on would show our marks without having learned anything.
+    `asked_until` is when its last answer came (microseconds): a key that leaked before proves
+    nothing alone.
     Raises EvidenceError when a key is not the one that was committed to.
     """
     if [k.planned for k in keys] != list(plan.keys):
@@ -141,7 +147,7 @@ def judge(
     spoiled = {key.planned.label: _public(key, read_public) for key in keys}
     outcomes = []
     for one, log_p in zip(raw, adjusted.tolist(), strict=True):
-        taken = _explained(one, spoiled, relayed)
+        taken = _explained(one, spoiled, relayed, asked_until)
         claim, why = _claim(plan, one, log_p, NEEDS[one.statistic] in voided, taken)
         outcomes.append(one.outcome(log_p, claim, why))
     order: list[Claim] = ["proof", "hint", "no evidence", "refused"]
@@ -268,7 +274,12 @@ def _public(key: Key, texts: Sequence[U32]) -> float | None:
     )
 
 
-def _explained(one: _Raw, spoiled: Mapping[str, float | None], relayed: Mapping[str, int]) -> str:
+def _explained(
+    one: _Raw,
+    spoiled: Mapping[str, float | None],
+    relayed: Mapping[str, int],
+    asked_until: int,
+) -> str:
     """The innocent explanation that takes the result away, in words, or nothing."""
     bar = math.log(HINT)
     if one.base_log_p is not None and one.base_log_p <= bar:
@@ -278,6 +289,8 @@ def _explained(one: _Raw, spoiled: Mapping[str, float | None], relayed: Mapping[
         return "the public text carries the mark as well"
     if relayed.get(one.key.planned.account, 0):
         return "the account used our service while the suspect was asked: it may pass us on"
+    if one.key.leaked and one.key.leaked <= asked_until:
+        return "the key was reported leaked before: others could have planted its mark"
     return ""
 
 

@@ -82,7 +82,8 @@ class PlannedKey(msgspec.Struct, frozen=True, kw_only=True):
     """A key to test, never the key itself: whose, since when committed, and how it marks.
 
     `commitment` is hex, `entry` the index of the log's entry that holds it, `at` that entry's
-    time (microseconds). `account` is a pseudonym. `logged` are our replies marked with it.
+    time (microseconds), `master` whether it commits to the epoch's master and not to this key
+    alone. `account` is a pseudonym. `logged` are our replies marked with it.
     """
 
     account: str
@@ -90,6 +91,7 @@ class PlannedKey(msgspec.Struct, frozen=True, kw_only=True):
     commitment: str
     entry: int
     at: int
+    master: bool = False
     scheme: str
     parameters: dict[str, Any]
     logged: Material | None = None
@@ -110,6 +112,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     logprobs: how many alternatives are asked for. sentinels: prompts asked early and late again.
     alpha: level of the whole family of hypotheses, after Holm. requests, tokens: the budget.
     pause: least seconds between two requests. seed: of the order of asking.
+    When a plan was made is the time of its entry, and not part of it.
     """
 
     suspect: Target
@@ -120,8 +123,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     controls: Material
     requests: int
     tokens: int
-    at: int
-    version: str
     base: Target | None = None
     reading: Material | None = None
     public: Material | None = None

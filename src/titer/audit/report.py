@@ -1,13 +1,14 @@
 """The result of an audit: what goes into the log, and how it reads.
 
 The entry `audit-result` holds everything that a stranger needs to check the sums against the
-answers, and no text of anybody. `marks_section` is the form in which a dossier quotes it.
+answers, and no text of anybody. `marks` is what a dossier quotes of it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -17,10 +18,13 @@ from titer.audit.collect import Progress
 from titer.audit.judge import Explanation, Judgement, Outcome
 from titer.audit.plan import Plan, Registered
 from titer.audit.watch import Oddity
+from titer.evidence.contents import Mark
 
 #: Outcomes in an entry: those with the smallest p, when there are more.
 MAX_OUTCOMES = 400
 
+#: Claims that a dossier tells.
+_TOLD = ("proof", "hint")
 #: What no audit of this kind shows. Part of every result.
 LIMITS = (
     "p is the probability, over the draw of our key, that an independent model scores as high.",
@@ -168,19 +172,27 @@ def lines(result: Result) -> list[str]:
     return out + [f"limit     {text}" for text in result.limits]
 
 
-def marks_section(result: Result) -> dict[str, Any]:
-    """What a dossier quotes: ids to look up, and the one outcome that the claim rests on."""
-    best = result.outcomes[0] if result.outcomes else None
-    return {
-        "claim": result.claim,
-        "suspect": result.suspect,
-        "cites": [result.plan, result.id],
-        "statistic": best.statistic if best else "",
-        "log10_p": round(best.log10_p, 2) if best else 0.0,
-        "log10_adjusted": round(best.log10_adjusted, 2) if best else 0.0,
-        "wrong_keys": best.wrong_keys.n if best else 0,
-        "untested": [e.name for e in result.explanations if not e.tested],
-    }
+def marks(results: Iterable[Result], account: str) -> tuple[Mark, ...]:
+    """What a dossier on an account tells of audits: proofs and hints, each with its bits.
+
+    Bits are log2 of the e-value 1 / (2 sqrt(p)) of the adjusted p (Vovk and Wang, Annals of
+    Statistics 49, 2021, equation 1 with kappa 1/2), so that they add to nothing but compare.
+    """
+    found = []
+    for result in results:
+        mine = [o for o in result.outcomes if o.account == account and o.claim in _TOLD]
+        for best in mine[:1]:
+            bits = max(0.0, -best.log10_adjusted * math.log2(10) / 2 - 1)
+            untested = ", ".join(e.name for e in result.explanations if not e.tested) or "nothing"
+            found.append(
+                Mark(
+                    "radioactivity", result.id, result.at, round(bits, 2),
+                    f"{result.suspect}: {best.claim} by {best.statistic}, adjusted p "
+                    f"{power_of_ten(best.log10_adjusted)}, {best.wrong_keys.n} wrong keys, plan "
+                    f"{result.plan} logged before; untested: {untested}",
+                )
+            )  # fmt: skip
+    return tuple(found)
 
 
 def power_of_ten(log10_p: float) -> str:

@@ -120,11 +120,12 @@ class Audit:
                     oddities = watch(
                         self.plan, order, list(held.done.values()), pace, self._tokenizer
                     )
+        passed_on = relayed(self._view, self.plan.accounts, start, end)
         judgement = judge(
             self.plan, self.registered, self._keys, self._tokenizer, said["suspect"],
             base=said.get("base"), controls=self._materials.controls,
             public=self._materials.public, oddities=oddities,
-            relayed=relayed(self._view, self.plan.accounts, start, end), tell=tell,
+            relayed=passed_on, asked_until=end, tell=tell,
         )  # fmt: skip
         return report.make(
             self.plan, self.registered, judgement, root=self.root, at=time.time_ns() // 1000,

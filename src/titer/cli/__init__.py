@@ -43,6 +43,7 @@ VERBS = (
     "log",
     "secrets",
     "witness",
+    "audit",
     "replay",
     "prompt",
     "lab",

@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 
 from titer.access.secret import load_or_create
+from titer.audit.report import marks
+from titer.audit.trail import results
 from titer.console.attribution import attribute, campaigns_in, read_indicators
 from titer.console.explain import Explanation, explain, open_view
 from titer.console.names import Names
@@ -127,7 +129,9 @@ def _told(
             others=where.others, snapshots=where.snapshots, unknown=where.unknown,
             clock=where.clock, links=where.links,
         )  # fmt: skip
-    return Contents(infrastructure=where, alternatives=alternatives, sealed=sealed), count
+    found = () if campaign else marks((r for _, r in results(log)), callers[0])
+    told = Contents(infrastructure=where, alternatives=alternatives, marks=found, sealed=sealed)
+    return told, count
 
 
 def _seal(

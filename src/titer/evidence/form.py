@@ -182,6 +182,12 @@ def body_facts(body: bytes) -> dict[str, Any]:
     return found
 
 
+#: Kinds of entries that may be about a subject: what `concerns` knows.
+ABOUT_SUBJECTS = frozenset(
+    {"exchange", "finding", "decision", "campaign", "mark-key", "audit-plan", "audit-result"}
+)
+
+
 def concerns(kind: str, facts: Mapping[str, Any], subject: str) -> bool:
     """Whether an entry is about the subject."""
     if kind == "exchange":
@@ -193,6 +199,11 @@ def concerns(kind: str, facts: Mapping[str, Any], subject: str) -> bool:
     if kind == "campaign":
         members = facts.get("members")
         return isinstance(members, list) and subject in members
+    if kind == "mark-key":
+        return facts.get("account") == subject
+    if kind in ("audit-plan", "audit-result"):
+        accounts = facts.get("accounts")
+        return isinstance(accounts, list) and subject in accounts
     return kind in ("finding", "decision") and facts.get("subject") == subject
 
 

@@ -210,7 +210,7 @@ class AboutSubject:
         """The body's facts when the entry is about the subject."""
         if stored.body is None or self._token not in stored.body:
             return None
-        if stored.kind not in ("exchange", "finding", "decision", "campaign"):
+        if stored.kind not in form.ABOUT_SUBJECTS:
             return None
         facts = form.body_facts(stored.body)
         return facts if form.concerns(stored.kind, facts, self._subject) else None

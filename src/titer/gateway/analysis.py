@@ -270,9 +270,11 @@ class Analysis:
         self._show(last=True)
 
     def _repeat(self, subject: str) -> None:
-        """Give the workers the row of a subject as it is now."""
+        """Give the workers the row of a subject as it is now, once its key is committed to."""
         decision = self._weigher.decisions.get(subject)
         if decision is not None:
+            if self._issuer is not None:
+                self._spool.extend(self._issuer.entries((decision,)))
             self._waiting.append(Dosed(self._weigher.standings[subject], decision))
 
     def _sign(self) -> None:

@@ -45,8 +45,6 @@ class Bench:
             "controls": Material("33" * 32, 120),
             "requests": 1000,
             "tokens": 1_000_000,
-            "at": 1,
-            "version": "test",
             "max_tokens": 40,
             "sentinels": 3,
         }

@@ -99,6 +99,14 @@ def test_a_suspect_that_passes_our_service_on_is_not_accused(case):
     assert "pass us on" in found.outcomes[0].why
 
 
+def test_a_key_that_leaked_before_proves_nothing_alone(bench, case):
+    leaked = msgspec.structs.replace(bench.key(), leaked=500)
+    found = case.judge(keys=(leaked,), asked_until=900)
+    assert found.claim == "hint"
+    assert "leaked" in found.outcomes[0].why
+    assert case.judge(keys=(leaked,), asked_until=400).claim == "proof"
+
+
 def test_an_echo_of_marked_prompts_proves_nothing(bench):
     case = Case(bench, marked=False)
     prompts = bench.texts(200, seed=6, key=77)

@@ -1,0 +1,175 @@
+"""`titer audit`: did a suspect model learn from what an account was given?"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from titer.cli.common import data_flag, json_flag, keep_private, show, tell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from titer.audit.collect import Progress
+    from titer.audit.report import Result
+
+
+def register(verbs: Any) -> None:
+    parser = verbs.add_parser("audit", help="prove that a suspect model learned from us, or not")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    plan = actions.add_parser("plan", help="register what will be asked and tested, in the log")
+    plan.add_argument("file", metavar="FILE", type=Path, help="the audit's file, audit.toml")
+    plan.add_argument(
+        "--dry-run", action="store_true", help="check the file and show the plan; log nothing"
+    )
+    data_flag(plan)
+
+    test = actions.add_parser(
+        "radioactivity", help="ask the suspect as the plan says, test, and log the result"
+    )
+    test.add_argument("file", metavar="FILE", type=Path, help="the audit's file, as registered")
+    data_flag(test)
+    test.add_argument(
+        "--work", metavar="DIR", type=Path, required=True,
+        help="folder for the answers; an interrupted run goes on there",
+    )  # fmt: skip
+    test.add_argument(
+        "--parallel", metavar="N", type=int, default=1, help="requests in flight (default 1)"
+    )
+    test.add_argument(
+        "--stop-early", action="store_true",
+        help="conclude on the answers that there are; the result says so, and is final",
+    )  # fmt: skip
+
+    report = actions.add_parser("report", help="show results that the log holds")
+    report.add_argument("id", metavar="ID", nargs="?", help="of a result or plan; without: all")
+    data_flag(report)
+
+    for action in actions.choices.values():
+        json_flag(action)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    keep_private()
+    return _ACTIONS[arguments.action](arguments)
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from titer.cli.audit_parts import Parts, register_plan
+
+    parts = Parts.read(arguments.file, arguments.data)
+    plan = parts.plan
+    entry = None if arguments.dry_run else register_plan(arguments.data, plan)
+    hypotheses = len(plan.keys) * len(plan.statistics)
+    if arguments.json:
+        show({"plan": plan.id, "entry": entry, "hypotheses": hypotheses, "asks": parts.asks})
+        return 0
+    where = "not logged (--dry-run)" if entry is None else f"entry {entry} of the log"
+    others = f", and as many to {plan.base.name}" if plan.base else ""
+    budget = f"at most {plan.requests} requests and {plan.tokens} tokens each"
+    level = f"{hypotheses} hypotheses, level {plan.alpha:g} for all together"
+    measured = f"{plan.wrong_keys} wrong keys, {plan.controls.count} control texts"
+    tell([f"plan {plan.id}: {where}"])
+    tell([f"{parts.asks} questions to {plan.suspect.name}{others}; {budget}"])
+    tell([f"{level}, {measured}", *parts.warnings()])
+    return 0
+
+
+def _radioactivity(arguments: argparse.Namespace) -> int:
+    from titer.audit.report import lines
+    from titer.cli.audit_parts import Parts, keep_result
+    from titer.core.errors import InputError
+
+    parts = Parts.read(arguments.file, arguments.data)
+    audit = parts.audit(work=arguments.work, lanes=arguments.parallel)
+    targets = parts.targets()
+    for who, target in targets.items():
+        with _progress(f"asking {who}") as watch:
+            progress = audit.ask(who, target, tell=watch)
+        if not progress.complete and not arguments.stop_early:
+            spent = f"{progress.asked} requests, {progress.tokens} tokens"
+            answered = f"{progress.done} of {progress.tasks} questions are answered"
+            raise InputError(
+                f"{who}: the budget is spent ({spent}) and {answered}; conclude on these with "
+                "--stop-early"
+            )
+    result = audit.conclude(targets=targets, stop_early=arguments.stop_early)
+    index = keep_result(arguments.data, result)
+    if arguments.json:
+        show({"id": result.id, "entry": index, "result": result})
+    else:
+        tell([*lines(result), f"result    {result.id}, {index}"])
+    return _status(result)
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from titer.audit.report import lines
+    from titer.audit.trail import results
+    from titer.console.explain import open_view
+    from titer.core.errors import InputError
+
+    found = [
+        (index, result)
+        for index, result in results(open_view(arguments.data))
+        if arguments.id in (None, result.id, result.plan)
+    ]
+    if not found:
+        raise InputError(
+            f"the log holds no audit result {arguments.id}" if arguments.id
+            else "the log holds no audit result yet; `titer audit plan` begins one"
+        )  # fmt: skip
+    if arguments.json:
+        show({"results": [{"id": r.id, "entry": i, "result": r} for i, r in found]})
+    else:
+        for index, result in found:
+            tell([*lines(result), f"result    {result.id}, entry {index} of the log", ""])
+    return max((_status(r) for _, r in found), key=(0, 2, 1).index)
+
+
+_ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "plan": _plan,
+    "radioactivity": _radioactivity,
+    "report": _report,
+}
+
+
+def _status(result: Result) -> int:
+    """0 nothing found, 1 a proof or a hint, 2 no statement."""
+    return {"no evidence": 0, "refused": 2}.get(result.claim, 1)
+
+
+class _progress:  # noqa: N801 - used like a function
+    """A bar on standard error while a terminal watches, else nothing."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._bar: Any = None
+
+    def __enter__(self) -> Callable[[Progress], None] | None:
+        if not sys.stderr.isatty():
+            return None
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("{task.description}"), BarColumn(),
+            TextColumn("{task.completed:.0f} of {task.total:.0f}, {task.fields[tokens]:,} tokens"),
+            TimeRemainingColumn(),
+        )  # fmt: skip
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._bar.start()
+        task = self._bar.add_task(self._what, total=None, tokens=0)
+
+        def watch(seen: Any) -> None:
+            self._bar.update(
+                task, completed=seen.done + seen.failed, total=seen.tasks, tokens=seen.tokens
+            )
+
+        return watch
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
