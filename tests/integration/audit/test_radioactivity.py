@@ -140,6 +140,9 @@ def world(tmp_path_factory):
             prompts = [world.words.words[i % VOCABULARY] for i in range(REPLIES)]
             world.ask("rival", prompts[:1])
             world.ask("honest", prompts[:1])
+            deadline = time.monotonic() + 30
+            while titer("explain", "rival", "--data", world.data).returncode == 2:
+                assert time.monotonic() < deadline
             done = titer(
                 "decide", "impose", "rival", "--dose", "mark=1.0", "--by", "analyst",
                 "--reason", "takes our replies", "--for", "forever", "--data", world.data,
