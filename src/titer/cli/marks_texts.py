@@ -20,9 +20,9 @@ from titer.marks.contexts import as_tokens
 from titer.marks.contract import U32, Scheme
 from titer.marks.hf_synthid import HfSynthid
 from titer.marks.keys import Issued, MarkKey
+from titer.marks.plugins.arguments import DELTA, KEY, WIDTH
 from titer.marks.recognise import Evidence, Recognition, gather, judge, trace
 from titer.marks.schemes import BUILTIN, scheme
-from titer.respond.mark import DELTA, KEY, WIDTH
 
 #: Bytes of a text or of a file of ids.
 MAX_TEXT = 512 << 20

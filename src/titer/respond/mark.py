@@ -20,14 +20,12 @@ import msgspec
 from titer.core.nouns import Card, Standing
 from titer.core.wire import Request
 from titer.marks.keys import KeyRing
+from titer.marks.plugins.arguments import DELTA, KEY, WIDTH
 
 Engine = Literal["", "sglang", "vllm"]
 
 #: Strength up to which the profile is quiet, and up to which the radioactive one is mild.
 QUIET, MILD = 0.5, 0.75
-
-#: Members of vLLM's `vllm_xargs` that `titer.marks.plugins` reads.
-KEY, WIDTH, DELTA = "titer_mark_key", "titer_mark_width", "titer_mark_delta"
 
 _DIALECTS: dict[str, frozenset[str]] = {
     "sglang": frozenset({"openai.chat", "openai.completions", "engine.extras"}),
