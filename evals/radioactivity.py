@@ -2,12 +2,13 @@
 
     python -m evals.radioactivity [PART...]
 
-Parts: width1, width2, tokens, sizes, nulls, mixed, edits.
+Parts: width1, width2, tokens, sizes, training, nulls, mixed, edits.
 
 Teacher and students are networks of a tenth of a million parameters (`titer.lab.radioactive`). The
 teacher is trained on the docstrings of Python's own library; every student from scratch on texts
 of the teacher, a share of them marked (KGW, gamma 0.25, delta 2), the others not. Everything is
 seeded; each part writes its figures into evals/radioactivity.json and leaves the others alone.
+`attenuation`, named alone, fits what `titer audit power` answers by (it writes into the package).
 `--quick` is a small run for a look and writes nothing.
 """
 
@@ -26,6 +27,7 @@ import numpy as np
 
 from titer.audit import statistics
 from titer.audit.pairs import Fresh, Gatherer, logged_contexts
+from titer.audit.power import STATISTIC
 from titer.lab.interval import clopper_pearson
 from titer.lab.radioactive.network import Network, Size
 from titer.lab.radioactive.words import Words
@@ -42,6 +44,8 @@ STATISTICS = ("closed", "closed-filter", "topk", "argmax", "soft")
 LN10 = math.log(10)
 TOP = {"topk": 5, "argmax": 1, "soft": 64}
 WRONG = 200
+#: An effect is told from none at this z, on average over the seeds (one-sided 1 %).
+TOLD_Z = 2.33
 
 
 class World:
@@ -218,6 +222,18 @@ def sizes(world: World) -> list[dict]:
     ]
 
 
+def training(world: World) -> list[dict]:
+    """A mark of width 2, all text marked: p against how long and how large the student is."""
+    out = []
+    usual = world.steps
+    for hidden, factor in ((128, 1), (256, 3), (256, 8)):
+        world.steps = usual * factor
+        row = one(world, share=1.0, width=2, seed=900, size=Size(4, 32, hidden))
+        out.append(told({"steps": world.steps} | row))
+    world.steps = usual
+    return out
+
+
 def mixed(world: World) -> dict:
     """Two accounts' replies and human text in one training set; a third account is innocent."""
     scheme = Kgw(width=1, gamma=0.25, delta=2.0)
@@ -341,18 +357,80 @@ def uniformity(ps) -> dict:
             "ks_p": round(min(1.0, math.exp(-2 * n * max(0.0, above) ** 2)), 5)}  # fmt: skip
 
 
+def written(whole: dict) -> str:
+    """JSON with a student a line: short enough to be read in a diff."""
+    parts = []
+    for name, found in whole.items():
+        if type(found) is list:
+            rows = ",\n  ".join(json.dumps(row) for row in found)
+            parts.append(f" {json.dumps(name)}: [\n  {rows}\n ]")
+        else:
+            parts.append(f" {json.dumps(name)}: {json.dumps(found, indent=1)}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
 def told(row: dict) -> dict:
     what = {
         k: row[k]
-        for k in ("edit", "part", "share", "width", "parameters", "marked_tokens")
+        for k in ("edit", "part", "steps", "share", "width", "parameters", "marked_tokens")
         if k in row
     }
     print(what, {k: v["log10_p"] for k, v in row["statistics"].items()}, flush=True)
     return row
 
 
+def attenuation() -> int:
+    """Fit the effect a pair to the students measured, for `titer audit power`."""
+    whole = json.loads(FILE.read_text("utf-8"))
+    fits = []
+    for width in (1, 2):
+        rows = [r for name in (f"width{width}", "tokens") for r in whole[name]
+                if r["width"] == width and r["share"] > 0]  # fmt: skip
+        fits += [fitted(access, width, rows) for access in ("words", "chances", "reading")]
+    held = {
+        "source": "evals/radioactivity.json", "scheme": whole["conditions"]["scheme"],
+        "conditions": {k: v for k, v in whole["conditions"].items() if k != "top"}, "fits": fits,
+    }  # fmt: skip
+    path = HERE.parent / "src" / "titer" / "audit" / "attenuation.json"
+    path.write_text(written(held), "utf-8")
+    print(path.read_text("utf-8"))
+    return 0
+
+
+def fitted(access: str, width: int, rows: list[dict]) -> dict:
+    """s = c N^a f^b by least squares on s itself (weak effects are often below 0), weighted by
+    the number of pairs.
+    """
+    name = STATISTIC[access]
+    s = np.array([r["statistics"][name]["per_pair"] for r in rows])
+    pairs = np.array([r["statistics"][name]["pairs"] for r in rows], float)
+    marked = np.array([r["marked_tokens"] for r in rows], float)
+    share = np.array([r["share"] for r in rows])
+    best = (math.inf, 0.0, 0.0, 0.0)
+    for a in np.linspace(0.0, 2.0, 41):
+        for b in np.linspace(-1.0, 2.0, 61):
+            x = marked**a * share**b
+            c = float((pairs * s * x).sum() / (pairs * x * x).sum())
+            best = min(best, (float((pairs * (s - c * x) ** 2).sum()), c, float(a), float(b)))
+    _, c, a, b = best
+    z = s * np.sqrt(pairs)
+    seen = [f for f in sorted(set(share.tolist())) if z[share == f].mean() >= TOLD_Z]
+    told_from = z >= TOLD_Z
+    ratios = np.log(s[told_from] / (c * marked**a * share**b)[told_from])
+    asked = 1600 * LENGTH if access != "reading" else 400 * LENGTH
+    return {
+        "access": access, "width": width, "constant": round(math.log(max(c, 1e-12)), 4),
+        "marked": round(a, 3), "share": round(b, 3),
+        "spread": round(float(ratios.std(ddof=1)) if len(ratios) > 2 else 1.0, 3),
+        "marked_from": int(marked[told_from].min()) if seen else None,
+        "marked_to": int(marked.max()), "share_from": min(seen, default=None), "share_to": 1.0,
+        "points": len(rows), "most_pairs": int(pairs.max()),
+        "pairs_per_token": round(float(pairs.mean()) / asked, 3),
+    }  # fmt: skip
+
+
 PARTS = {"width1": lambda world: shares(world, 1), "width2": lambda world: shares(world, 2),
-         "tokens": tokens, "sizes": sizes, "nulls": nulls, "mixed": mixed,
+         "tokens": tokens, "sizes": sizes, "nulls": nulls, "mixed": mixed, "training": training,
          "edits": edits}  # fmt: skip
 
 
@@ -361,6 +439,8 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--quick", action="store_true", help="small, for a look; writes nothing")
     given = parser.parse_args()
+    if given.parts == ["attenuation"]:
+        return attenuation()
     if unknown := set(given.parts) - set(PARTS):
         parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     world = World(quick=given.quick)
@@ -378,7 +458,7 @@ def main() -> int:
             "scheme": "kgw, gamma 0.25, delta 2", "top": TOP, "reply_tokens": LENGTH,
         }  # fmt: skip
         whole[name] = found
-        FILE.write_text(json.dumps(whole, indent=1) + "\n", "utf-8")
+        FILE.write_text(written(whole), "utf-8")
         print(f"{name}: {time.process_time() - began:.0f} s of CPU", flush=True)
     return 0
 
