@@ -11,6 +11,7 @@
     keys        a million known callers against a thousand
     sketch      microseconds a sketch
     weigh       microseconds an exchange and bytes an account, by detector
+    mitigations microseconds a request and a chunk, by mitigation
     spark       the same hunt on a local Spark cluster, beside the embedded engine
     batch       the batch hunt over made facts, and how its cost grows (--rows 10M,30M,200M)
 
@@ -208,6 +209,7 @@ BENCHES: dict[str, Callable[[Path, int], int]] = {
     "keys": script("known_callers"),
     "sketch": script("sketch"),
     "weigh": script("weigh"),
+    "mitigations": script("mitigations"),
     "batch": script("batch_hunt"),
     "spark": script("spark_hunt"),
 }

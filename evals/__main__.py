@@ -10,6 +10,7 @@ rules     rules that combine detectors, on tune sources (needs the data)
 default   makes the calibration that titer ships: attention only
 cells     which meaning cells survive a paraphrase
 conduct   which detectors of conduct see which conduct, on tune sources (needs the data)
+lower     what lowering costs honest accounts, at each rung of the default ladder
 families  how often single prompts show a text family, by source (needs the data)
 
 `python -m evals NAME --quick` is a small run for a look, where an evaluation has one.
@@ -24,7 +25,8 @@ import sys
 MODULES = {"logits": "logit_theft", "callers": "frames_coverage", "hunt": "hunt_worlds",
            "groups": "hunt_small", "live": "hunt_live",
            "detect": "detect", "rules": "combination",
-           "cells": "cells", "families": "families", "conduct": "conduct"}  # fmt: skip
+           "cells": "cells", "lower": "lower",
+           "families": "families", "conduct": "conduct"}  # fmt: skip
 #: What writes into the package, and so runs only when it is named.
 MAKERS = {"default": "default_calibration"}
 

@@ -1,0 +1,1 @@
+"""What lowering costs, honest accounts and attackers alike: `python -m evals lower`."""

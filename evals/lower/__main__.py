@@ -1,0 +1,34 @@
+"""`python -m evals lower`: what lowering costs honest accounts, and what it costs an attacker.
+
+    python -m evals lower                  # every part; writes its JSON beside it
+    python -m evals.lower honest           # one part
+    python -m evals lower --quick          # a small run for a look; writes nothing
+
+honest    honest cost: the share of honest accounts that each rung touches, and added latency
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from evals.lower import honest
+
+#: Each part is a function that takes `quick`.
+PARTS = {"honest": honest.main}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="evals lower", description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--quick", action="store_true", help="a small run; writes nothing")
+    given = parser.parse_args()
+    unknown = set(given.parts) - set(PARTS)
+    if unknown:
+        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    for name in given.parts or PARTS:
+        PARTS[name](quick=given.quick)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
