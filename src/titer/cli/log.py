@@ -6,7 +6,7 @@ import argparse
 import time
 from typing import Any
 
-from titer.cli import log_keep, log_proofs
+from titer.cli import log_keep, log_proofs, log_watch
 from titer.cli.common import data_flag, json_flag, show, tell
 
 #: Seconds between two looks of `titer log tail --follow`.
@@ -28,6 +28,7 @@ def register(verbs: Any) -> None:
     data_flag(tail)
 
     log_proofs.register(actions)
+    log_watch.register(actions)
     log_keep.register(actions)
 
     for action in actions.choices.values():
@@ -74,6 +75,8 @@ _ACTIONS = {
     "tail": _tail,
     "proof": log_proofs.proof,
     "verify": log_proofs.verify,
+    "check": log_watch.check,
+    "publish": log_watch.publish,
     "seal": log_keep.seal,
     "rotate": log_keep.rotate,
     "vouch": log_keep.vouch,

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -95,10 +95,10 @@ class Tiles:
 
     def bundle(self, number: int, width: int) -> list[bytes]:
         """The first `width` entries of a bundle. Raises EvidenceError."""
-        data = files.read(self.root / tile_path(None, number, width))
+        data = self._get(tile_path(None, number, width))
         if data is not None:
             return decode_bundle(data, width)
-        data = files.read(self.root / tile_path(None, number))
+        data = self._get(tile_path(None, number))
         if data is None:
             raise EvidenceError(f"tiles: {tile_path(None, number)} is missing")
         return decode_bundle(data, WIDTH)[:width]
@@ -142,6 +142,17 @@ class Tiles:
         partial = (self.root / tile_path(0, number, 1)).parent.glob("[0-9]*")
         return any(p.name.isdigit() and int(p.name) > width for p in partial)
 
+    def _get(self, name: str) -> bytes | None:
+        """What stands under a path, or None."""
+        return files.read(self.root / name)
+
+    def _partial(self, level: int, number: int) -> Iterator[str]:
+        """The paths of a tile's partial ones that are there."""
+        first = Path(tile_path(level, number, 1)).parent
+        for path in (self.root / first).glob("[0-9]*"):
+            if path.name.isdigit():
+                yield str(first / path.name)
+
     def _perfect(self, level: int, number: int, width: int) -> list[list[bytes]]:
         """All perfect subtrees inside a tile: row k holds those over 2**k hashes."""
         rows = [split(self._read(level, number, width))]
@@ -153,14 +164,28 @@ class Tiles:
     def _read(self, level: int, number: int, width: int) -> bytes:
         wanted = width * HASH_SIZE
         for candidate in (width, WIDTH):
-            data = files.read(self.root / tile_path(level, number, candidate))
+            data = self._get(tile_path(level, number, candidate))
             if data is not None and len(data) == candidate * HASH_SIZE:
                 return data
-        for path in (self.root / tile_path(level, number, 1)).parent.glob("[0-9]*"):
-            data = files.read(path) or b""
-            if path.name.isdigit() and len(data) == int(path.name) * HASH_SIZE >= wanted:
+        for name in self._partial(level, number):
+            data = self._get(name) or b""
+            if len(data) == int(name.rpartition("/")[2]) * HASH_SIZE >= wanted:
                 return data
         raise EvidenceError(f"tiles: {tile_path(level, number, width)} is missing or damaged")
+
+
+class FarTiles(Tiles):
+    """Reads tiles from somewhere else: `get` gives what stands under a path, or None."""
+
+    def __init__(self, get: Callable[[str], bytes | None]) -> None:
+        super().__init__(Path())
+        self._far = get
+
+    def _get(self, name: str) -> bytes | None:
+        return self._far(name)
+
+    def _partial(self, level: int, number: int) -> Iterator[str]:  # noqa: ARG002
+        return iter(())
 
 
 class TreeWriter:

@@ -19,8 +19,8 @@ from pathlib import Path
 import msgspec
 
 from titer.core.errors import EvidenceError, InputError, TiterError
-from titer.evidence import checkpoint, files, heads, merkle
-from titer.evidence.checkpoint import MAX_CHECKPOINT
+from titer.evidence import checkpoint, files, merkle, monitor
+from titer.evidence.checkpoint import MAX_CHECKPOINT, Checkpoint
 from titer.evidence.log import Log, View
 from titer.evidence.timestamp import Stamp
 from titer.gateway import witnesses
@@ -133,24 +133,15 @@ class Voucher:
 
 def _compare(log: View, data: bytes, size: int, who: str) -> None:
     """Raise EvidenceError unless the log extends the head that somebody else knows."""
-    text = heads.own(data.decode("utf-8", "replace")).encode()
     try:
-        known = checkpoint.read(text, log.verifiers)
+        other = monitor.known(who, data, log.verifiers)
     except EvidenceError as error:
         raise EvidenceError(
-            f"{who} knows no head of this log ({error}); if the log was started anew on purpose, "
-            "name another anchor"
+            f"{error}; if the log was started anew on purpose, name another anchor"
         ) from None
-    if known.size > size:
-        raise EvidenceError(
-            f"the log holds {size} entries and {who} knows {known.size}: the disk was rolled back "
-            "to an older copy; restore the newest one, or start another log"
-        )
-    nodes = log.tiles.nodes(size)
-    if known.size and merkle.root_hash(known.size, nodes) != known.root:
-        raise EvidenceError(
-            f"the log has another root for {known.size} entries than {who} knows: a split view"
-        )
+    head = log.head or Checkpoint(origin=log.verifier.name, size=0, root=merkle.EMPTY_ROOT)
+    ours = monitor.Known("this disk", head, log.signed_head)
+    monitor.compare(ours, other, log.tiles.nodes(size))
 
 
 def opened(log: Log, vouching: Vouching) -> Log:
