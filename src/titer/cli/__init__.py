@@ -24,6 +24,7 @@ VERBS = (
     "keys",
     "data",
     "standings",
+    "level",
     "explain",
     "decide",
     "ladder",

@@ -185,6 +185,7 @@ def service(arguments: Any) -> Service:
         required=config.evidence.required,
         hunt_every=config.detect.hunt_every,
         telemetry=config.telemetry.endpoint,
+        level=config.level,
         vouching=vouching(config),
     )
 

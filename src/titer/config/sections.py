@@ -14,6 +14,7 @@ from titer.detect.parameter_policy import PolicyConfig
 from titer.gateway.settings import Upstream
 from titer.respond import person
 from titer.respond.ladder import DAY_S, MARGIN
+from titer.respond.level import LevelPolicy
 from titer.respond.mark import Engine
 from titer.respond.options import CONTACT
 from titer.respond.quota import QuotaConfig
@@ -411,6 +412,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     marks: marks in replies.
     share: partners, webhooks and streams of events.
     taxii: the TAXII server.
+    level: the alert level.
     telemetry: spans.
     """
 
@@ -426,4 +428,5 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     marks: MarksTable = MarksTable()
     share: ShareTable = ShareTable()
     taxii: TaxiiTable = TaxiiTable()
+    level: LevelPolicy = LevelPolicy()
     telemetry: TelemetryTable = TelemetryTable()

@@ -26,6 +26,7 @@ from titer.evidence.entry import Stored
 from titer.evidence.intake import Intake, Taken
 from titer.evidence.keyring import Rotation
 from titer.evidence.log import Erasure
+from titer.gateway.alert import Alert
 from titer.gateway.attention import Attention
 from titer.gateway.marking import Issuer
 from titer.gateway.networks import Used
@@ -108,6 +109,7 @@ class Analysis:
         issuer: Issuer | None = None,
         doses: Callable[[], dict[str, float]] = dict,
         attention: Attention | None = None,
+        alert: Alert | None = None,
         voucher: Voucher | None = None,
     ) -> None:
         self._rings = rings
@@ -124,6 +126,7 @@ class Analysis:
         self._issuer = issuer
         self._doses = doses
         self._attention = attention
+        self._alert = alert
         self._voucher = voucher
         self._stop = False
         self._encode = msgspec.json.Encoder().encode
@@ -160,6 +163,8 @@ class Analysis:
                 if lists is not None:
                     self._spool.append(inform(self._weigher, lists))
                     self._flush()
+                if self._alert is not None:
+                    self._spool += self._alert.look(self._weigher.standings)
                 self._sign()
                 self._publisher.beat()
                 self._show()
@@ -298,6 +303,8 @@ class Analysis:
             if self._hunted.get(campaign.id) == seen:
                 continue
             self._hunted[campaign.id] = seen
+            if self._alert is not None:
+                self._alert.told(campaign)
             self._spool.append(("campaign", self._encode(campaign)))
             for finding, decision in self._weigher.join(campaign):
                 self._spool.append(("finding", self._encode(finding)))

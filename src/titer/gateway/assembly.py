@@ -26,6 +26,7 @@ from titer.evidence import intake, keyring, note
 from titer.evidence.files import replace, sync_directory
 from titer.evidence.log import Erasure, Log
 from titer.gateway import vouching
+from titer.gateway.alert import Alert
 from titer.gateway.analysis import Analysis
 from titer.gateway.attention import Attention
 from titer.gateway.marking import make_issuer
@@ -268,6 +269,9 @@ def make_analysis(shared: Shared) -> Analysis:
         issuer=issuer,
         doses=lambda: _doses(shared.pages),
         attention=Attention(service.data, time.monotonic),
+        alert=Alert(
+            service.data, service.level, clock=time.monotonic, now=lambda: time.time_ns() // 1000
+        ),
         voucher=vouching.Voucher(service.data / "log", service.vouching),
     )
 

@@ -38,6 +38,7 @@ _HELP = {
     "upstream_failures": "Replies that failed or broke off.",
     "clients_gone": "Requests whose caller left before the end.",
     "clients_slow": "Client connections cut because they were too slow.",
+    "alert_level": "The alert level: 0 green, 1 amber, 2 red.",
     "faults": "Errors inside the gateway: each is a bug worth a report.",
     "untapped": "Replies too large or too odd to be read in passing.",
     "dosed_requests": "Requests that met a decision in force, by rung.",
@@ -49,7 +50,9 @@ _HELP = {
     "first_byte_seconds": "From a request's head to its reply's head.",
     "duration_seconds": "From a request's head to its reply's end.",
 }
-_GAUGES = frozenset({"connections", "connections_cap", "in_flight", "waiting", "upstream_idle"})
+_GAUGES = frozenset(
+    {"alert_level", "connections", "connections_cap", "in_flight", "waiting", "upstream_idle"}
+)
 
 
 class Histogram:

@@ -21,6 +21,7 @@ from titer.core.wire import Problem
 from titer.detect.bias_ledger import BiasLedger
 from titer.detect.parameter_policy import ParameterPolicy
 from titer.engine import Engine
+from titer.gateway import alert
 from titer.gateway.dialects import find
 from titer.gateway.marking import with_mark_keys
 from titer.gateway.metrics import total
@@ -178,7 +179,9 @@ class Worker:
 
     def _totals(self) -> dict[str, float]:
         """All workers' counters together: ours as they are now, the others' of a second ago."""
-        return total([self._counters(), *self._pages.others()])
+        level = alert.read(self._shared.service.data)
+        counted = total([self._counters(), *self._pages.others()])
+        return {**counted, "alert_level": level.number if level else 0}
 
     def _counters(self) -> dict[str, float]:
         engine = self._engine

@@ -36,6 +36,7 @@ from titer.gateway.ring import Ring
 from titer.gateway.settings import GatewaySettings
 from titer.gateway.vouchers import Vouching
 from titer.respond.ladder import Ladder
+from titer.respond.level import LevelPolicy
 from titer.respond.options import Options
 
 #: Seconds before a process that died at once is started again.
@@ -74,6 +75,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     required: bool = False
     hunt_every: float = 60.0
     telemetry: str = ""
+    level: LevelPolicy = LevelPolicy()
     options: Options = Options()
     vouching: Vouching = Vouching()
 
