@@ -47,18 +47,39 @@ def register(verbs: Any) -> None:
     trace.add_argument("--best", metavar="N", type=int, default=10, help="shown; default 10")
     _text_flags(trace)
 
+    choose = actions.add_parser("choose", help="let an account's coins choose equivalent wordings")
+    choose.add_argument("text", metavar="FILE", type=Path, help="UTF-8 text")
+    choose.add_argument("--account", metavar="A", required=True, help="whose coins")
+    chosen = actions.add_parser("chosen", help="whose coins chose the wordings of these texts?")
+    chosen.add_argument("texts", metavar="FILE", nargs="+", type=Path, help="UTF-8 texts")
+    chosen.add_argument(
+        "--account", metavar="A", action="append", required=True, help="repeatable"
+    )
+    chosen.add_argument(
+        "--level", metavar="P", type=float, default=1e-6,
+        help="adjusted p-value from which coins count as found (default 1e-6)",
+    )  # fmt: skip
+    for action in (choose, chosen):
+        action.add_argument(
+            "--choices", metavar="FILE", type=Path, required=True, help="sets of wordings (JSON)"
+        )
+        action.add_argument("--width", metavar="W", type=int, default=1, help="0 or 1 (default)")
+        action.add_argument("--epoch", metavar="N", type=int, help="default: the current one")
+
     schemes = actions.add_parser("schemes", help="the schemes of marks and their parameters")
     json_flag(schemes)
-    for action in (plant, recognise, trace):
+    for action in (plant, recognise, trace, choose, chosen):
         data_flag(action, required=action is not recognise)
         json_flag(action)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from titer.cli import marks_keys, marks_texts
+    from titer.cli import marks_choices, marks_keys, marks_texts
 
     if arguments.action == "keys":
         return marks_keys.run(arguments)
+    if arguments.action in {"choose", "chosen"}:
+        return marks_choices.run(arguments)
     return marks_texts.run(arguments)
 
 

@@ -174,6 +174,26 @@ def test_plant_prints_what_each_engine_takes(data, capsys):
     assert said(capsys, "plant", "a", "--engine", "vllm", "--epoch", 4, "--data", data)[0] == 2
 
 
+def test_wordings_are_chosen_and_recognised(data, capsys, tmp_path):
+    sets, text = tmp_path / "sets.json", tmp_path / "text"
+    sets.write_text(
+        '[{"name":"a","wordings":["big","large"]},{"name":"b","wordings":["so","thus"]}]'
+    )
+    text.write_text("".join(f"w{i} big v{i} so " for i in range(80)))
+    flags = ("--choices", sets, "--data", data)
+    status, out = said(capsys, "choose", text, "--account", "a", *flags)
+    assert status == 0
+    assert out.out != text.read_text()
+    text.write_text(out.out)
+    accounts = ("--account", "a", "--account", "b")
+    status, found = as_json(capsys, "chosen", text, *accounts, *flags)
+    assert status == 1
+    assert found["results"][0]["account"] == "a"
+    assert found["results"][1]["holm_log10_p"] > -3
+    assert said(capsys, "chosen", text, "--account", "b", *flags)[0] == 0
+    assert said(capsys, "chosen", text, "--account", "b", *flags, "--epoch", 7)[0] == 2
+
+
 def test_schemes_are_listed(capsys):
     status, out = said(capsys, "schemes")
     assert status == 0
