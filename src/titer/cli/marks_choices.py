@@ -51,8 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _said(found: Agreement, tried: int) -> str:
     return (
-        f"{found.account}: {found.agreed} of {found.coins} coins agree; p = 10^{found.log10_p:.1f},"
-        f" adjusted for {tried} accounts 10^{found.holm_log10_p:.1f}"
+        f"{found.account}: {found.agreed} of {found.coins} coins agree; "
+        f"p = 10^{found.log10_p:.1f}, adjusted for {tried} accounts 10^{found.holm_log10_p:.1f}"
     )
 
 
