@@ -11,6 +11,7 @@ default   makes the calibration that titer ships: attention only
 cells     which meaning cells survive a paraphrase
 conduct   which detectors of conduct see which conduct, on tune sources (needs the data)
 lower     what lowering costs honest accounts, at each rung of the default ladder
+mutants   changed dossiers that are accepted: there must be none
 families  how often single prompts show a text family, by source (needs the data)
 
 `python -m evals NAME --quick` is a small run for a look, where an evaluation has one.
@@ -23,7 +24,7 @@ import subprocess
 import sys
 
 MODULES = {"logits": "logit_theft", "callers": "frames_coverage", "hunt": "hunt_worlds",
-           "groups": "hunt_small", "live": "hunt_live",
+           "groups": "hunt_small", "live": "hunt_live", "mutants": "dossier_mutants",
            "detect": "detect", "rules": "combination",
            "cells": "cells", "lower": "lower",
            "families": "families", "conduct": "conduct"}  # fmt: skip

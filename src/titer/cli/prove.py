@@ -36,8 +36,12 @@ def register(verbs: Any) -> None:
         help="names of accounts, one a line, for --seal-to (default: those of your keys)",
     )  # fmt: skip
     parser.add_argument(
-        "--indicators", metavar="FILE", type=Path,
-        help="a partner's indicators, as JSON lines, to compare infrastructure with",
+        "--partner", metavar="NAME", action="append", default=[],
+        help="compare with this partner's indicators (titer share import); may be given again",
+    )  # fmt: skip
+    parser.add_argument(
+        "--marks", metavar="FILE", type=Path,
+        help="what `titer marks trace --json` printed: marks of these callers found in texts",
     )  # fmt: skip
     parser.add_argument(
         "--exchanges", metavar="N", type=int,
@@ -55,7 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
         disclose=arguments.disclose,
         recipients=[read_file(path, limit=MAX_KEY) for path in arguments.seal_to],
         names=read_names(arguments.names),
-        indicators=arguments.indicators,
+        partners=arguments.partner,
+        marks=arguments.marks,
         exchange_cap=arguments.exchanges,
     )
     made = prove(arguments.data, arguments.subject, wanted)

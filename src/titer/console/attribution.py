@@ -7,11 +7,14 @@ from pathlib import Path
 
 import msgspec
 
+from titer.access.secret import load_or_create
 from titer.core.errors import InputError
 from titer.core.ids import Pseudonyms
+from titer.core.indicators import canonical, tokens
 from titer.core.nouns import Campaign, Exchange, Origin, Principal, Sketch, Transfer
 from titer.evidence.contents import Infrastructure, Snapshot
 from titer.evidence.log import View
+from titer.evidence.share import partners
 from titer.gateway.networks import Store, Used
 from titer.gateway.networks.places import ORIGIN_KINDS, told_by
 from titer.hunt import infrastructure as hunting
@@ -19,21 +22,16 @@ from titer.hunt.hours import Hours
 
 #: Seed of the bootstrap of hours: the same log gives the same dossier.
 SEED = 1
-#: Bytes of a file of indicators, and indicators in it.
-MAX_FILE = 16 << 20
-MAX_INDICATORS = 100_000
-#: Aspects that an indicator of somebody else can be about; tokens of ours mean nothing to others.
-OPEN = frozenset(("provider", "ja4", "software", "headers", "network", "address"))
-
-
-class Indicator(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One line of a partner's indicators; `expires` is a day (YYYY-MM-DD), empty for never."""
-
-    aspect: str
-    value: str
-    source: str
-    name: str = ""
-    expires: str = ""
+#: How freely an indicator may travel (TLP) for what it links to be told in a dossier.
+TELLABLE = frozenset(("clear", "green"))
+#: What a word of an origin (`core.indicators.words`) is called in a table of ties.
+_ASPECTS = {
+    "net": "network",
+    "ip": "address",
+    "asn": "provider",
+    "ja4": "ja4",
+    "headers": "headers",
+}
 
 
 class _Fact(msgspec.Struct, frozen=True):
@@ -69,7 +67,7 @@ def attribute(
     members: Collection[str],
     *,
     campaign: str = "",
-    indicators: Iterable[hunting.Group] = (),
+    groups: Iterable[hunting.Group] = (),
 ) -> Infrastructure:
     """Where the members come from, beside everybody who is in no campaign."""
     known = campaigns_in(log)
@@ -101,7 +99,7 @@ def attribute(
             transfers.append((moved.repository, moved.principal, moved.origin))
     others = sorted(set(usage.by_caller) - inside - apart)
     used = {u for some in lists for u in some}
-    groups = [
+    seen = [
         hunting.Group(
             "campaign", c.id, "this log",
             hunting.group_of(usage, set(c.members) - inside, [t for t, _ in c.frames]),
@@ -109,8 +107,8 @@ def attribute(
         )
         for c in sorted(earlier, key=lambda c: -c.last_seen)
     ]  # fmt: skip
-    groups += hunting.elsewhere(transfers, "repository events of this log")
-    groups += indicators
+    seen += hunting.elsewhere(transfers, "repository events of this log")
+    seen += groups
     return Infrastructure(
         others=len(others),
         ties=hunting.ties(usage, inside, others, _operators(data)),
@@ -120,44 +118,35 @@ def attribute(
         ),
         unknown=hunting.unknown(usage, inside, told_by(used), ORIGIN_KINDS),
         clock=hours.clock(seed=SEED),
-        links=hunting.links(usage, inside, others, groups),
+        links=hunting.links(usage, inside, others, seen),
     )
 
 
-def read_indicators(path: Path, pseudonyms: Pseudonyms, today: str) -> list[hunting.Group]:
-    """Indicators as JSON lines; ranges and addresses become this operator's tokens.
-
-    Expired ones are left out. Raises `InputError`, naming the line.
+def partner_groups(data: Path, names: Collection[str], now: int) -> list[hunting.Group]:
+    """What the named partners' indicators say that are held, have not expired at `now`
+    (microseconds) and may be told (`TELLABLE`). Raises `InputError` when there is nothing.
     """
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_FILE + 1)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    lines = raw.splitlines()
-    if len(raw) > MAX_FILE or len(lines) > MAX_INDICATORS:
-        raise InputError(f"{path}: more than {MAX_FILE} bytes or {MAX_INDICATORS} indicators")
-    found: dict[tuple[str, str], dict[str, set[str]]] = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            one = msgspec.json.decode(line, type=Indicator)
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise InputError(f"{path}:{number}: no indicator: {error}") from None
-        if one.aspect not in OPEN:
-            raise InputError(f"{path}:{number}: aspect is one of {', '.join(sorted(OPEN))}")
-        if one.expires and one.expires < today:
-            continue
-        kinds = {"network": "net", "address": "ip"}
-        kind = kinds.get(one.aspect)
-        value = pseudonyms.of(kind, one.value) if kind else one.value
-        key = (one.name or one.source, one.source)
-        found.setdefault(key, {}).setdefault(one.aspect, set()).add(value)
-    return [
-        hunting.Group("indicators", name, source, {a: frozenset(v) for a, v in values.items()})
-        for (name, source), values in sorted(found.items())
-    ]
+    pseudonyms = Pseudonyms(load_or_create(data))
+    held = {one.name: one for one in partners.load(data)}
+    groups = []
+    for name in names:
+        values: dict[str, set[str]] = {}
+        for one in held[name].held if name in held else ():
+            if one.until <= now or one.tlp not in TELLABLE:
+                continue
+            kind, _, value = one.indicator.partition(":")
+            for word in tokens(canonical(kind, value), pseudonyms):
+                aspect, _, token = word.partition(":")
+                token = f"AS{token}" if aspect == "asn" else token
+                values.setdefault(_ASPECTS[aspect], set()).add(token)
+        if not values:
+            raise InputError(
+                f"no indicator of {name!r} is held that may be told (TLP clear or green, not "
+                "expired): see `titer share import`"
+            )
+        kept = {aspect: frozenset(v) for aspect, v in values.items()}
+        groups.append(hunting.Group("indicators", name, "a partner", kept))
+    return groups
 
 
 def _operators(data: Path) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ import msgspec
 from titer.access.secret import load_or_create
 from titer.audit.report import marks
 from titer.audit.trail import results
-from titer.console.attribution import attribute, campaigns_in, read_indicators
+from titer.console.attribution import attribute, campaigns_in, partner_groups
 from titer.console.explain import Explanation, explain, open_view
+from titer.console.found_marks import found_marks
 from titer.console.names import Names
 from titer.core.errors import EvidenceError, InputError
 from titer.core.ids import Pseudonyms
@@ -28,13 +28,15 @@ from titer.evidence.names import seal
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """How a dossier is to be made. `recipients` are PEM public keys that names are sealed to;
-    `names` the operator's own names of callers; `indicators` a partner's file.
+    `names` the operator's own names of callers; `partners` whose held
+    indicators are compared with; `marks` what `titer marks trace --json` printed.
     """
 
     disclose: bool = False
     recipients: Sequence[bytes] = ()
     names: Sequence[str] = ()
-    indicators: Path | None = None
+    partners: Sequence[str] = ()
+    marks: Path | None = None
     exchange_cap: int | None = None
 
 
@@ -111,14 +113,11 @@ def _told(
 ) -> tuple[Contents, int]:
     """What is said beside the entries, and how many names were sealed."""
     pseudonyms = Pseudonyms(load_or_create(data))
-    today = f"{datetime.fromtimestamp(time.time(), UTC):%Y-%m-%d}"
-    groups = (
-        read_indicators(wanted.indicators, pseudonyms, today)
-        if wanted.indicators is not None
-        else []
-    )
+    now = time.time_ns() // 1000
+    groups = partner_groups(data, wanted.partners, now)
+    traced = found_marks(wanted.marks, log, callers, at=now) if wanted.marks is not None else ()
     try:
-        where = attribute(data, log, callers, campaign=campaign, indicators=groups)
+        where = attribute(data, log, callers, campaign=campaign, groups=groups)
     except EvidenceError as error:
         raise InputError(f"no dossier was made: {error}") from None
     sealed, count = _seal(
@@ -129,9 +128,8 @@ def _told(
             others=where.others, snapshots=where.snapshots, unknown=where.unknown,
             clock=where.clock, links=where.links,
         )  # fmt: skip
-    found = () if campaign else marks((r for _, r in results(log)), callers[0])
-    told = Contents(infrastructure=where, alternatives=alternatives, marks=found, sealed=sealed)
-    return told, count
+    audited = () if campaign else marks((r for _, r in results(log)), callers[0])
+    return Contents(where, alternatives, (*audited, *traced), sealed), count
 
 
 def _seal(

@@ -147,10 +147,28 @@ def test_verbs_refuse_in_words(proved, counsel, tmp_path, capsys):
     assert "seals nothing" in capsys.readouterr().err
 
 
+def bundle(path, number, tlp):
+    """A STIX bundle with one indicator on a network number."""
+    moment = "2026-05-01T00:00:00.000Z"
+    marking = {
+        "clear": "marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487",
+        "amber": "marking-definition--55d920b0-5e8b-4f79-9ee9-91f868d9b421",
+    }[tlp]
+    one = {
+        "type": "indicator", "spec_version": "2.1", "created": moment, "modified": moment,
+        "id": f"indicator--00000000-0000-4000-8000-{number:012d}", "pattern_type": "stix",
+        "pattern": f"[autonomous-system:number = {number}]", "valid_from": moment,
+        "object_marking_refs": [marking],
+    }  # fmt: skip
+    name = "bundle--00000000-0000-4000-8000-000000000001"
+    path.write_text(json.dumps({"type": "bundle", "id": name, "objects": [one]}))
+    return str(path)
+
+
 def test_a_partners_indicator_becomes_a_link_only_beyond_the_base_rate(proved, tmp_path, capsys):
     folder, data = proved
     found = campaign_of(data)
-    out, lines = tmp_path / "x", tmp_path / "indicators"
+    out = tmp_path / "x"
     labels = {one["principal"]: one["campaign"] for one in labels_of(folder)}
     asn = {True: set(), False: set()}
     with (folder / "w" / "log.jsonl").open() as log:
@@ -158,19 +176,22 @@ def test_a_partners_indicator_becomes_a_link_only_beyond_the_base_rate(proved, t
             one = json.loads(line)
             asn[labels[one["principal"]] is not None].add(one["origin"]["asn"])
     theirs, common = min(asn[True]), min(asn[False] - asn[True])
-    lines.write_text(
-        json.dumps({"aspect": "provider", "value": f"AS{theirs}", "source": "lab-2"}) + "\n"
-        + json.dumps({"aspect": "provider", "value": f"AS{common}", "source": "lab-3"}) + "\n"
-        + json.dumps({"aspect": "provider", "value": f"AS{theirs}", "source": "lab-4",
-                      "expires": "2020-01-01"}) + "\n"
-    )  # fmt: skip
-    assert main(["prove", found.id, "--data", str(data), "-o", str(out),
-                 "--indicators", str(lines)]) == 0  # fmt: skip
+    for partner, number, tlp in (
+        ("lab-2", theirs, "clear"), ("lab-3", common, "clear"), ("lab-4", theirs, "amber"),
+    ):  # fmt: skip
+        path = bundle(tmp_path / partner, number, tlp)
+        assert main(["share", "import", path, "--from", partner, "--data", str(data)]) == 0
+    words = ["prove", found.id, "--data", str(data), "-o", str(out)]
+    assert main([*words, "--partner", "lab-2", "--partner", "lab-3"]) == 0
+    capsys.readouterr()
     assert main(["verify", str(out), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out.splitlines()[-1])
-    links = told["dossier"]["contents"]["infrastructure"]["links"]
-    assert {one["source"] for one in links} == {"lab-2"}
-    lines.write_text('{"aspect":"mood","value":"x","source":"y"}\n')
-    assert main(["prove", found.id, "--data", str(data), "-o", str(out),
-                 "--indicators", str(lines)]) == 2  # fmt: skip
-    assert ":1: aspect is one of" in capsys.readouterr().err
+    told = json.loads(capsys.readouterr().out)["dossier"]
+    links = told["contents"]["infrastructure"]["links"]
+    assert {(one["name"], one["aspect"]) for one in links} == {("lab-2", "provider")}
+    assert main(words) == 0
+    capsys.readouterr()
+    assert main(["verify", str(out), "--json"]) == 0
+    assert "lab-2" not in capsys.readouterr().out
+    for partner in ("lab-4", "lab-9"):
+        assert main([*words, "--partner", partner]) == 2
+        assert "may be told" in capsys.readouterr().err

@@ -25,6 +25,8 @@ ROWS = 25
 ROWS_EACH = 5
 #: Characters of an id or token that are shown: enough to find it in the file.
 SHORT = 14
+#: Share of the work by which a shift is told.
+SHIFT = 0.8
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _LAST = 253_402_300_799_000_000
 
@@ -351,7 +353,7 @@ def _hours(clock: Clock | None) -> Section | None:
             f"There is no rhythm of the day to speak of (rhythm {clock.rhythm:.2f} of 1): no "
             "range of time zones is given."
         )
-    words = [said]
+    words = [said, _shifts(clock)]
     if clock.quiet:
         days = ", ".join(plain(d, 10) for d in clock.quiet[:20])
         words.append(f"Days on which members nearly stopped and other callers did not: {days}.")
@@ -366,6 +368,23 @@ def _hours(clock: Clock | None) -> Section | None:
                  tuple(float(n) for _, n in weekdays), ""),
         ),
     )  # fmt: skip
+
+
+def _shifts(clock: Clock) -> str:
+    """The shortest stretch of hours with most of the work, and what the weekend has of it."""
+    total = sum(clock.hours)
+    size, begin = min(
+        (size, begin)
+        for begin in range(24)
+        for size in range(1, 25)
+        if sum(clock.hours[(begin + n) % 24] for n in range(size)) >= SHIFT * total
+    )
+    weekend = sum(clock.weekdays[5:])
+    return (
+        f"{SHIFT:.0%} of the exchanges fall into {size} of 24 hours, from {begin:02d}:00 to "
+        f"{(begin + size) % 24:02d}:00 UTC; Saturday and Sunday have {weekend / total:.0%} (two "
+        "days of seven are 29%)."
+    )
 
 
 def _links(found: Infrastructure) -> Section:
