@@ -63,6 +63,11 @@ class Service:
         )  # fmt: skip
         wait_for(lambda: listens(self.port), what="the gateway")
 
+    def began(self) -> None:
+        """Wait until the analysis process holds the log: the gateway listens before it does."""
+        head = self.data / "log" / "checkpoint"
+        wait_for(head.exists, what="the log's first head")
+
     def stop(self, *, sign: int = signal.SIGTERM) -> int:
         assert self.server is not None
         self.server.send_signal(sign)

@@ -8,6 +8,7 @@ from titer.gateway.assembly import enter
 
 def test_a_running_service_takes_what_verbs_hand_in(service):
     service.start()
+    service.began()
     done = enter(service.data, "case", b'{"id":"c1"}', timeout=30)
     assert done.how == "handed over"
     service.stop()
