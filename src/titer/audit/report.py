@@ -32,6 +32,7 @@ LIMITS = (
     "A proof says that the suspect learned from text that carries this account's mark.",
     "It does not say who trained it, when, on how much, or whether the text came through others.",
     "Whoever holds a key can plant its mark: the log shows when it was fixed, not who held it.",
+    "Who knows the key and tries prompts off the log could tilt it: let others choose them.",
     "A result that is no proof clears nobody: marks weaken by paraphrase and mixing.",
     "Times are those of the operator's clock; a plan is earlier because its entry is.",
     "Only plans in this log count as earlier looks at the suspect.",

@@ -35,6 +35,7 @@ def check(predicate: contents.Predicate, name: str, kinds: Counter[str]) -> None
     _check_exposure(predicate, facts)
     _check_infrastructure(predicate, facts, campaign)
     _check_alternatives(predicate.contents.alternatives, campaign)
+    _check_audits(predicate, facts)
     _check_rest(predicate)
 
 
@@ -72,6 +73,10 @@ def told(of: contents.Contents) -> list[str]:
         f"unknown  {shown(u.aspect)}: {shown(u.why)}" for u in of.infrastructure.unknown[:10]
     ]
     lines += [f"instead  {shown(a.reason)}: {a.result}" for a in of.alternatives[:20]]
+    lines += [
+        f"mark     {shown(m.kind)} {shown(m.name)}, {m.bits:.1f} bits: {shown(m.note)}"
+        for m in of.marks[:20]
+    ]
     lines += [f"sealed   names for the holder of key {s.recipient}" for s in of.sealed]
     return lines
 
@@ -312,6 +317,21 @@ def _check_alternatives(told_: Sequence[contents.Alternative], campaign: Campaig
         logged = tuple(contents.Alternative.of(one) for one in campaign.considered)
         if tuple(told_[: len(logged)]) != logged:
             raise EvidenceError("dossier: the alternatives are not those that the log holds")
+
+
+def _check_audits(predicate: contents.Predicate, facts: Sequence[Mapping[str, Any]]) -> None:
+    """Results of audits stand behind the plans that they name; marks told have their results."""
+    plans: dict[object, tuple[int, int]] = {}
+    results: set[object] = set()
+    for item, body in zip(predicate.entries, facts, strict=True):
+        if item.kind == "audit-plan":
+            plans.setdefault(body.get("id"), (item.index, item.at))
+        elif item.kind == "audit-result":
+            if plans.get(body.get("plan")) != (body.get("plan_entry"), body.get("plan_at")):
+                raise EvidenceError(f"dossier: entry {item.index} has no plan that came before it")
+            results.add(body.get("id"))
+    if any(m.kind == "radioactivity" and m.name not in results for m in predicate.contents.marks):
+        raise EvidenceError("dossier: a mark is told that no result of an audit is here for")
 
 
 def _check_rest(predicate: contents.Predicate) -> None:

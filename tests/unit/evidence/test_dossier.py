@@ -463,3 +463,30 @@ def test_verification_loads_core_and_evidence_alone():
         "from titer.evidence import log\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def audited(log, **changed):
+    """A plan and its result, as `titer audit` logs them, and the mark that a dossier tells."""
+    plan = {"id": "ap-1", "accounts": [SUBJECT]}
+    index = log.append([("audit-plan", msgspec.json.encode(plan))], at=5)
+    result = {"id": "ar-1", "accounts": [SUBJECT], "plan": "ap-1", "plan_entry": index}
+    result |= {"plan_at": 5} | changed
+    log.append([("audit-result", msgspec.json.encode(result))], at=6)
+    mark = contents.Mark("radioactivity", "ar-1", 6, 30.0, "learned from it")
+    return contents.Contents(marks=(mark,))
+
+
+def test_an_audit_is_part_of_the_accounts_dossier(log):
+    data = dossier.build(log, subject=SUBJECT, summary={}, told=audited(log))
+    found = verify(data, key=str(log.verifier))
+    assert (found.kinds["audit-plan"], found.kinds["audit-result"]) == (1, 1)
+    assert any("radioactivity ar-1, 30.0 bits" in line for line in found.lines())
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"plan": "ap-2"}, {"plan_entry": 3}, {"plan_at": 4}, {"id": "ar-2"}],
+)
+def test_an_audit_without_its_plan_is_refused(log, changed):
+    with pytest.raises(EvidenceError, match="plan|result"):
+        dossier.build(log, subject=SUBJECT, summary={}, told=audited(log, **changed))

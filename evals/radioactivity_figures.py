@@ -1,0 +1,99 @@
+"""Draw what `python -m evals.radioactivity` found: python -m evals.radioactivity_figures
+
+Reads evals/radioactivity.json, writes docs/images/radioactivity-*.svg.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+from evals.plot import Axis, Plot
+
+HERE = Path(__file__).parent
+IMAGES = HERE.parent / "docs" / "images"
+#: What p is drawn as 1: an axis of powers has no zero.
+LEAST = 0.1
+
+
+def log_p(row: dict, statistic: str) -> float:
+    """-log10 p, at least LEAST."""
+    return max(LEAST, -row["statistics"][statistic]["log10_p"])
+
+
+def mean(rows: list[dict], statistic: str) -> float:
+    return max(LEAST, sum(-r["statistics"][statistic]["log10_p"] for r in rows) / len(rows))
+
+
+def shares(whole: dict, width: int) -> str:
+    """p against the share of the training text that is marked."""
+    plot = Plot(
+        f"p of students against the share of marked text (width {width})",
+        Axis(0.01, 1.0, log=True, name="share of 200,000 training tokens that is marked"),
+        Axis(LEAST, 100.0, log=True, name="-log10 p (6: proof)"),
+    )
+    plot.line("p = 1e-6", [(0.01, 6.0), (1.0, 6.0)], dash="5 4")
+    by_share = defaultdict(list)
+    for row in whole[f"width{width}"]:
+        if row["share"]:
+            by_share[row["share"]].append(row)
+    for statistic in ("closed", "closed-filter", "topk", "argmax", "soft"):
+        plot.line(statistic, [(s, mean(rows, statistic)) for s, rows in sorted(by_share.items())])
+        for share, rows in by_share.items():
+            values = [log_p(r, statistic) for r in rows]
+            plot.interval(share, min(values), max(values))
+    return plot.svg()
+
+
+def nulls(whole: dict) -> str:
+    """Realised against nominal for students that saw no mark."""
+    plot = Plot(
+        "p-values where there is nothing to find: realised / nominal",
+        Axis(0.0, 1.0),
+        Axis(0.0, 2.0, name="realised / nominal (1: exact, below: careful)"),
+    )
+    kinds = {"wrong keys": "wrong key", "own log": "own log"}
+    series = {}
+    names = ("closed", "closed-filter", "topk", "argmax", "soft")
+    for kind, label in kinds.items():
+        for level in ("0.1", "0.01"):
+            rows = [whole["nulls"][kind][name]["levels"][level] for name in names]
+            series[f"{label}, {level}"] = [
+                (r["realised_over_nominal"], *r["interval"]) for r in rows
+            ]
+    plot.bars(names, series)
+    return plot.svg()
+
+
+def edits(whole: dict) -> str:
+    """What is left after the text was changed before training."""
+    plot = Plot(
+        "All text marked, then changed before training (topk)",
+        Axis(0.0, 1.0, name="share of words changed"),
+        Axis(LEAST, 100.0, log=True, name="-log10 p (6: proof)"),
+    )
+    plot.line("p = 1e-6", [(0.0, 6.0), (1.0, 6.0)], dash="5 4")
+    none = [r for r in whole["edits"] if r["edit"] == "none"]
+    for how in ("words swapped", "rewritten"):
+        rows = none + [r for r in whole["edits"] if r["edit"] == how]
+        plot.line(how, [(r["part"], log_p(r, "topk")) for r in rows])
+    return plot.svg()
+
+
+def main() -> int:
+    whole = json.loads((HERE / "radioactivity.json").read_text("utf-8"))
+    drawn = {
+        "radioactivity-shares.svg": shares(whole, 1),
+        "radioactivity-nulls.svg": nulls(whole),
+        "radioactivity-edits.svg": edits(whole),
+    }
+    for name, text in drawn.items():
+        (IMAGES / name).write_text(text, "utf-8")
+        print(f"docs/images/{name}: {len(text):,} bytes")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
