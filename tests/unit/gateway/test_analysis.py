@@ -10,6 +10,7 @@ from titer.core.gather import gather
 from titer.core.nouns import (
     Campaign,
     Card,
+    Decision,
     Dose,
     Finding,
     Origin,
@@ -17,9 +18,12 @@ from titer.core.nouns import (
     ReplyFacts,
     RequestFacts,
     Usage,
+    Verification,
 )
 from titer.core.sketch import Sketcher
 from titer.engine import Flight, Weigher
+from titer.evidence.intake import Taken
+from titer.evidence.note import Signer
 from titer.gateway import analysis
 from titer.gateway.analysis import Analysis
 from titer.gateway.marking import Issuer
@@ -27,6 +31,7 @@ from titer.gateway.records import Reader, Recorder
 from titer.gateway.ring import Ring
 from titer.gateway.snapshots import Snapshots
 from titer.marks.keys import Epoch, KeyRing
+from titer.respond import person
 from titer.respond.ladder import Ladder, Rung
 
 
@@ -62,10 +67,14 @@ class Publisher:
 
     def __init__(self) -> None:
         self.rows: list[str] = []
+        self.standings = {}
+        self.gone: list[str] = []
         self.possible: list[bool] = []
 
     def publish(self, rows, gone=()):
         self.rows += [row.standing.subject for row in rows]
+        self.standings.update((row.standing.subject, row.standing) for row in rows)
+        self.gone += gone
 
     def recording(self, possible):
         self.possible.append(possible)
@@ -223,6 +232,44 @@ def test_a_campaign_is_logged_with_what_it_does_to_its_members_once(world):
     assert world.log.kinds()[before:] == ["campaign", "finding", "finding"]
     findings = {f.detector for f in world.weigher.standings["p0"].findings}
     assert findings == {"always@1", "hunt@1"}
+
+
+def test_members_under_a_dose_get_a_row_that_names_their_campaign(world):
+    world.send(3)
+    world.one._turn()
+    assert world.publisher.standings["p0"].campaign == ""
+    world.hunt.campaigns = [
+        Campaign("c1", ("p0", "p1"), ("text",), ("timing",), 7.0, "T", 1, 2, tokens_out=900)
+    ]
+    world.one._seek()
+    rows = world.publisher.standings
+    assert [(rows[p].campaign, rows[p].shared) for p in ("p0", "p1", "p2")] == [
+        ("c1", 900), ("c1", 900), ("", 0),
+    ]  # fmt: skip
+    world.hunt.campaigns = [
+        Campaign("c2", ("p2",), ("text",), ("timing",), 7.0, "T", 1, 2, review=True)
+    ]
+    world.one._seek()
+    assert world.weigher.standings["p2"].campaign == ""
+
+
+def test_a_persons_decision_is_published_and_another_one_is_not(world):
+    world.send(1)
+    world.one._turn()
+    lift = Decision("d-1", 50, "p0", "ground", (), "why", by="person:ann", verb="lift")
+    signed = person.sign(lift, Signer.generate("ann"))
+    for entry in (lift, msgspec.structs.replace(signed, because="other")):
+        world.one._entered(Taken(9, "decision", msgspec.json.encode(entry)))
+        assert world.publisher.gone == []
+    world.one._entered(Taken(9, "decision", b"not a decision"))
+    world.one._entered(Taken(9, "decision", msgspec.json.encode(signed)))
+    assert world.publisher.gone == ["p0"]
+    world.send(1, start=0)
+    world.one._turn()
+    assert world.weigher.decisions["p0"] == signed
+    said = Verification(60, "p0", "n", 99)
+    world.one._entered(Taken(10, "verification", msgspec.json.encode(said)))
+    assert world.weigher.standings["p0"].verified == 99
 
 
 def test_a_hunt_that_raises_stops_nothing(world):
