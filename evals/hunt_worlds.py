@@ -1,14 +1,16 @@
 """The hunt on generated worlds, by the product's own verb, beside naive rules.
 
     python -m evals.hunt_worlds [--seeds 21] [--honest 3000] [--scale 0.3] [--cells NAME,...]
-                                [--big] [--out evals/hunt_worlds.json]
+                                [--out evals/hunt_worlds.json]
+    python -m evals.hunt_worlds --cells 24k-50,24k-20,24k-10 --no-rules --seeds 22
+    python -m evals.hunt_worlds --prompts ../shared/data --split test --cells hydra-50
 
 Every cell writes a world (`titer lab world`), runs `titer hunt --json` on its log without history
 or calibration, and scores the accounts of campaigns that are not under review against the labels
 (`titer.lab.score`, which knows nothing of the hunt). The same log goes to the baselines. Rules
-and thresholds of the hunt were made on seed 1 of hydra-50, hydra-20, hydra-10-paraphrased,
-hydra-careful and small-50; those worlds are of the same maker as these. Accounts of one world are
-not independent, so that intervals over accounts are too narrow; not a field error rate.
+and thresholds of the hunt were made on seeds 1 to 7 of these worlds, of 24k and of a quarter of it;
+those are of the same maker as these. Accounts of one world are not independent, so that intervals
+over accounts are too narrow; not a field error rate.
 """
 
 from __future__ import annotations
@@ -35,13 +37,26 @@ CELLS = (
     "replaced", "pivot", "small-50",
 )  # fmt: skip
 #: Seeds after which rules or thresholds were changed.
-LOOKED_AT = (1,)
-#: The large world: a campaign as large as the largest that is publicly known.
-BIG = World(
-    name="hydra-24k", honest=60_000, days=2.0, pace=0.4, whale=0.2,
-    campaigns=(Campaign(name="c1", accounts=20_000), Campaign(name="c2", accounts=3_000),
-               Campaign(name="c3", accounts=800), Campaign(name="c4", accounts=200)),
-)  # fmt: skip
+LOOKED_AT = tuple(range(1, 10))
+#: A campaign as large as the largest that is publicly known, by its share of own traffic.
+SIZES = (20_000, 3_000, 800, 200)
+BIG = {
+    "24k-50": (2.0, Campaign(mix=0.5)),
+    "24k-20": (4.0, Campaign(mix=0.2)),
+    "24k-10": (7.0, Campaign(mix=0.1, paraphrase="half")),
+}
+
+
+def large(name: str, *, seed: int) -> World:
+    """A world of 24,000 accounts in campaigns among 60,001; `BIG` says for how many days."""
+    days, base = BIG[name]
+    campaigns = tuple(
+        msgspec.structs.replace(base, name=f"c{number}", accounts=accounts)
+        for number, accounts in enumerate(SIZES, 1)
+    )
+    return World(
+        name=name, seed=seed, honest=60_000, days=days, pace=0.4, whale=0.2, campaigns=campaigns
+    )
 
 
 def planned(name: str, *, seed: int, honest: int, scale: float) -> World:
@@ -80,6 +95,8 @@ def cell(plan: World, *, rules: bool) -> dict[str, Any]:
         report, seconds = hunt(list(written.logs))
         row: dict[str, Any] = {
             "world": plan.name,
+            "prompts": "built-in" if plan.prompts == "built-in" else f"published, {plan.split}",
+            "days": plan.days,
             "seed": plan.seed,
             "exchanges": written.exchanges,
             "accounts": written.accounts,
@@ -110,7 +127,8 @@ def main() -> None:
     parser.add_argument("--honest", type=int, default=3000)
     parser.add_argument("--scale", type=float, default=0.3)
     parser.add_argument("--cells", default=",".join(CELLS))
-    parser.add_argument("--big", action="store_true", help="one world of 24,000 accounts instead")
+    parser.add_argument("--prompts", default="built-in", help="folder of published prompts")
+    parser.add_argument("--split", default="all", help="sources of published prompts: tune, test")
     parser.add_argument("--no-rules", action="store_true", help="leave the baselines out")
     parser.add_argument("--quick", action="store_true", help="one small cell")
     parser.add_argument("--out", type=Path)
@@ -118,16 +136,17 @@ def main() -> None:
     seeds = [int(seed) for seed in given.seeds.split(",")]
     if given.quick:
         plans = [planned("hydra-50", seed=seeds[0], honest=300, scale=0.03)]
-    elif given.big:
-        plans = [msgspec.structs.replace(BIG, seed=seeds[0])]
     else:
         plans = [
-            planned(name, seed=seed, honest=given.honest, scale=given.scale)
+            large(name, seed=seed)
+            if name in BIG
+            else planned(name, seed=seed, honest=given.honest, scale=given.scale)
             for seed in seeds
             for name in given.cells.split(",")
         ]
     rows: list[dict[str, Any]] = []
     for plan in plans:
+        plan = msgspec.structs.replace(plan, prompts=given.prompts, split=given.split)  # noqa: PLW2901
         row = cell(plan, rules=not given.no_rules)
         rows.append(row)
         print(told(row), flush=True)

@@ -38,15 +38,17 @@ FITS = 12
 #: Share of a text's users that are members, and how many, for it to be the pool's own.
 OWN = 0.8
 OWN_USERS = 8
+#: Share of a text's users that are members, for a part to be fitted again by it.
+MOSTLY = 0.5
 #: Share of the uses of a part's texts that callers have who are as likely members as not: accounts
 #: that did little cannot be told from others, and use the same texts.
 CLOSED = 0.77
-#: And share of them that is on texts of its own. Seen: campaigns 0.69 to 0.97, honest communities
-#: 0.1 to 0.64, but for trades (0.86 to 0.90), whose texts are no templates.
-KEPT = 0.67
-#: Share of the uses of its own texts that is on templates. Seen: campaigns 0.66 to 1, trades 0.24
-#: to 0.37.
-FIXED = 0.5
+#: And share of them that is on texts of its own. Seen: campaigns 0.67 to 0.97, honest communities
+#: 0 to 0.58, but for trades (0.76 to 0.90), whose texts are no templates.
+KEPT = 0.65
+#: Share of the uses of its own texts that is on templates. Seen: campaigns 0.66 to 1, trades 0.23
+#: to 0.41.
+FIXED = 0.55
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -103,29 +105,55 @@ def pools(units: Units, shared: Shared, asked: Asked) -> tuple[list[Candidate], 
         for members, texts in parts(pairs.token[inside], pairs.unit[inside], least=USERS):
             if len(members) > MOST * units.count:
                 continue
-            own = _own(pairs, members, texts, fit.nats, likely)
-            if own is None:
+            part = Part.of(pairs, members, texts, fit.nats)
+            if not (part.closed(likely) or _tightened(pairs, part, asked).closed(likely)):
                 left += 1
                 continue
-            found.append(Candidate("pool", members, own))
+            found.append(Candidate("pool", members, np.flatnonzero(part.own)))
             belonging[members] = fit.nats[members]
             taken[members] = True
         free &= ~fit.own
     return found, belonging, left
 
 
-def _own(pairs: Pairs, members: Places, texts: Ints, nats: Floats, likely: Bools) -> Ints | None:
-    """The texts that are a part's own, of whatever kind; None if the part is no pool."""
-    users = pairs.users
-    belongs = np.zeros(pairs.count, np.bool_)
-    belongs[members] = True
-    inside = pairs.counted(belongs)
-    maybe = pairs.counted(belongs | (nats >= 0.0))
-    if maybe[texts].sum() < CLOSED * users[texts].sum():
-        return None
-    own = (inside >= OWN_USERS) & (inside >= OWN * users) & (users <= COMMON * pairs.count)
-    if inside[texts[own[texts]]].sum() < KEPT * inside[texts].sum():
-        return None
-    if inside[own & likely].sum() < FIXED * inside[own].sum():
-        return None
-    return np.flatnonzero(own)
+class Part(msgspec.Struct, frozen=True):
+    """Members and the texts that they were found by; `inside` and `maybe` count each text's users
+    among members, and among callers as likely members as not; `own` are texts, of whatever kind,
+    that are nearly members' alone.
+    """
+
+    texts: Ints
+    users: Ints
+    inside: Ints
+    maybe: Ints
+    own: Bools
+
+    @classmethod
+    def of(cls, pairs: Pairs, members: Places, texts: Ints, nats: Floats) -> Part:
+        """Of members by their places, texts by theirs, and all callers' nats."""
+        belongs = np.zeros(pairs.count, np.bool_)
+        belongs[members] = True
+        inside, users = pairs.counted(belongs), pairs.users
+        own = (inside >= OWN_USERS) & (inside >= OWN * users) & (users <= COMMON * pairs.count)
+        return cls(texts, users, inside, pairs.counted(belongs | (nats >= 0.0)), own)
+
+    def closed(self, likely: Bools) -> bool:
+        """Whether its texts are its members', and mostly templates."""
+        texts, inside, own = self.texts, self.inside, self.own
+        uses = int(inside[texts].sum())
+        return bool(
+            uses
+            and self.maybe[texts].sum() >= CLOSED * self.users[texts].sum()
+            and inside[texts[own[texts]]].sum() >= KEPT * uses
+            and inside[own & likely].sum() >= FIXED * inside[own].sum()
+        )
+
+
+def _tightened(pairs: Pairs, part: Part, asked: Asked) -> Part:
+    """The part fitted again by those of its templates alone that mostly members use.
+
+    Among few callers many texts are six times as usual with members, and yet others' as well.
+    """
+    mostly = asked.likely & (part.inside >= OWN_USERS) & (part.inside >= MOSTLY * part.users)
+    fit = weigh(pairs, mostly, asked.rows)
+    return Part.of(pairs, np.flatnonzero(fit.nats >= NATS), np.flatnonzero(fit.own), fit.nats)
