@@ -8,8 +8,8 @@
 Every cell writes a world (`titer lab world`), runs `titer hunt --json` on its log without history
 or calibration, and scores the accounts of campaigns that are not under review against the labels
 (`titer.lab.score`, which knows nothing of the hunt). The same log goes to the baselines. Rules
-and thresholds of the hunt were made on seeds 1 to 7 of these worlds, of 24k and of a quarter of it;
-those are of the same maker as these. Accounts of one world are not independent, so that intervals
+and thresholds of the hunt were made on seeds 1 to 7 of such worlds, large and small, which are of
+the same maker as these. Accounts of one world are not independent, so that intervals
 over accounts are too narrow; not a field error rate.
 """
 
