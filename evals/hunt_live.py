@@ -6,7 +6,9 @@
 The world is read by the product's own feed; every `--every` hours of log time the hunt runs on
 what it remembers (as in `titer serve`, but less often: an alarm can only be later here). The
 campaign counts as alarmed when a campaign that is not under review holds half of the accounts that
-have been active by then. A campaign of 45 days that is alarmed after d days has given d / 45.
+have been active by then. What was harvested by then is told as a share of what its accounts would
+send in 45 days at the rate of the whole log. `release_hours` is when the new model comes out
+(accounts of `pivot` move to it within a day).
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ from titer.core.ids import Pseudonyms
 from titer.core.sketch import Sketcher
 from titer.gateway.feeds import Feed
 from titer.hunt import LiveHunt
+from titer.lab.scenario import START
 from titer.lab.score import read_labels
+from titer.lab.world.make import Made
 from titer.lab.world.writer import write
 
 HOUR = 3_600_000_000
@@ -46,6 +50,7 @@ def live(name: str, *, seed: int, given: argparse.Namespace) -> dict[str, Any]:
         feed = Feed(sketcher=Sketcher(pseudonyms.key("sketch")), pseudonyms=pseudonyms)
         hunt = LiveHunt(permutations=999)
         began, due, active = 0, 0, set[str]()
+        sent, at_alarm = 0, None
         for batch in feed.batches(list(written.logs)):
             for exchange in batch:
                 began = began or exchange.at
@@ -54,14 +59,26 @@ def live(name: str, *, seed: int, given: argparse.Namespace) -> dict[str, Any]:
                     runs.append(looked(hunt, active, (due - began) / HOUR))
                     due += given.every * HOUR
                     print(runs[-1], flush=True)
+                    if at_alarm is None and alarmed(runs[-1]):
+                        at_alarm = sent
                 if labels[feed.names[exchange.principal.id]].campaign:
                     active.add(exchange.principal.subject)
+                    sent += 1
                 hunt.add((exchange,))
-    alarm = next((r["hours"] for r in runs if r["found"] >= 0.5 * r["active"]), None)
+    alarm = next((r["hours"] for r in runs if alarmed(r)), None)
+    release = Made(plan).place.release - START
     return {
-        "world": name, "seed": seed, "runs": runs, "alarm_hours": alarm,
-        "share_of_45_days": None if alarm is None else alarm / 24 / CAMPAIGN_DAYS,
+        "world": name, "seed": seed, "honest": given.honest, "every_hours": given.every,
+        "runs": runs, "alarm_hours": alarm, "release_hours": round(release / HOUR, 1),
+        "share_of_45_days": None if at_alarm is None
+        else at_alarm / (sent / given.days * CAMPAIGN_DAYS),
+        "most_honest_accused": max((r["honest_accused"] for r in runs), default=0),
     }  # fmt: skip
+
+
+def alarmed(run: dict[str, Any]) -> bool:
+    """Whether half of the accounts that have been active are in a campaign."""
+    return bool(run["active"] and run["found"] >= 0.5 * run["active"])
 
 
 def looked(hunt: LiveHunt, active: set[str], hours: float) -> dict[str, Any]:

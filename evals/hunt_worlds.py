@@ -4,6 +4,8 @@
                                 [--out evals/hunt_worlds.json]
     python -m evals.hunt_worlds --cells 24k-50,24k-20,24k-10 --no-rules --seeds 22
     python -m evals.hunt_worlds --prompts ../shared/data --split test --cells hydra-50
+    python -m evals.hunt_worlds --cells poisoned-0,poisoned-10,poisoned-50,poisoned-100 --no-rules
+    python -m evals.hunt_worlds --cells 30k-honest --no-rules
 
 Every cell writes a world (`titer lab world`), runs `titer hunt --json` on its log without history
 or calibration, and scores the accounts of campaigns that are not under review against the labels
@@ -21,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +48,9 @@ BIG = {
     "24k-20": (4.0, Campaign(mix=0.2)),
     "24k-10": (7.0, Campaign(mix=0.1, paraphrase="half")),
 }
+#: What an attacker put into the history: half-covered campaigns of which that share of accounts
+#: had been asking from its first day on; hunted with `--history`.
+POISONED = "poisoned-"
 
 
 def large(name: str, *, seed: int) -> World:
@@ -61,7 +67,15 @@ def large(name: str, *, seed: int) -> World:
 
 def planned(name: str, *, seed: int, honest: int, scale: float) -> World:
     """The plan of one cell at the size that is run here."""
-    plan = PRESETS[name].plan
+    if name == "30k-honest":
+        return World(name=name, seed=seed, honest=30_000, days=7.0, pace=0.4, whale=0.2)
+    if name.startswith(POISONED):
+        share = int(name.removeprefix(POISONED)) / 100
+        plan = msgspec.structs.replace(
+            PRESETS["hydra-50"].plan, name=name, history_days=4.0, days=4.0, poison=share
+        )
+    else:
+        plan = PRESETS[name].plan
     campaigns = tuple(
         msgspec.structs.replace(c, accounts=max(3, round(c.accounts * scale)))
         if c.accounts > 100
@@ -71,10 +85,12 @@ def planned(name: str, *, seed: int, honest: int, scale: float) -> World:
     return msgspec.structs.replace(plan, seed=seed, honest=honest, whale=0.2, campaigns=campaigns)
 
 
-def hunt(logs: list[str], *, seed: int = 1) -> tuple[dict[str, Any], float]:
+def hunt(logs: Sequence[str], *, history: str = "", seed: int = 1) -> tuple[dict[str, Any], float]:
     """What `titer hunt --json` prints, and the seconds it took."""
     began = time.monotonic()
     command = [sys.executable, "-m", "titer", "hunt", *logs, "--json", "--seed", str(seed)]
+    if history:
+        command += ["--history", history]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode not in (0, 1):
         raise SystemExit(done.stderr)
@@ -92,7 +108,7 @@ def cell(plan: World, *, rules: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         written = write(plan, Path(folder), jobs=2)
         labels = read_labels(Path(written.labels))
-        report, seconds = hunt(list(written.logs))
+        report, seconds = hunt(written.logs, history=written.history)
         row: dict[str, Any] = {
             "world": plan.name,
             "prompts": "built-in" if plan.prompts == "built-in" else f"published, {plan.split}",
