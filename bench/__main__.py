@@ -12,6 +12,7 @@
     sketch      microseconds a sketch
     weigh       microseconds an exchange and bytes an account, by detector
     mitigations microseconds a request and a chunk, by mitigation
+    share       export of a campaign of 25,000 accounts, and private matching of 4,096 indicators
     spark       the same hunt on a local Spark cluster, beside the embedded engine
     batch       the batch hunt over made facts, and how its cost grows (--rows 10M,30M,200M)
 
@@ -205,6 +206,7 @@ BENCHES: dict[str, Callable[[Path, int], int]] = {
     "workers": workers,
     "growth": growth,
     "log": script("log_append"),
+    "share": script("share"),
     "feed": script("feed"),
     "keys": script("known_callers"),
     "sketch": script("sketch"),

@@ -1,7 +1,7 @@
 """From the log to what may be shared of one campaign (`titer.evidence.share.material`).
 
-Two passes over the log: the first reads the campaign and what its members showed, the second how
-many other callers showed the same. Addresses are keyed tokens in the log; a list of addresses that
+The log is read for the campaign, then for what its members showed and how many others showed the
+same. Addresses are keyed tokens in the log; a list of addresses that
 the operator has elsewhere (a load balancer's log) turns those that members used back into ranges.
 """
 
@@ -19,12 +19,15 @@ from titer.console.explain import open_view
 from titer.core.errors import InputError
 from titer.core.ids import Pseudonyms
 from titer.core.indicators import Indicator, canonical, network_of, shown
-from titer.core.nouns import Campaign, Decision, Exchange
+from titer.core.nouns import Campaign, Decision, Origin, Principal
 from titer.evidence.log import View
 from titer.evidence.share.material import LEAST_RATIO, K, Material, alias, select
 
-#: Values that one campaign may have shown; beyond, the rarest are dropped as they come.
+#: Values that one campaign may have shown; further ones are not counted, and so do not leave.
 MAX_VALUES = 200_000
+#: (subject, value) pairs of other callers that are remembered, about 300 MB; when there are more,
+#: the log is read once more for the members' values alone.
+MAX_PAIRS = 4_000_000
 #: Addresses in a list that is held against the log.
 MAX_ADDRESSES = 5_000_000
 #: Rows of an infrastructure table.
@@ -42,22 +45,29 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     least_ratio: float = LEAST_RATIO
 
 
-class _Use(msgspec.Struct):
-    """Who showed one value: numbers of subjects, and when members did."""
+class _Fact(msgspec.Struct):
+    """What is read of an exchange."""
 
+    at: int
+    principal: Principal
+    origin: Origin = Origin()
+
+
+class _Use(msgspec.Struct):
+    """Which members (by number) showed one value, and when."""
+
+    shown: Indicator
     members: set[int]
-    others: set[int]
-    first: int = 0
+    first: int
     last: int = 0
 
 
 class _Seen(msgspec.Struct):
-    """The newest entry of one campaign, when the first came, and the doses of its members."""
+    """The newest entry of one campaign, and when the first came."""
 
     campaign: Campaign
     began: int
     made: int
-    doses: set[str]
 
 
 def campaigns(data: Path) -> list[Campaign]:
@@ -80,10 +90,12 @@ def gather(
     seen = _find(log, name)
     members = {member: n for n, member in enumerate(seen.campaign.members)}
     networks = _tokens(addresses, Pseudonyms(secret))
-    found, population = _count(log, members, networks)
+    counts = _Counts(members, networks)
+    counts.read(log)
+    found = counts.indicators()
     found.update((one.key, one) for one in infrastructure)
     kept, withheld = select(
-        found.values(), size=len(members), population=population, k=options.k,
+        found.values(), size=len(members), population=counts.population, k=options.k,
         least_ratio=options.least_ratio,
     )  # fmt: skip
     named = alias(secret, options.recipient)
@@ -101,8 +113,8 @@ def gather(
         indicators=kept,
         withheld=withheld,
         members=tuple(sure),
-        doses=tuple(sorted(seen.doses)),
-        population=population,
+        doses=counts.doses,
+        population=counts.population,
         k=options.k,
     )
 
@@ -125,28 +137,19 @@ def read_table(rows: Any, where: str) -> list[Indicator]:
 
 
 def _find(log: View, name: str) -> _Seen:
-    """The campaign as it was last told, and what its members were given. Raises `InputError`."""
+    """The campaign as it was last told. Raises `InputError`.
+
+    Campaigns are not sealed, so that nothing is decrypted for this.
+    """
     seen: _Seen | None = None
-    decisions: dict[str, Decision] = {}
-    campaign = msgspec.json.Decoder(Campaign)
-    decision = msgspec.json.Decoder(Decision)
-    for stored in log.scan():
-        if stored.body is None:
-            continue
-        if stored.kind == "decision":
-            one = decision.decode(stored.body)
-            decisions[one.subject] = one
-        elif stored.kind == "campaign" and name.encode() in stored.body:
-            told = campaign.decode(stored.body)
+    decode = msgspec.json.Decoder(Campaign).decode
+    for stored in log.journal.scan(0, log.size, bodies=False):
+        if stored.kind == "campaign" and stored.body and name.encode() in stored.body:
+            told = decode(stored.body)
             if told.id == name:
-                began = seen.began if seen is not None else stored.at
-                seen = _Seen(told, began, stored.at, set())
+                seen = _Seen(told, seen.began if seen is not None else stored.at, stored.at)
     if seen is None:
         raise InputError(f"the log has no campaign {name!r}; `titer share list` lists them")
-    for member in seen.campaign.members:
-        given = decisions.get(member)
-        if given is not None and not given.shadow:
-            seen.doses.update(dose.mitigation for dose in given.doses)
     return seen
 
 
@@ -161,50 +164,91 @@ def _tokens(addresses: Iterable[str], pseudonyms: Pseudonyms) -> dict[str, Indic
     return {pseudonyms.of("net", value): found for value, found in ranges.items()}
 
 
-def _count(
-    log: View, members: dict[str, int], networks: dict[str, Indicator]
-) -> tuple[dict[str, Indicator], int]:
-    """Who showed what: indicators with their counts, by key, and how many other callers are."""
-    uses: dict[str, _Use] = {}
-    kinds: dict[str, Indicator] = {}
-    decode = msgspec.json.Decoder(Exchange).decode
-    strangers: dict[str, int] = {}
-    for stored in log.scan():
-        if stored.kind != "exchange" or stored.body is None:
-            continue
-        fact = decode(stored.body)
-        number = members.get(fact.principal.subject, members.get(fact.principal.id))
+class _Counts:
+    """Who showed what, and what members were given: one reading of the log, two when others
+    showed more than `MAX_PAIRS` (subject, value) pairs.
+    """
+
+    def __init__(self, members: dict[str, int], networks: dict[str, Indicator]) -> None:
+        self._members = members
+        self._networks = networks
+        self._mine: dict[str, _Use] = {}
+        self._theirs: dict[str, set[int]] = {}
+        self._pairs = 0
+        self._strangers: dict[str, int] = {}
+        self._latest: dict[str, Decision] = {}
+
+    def read(self, log: View) -> None:
+        """Count everything."""
+        decision = msgspec.json.Decoder(Decision).decode
+        exchange = msgspec.json.Decoder(_Fact).decode
+        for stored in log.scan():
+            if stored.body is None:
+                continue
+            if stored.kind == "exchange":
+                self._take(exchange(stored.body))
+            elif stored.kind == "decision":
+                one = decision(stored.body)
+                if one.subject in self._members:
+                    self._latest[one.subject] = one
+        if self._pairs > MAX_PAIRS:
+            self._theirs = {key: set() for key in self._mine}
+            for stored in log.scan():
+                if stored.kind == "exchange" and stored.body is not None:
+                    self._again(exchange(stored.body))
+
+    @property
+    def population(self) -> int:
+        """How many callers are no members."""
+        return len(self._strangers)
+
+    @property
+    def doses(self) -> tuple[str, ...]:
+        """Mitigations in force for members."""
+        given = (d for d in self._latest.values() if not d.shadow)
+        return tuple(sorted({dose.mitigation for d in given for dose in d.doses}))
+
+    def indicators(self) -> dict[str, Indicator]:
+        """What members showed, with its counts, by key."""
+        return {
+            key: msgspec.structs.replace(
+                use.shown, members=len(use.members), others=len(self._theirs.get(key, ())),
+                first=use.first, last=use.last,
+            )
+            for key, use in self._mine.items()
+        }  # fmt: skip
+
+    def _member(self, fact: _Fact) -> int | None:
+        principal = fact.principal
+        return self._members.get(principal.subject, self._members.get(principal.id))
+
+    def _take(self, fact: _Fact) -> None:
+        number = self._member(fact)
         if number is None:
-            strangers.setdefault(fact.principal.subject, len(strangers))
-            continue
-        for one in _shown(fact, networks):
-            use = uses.get(one.key)
+            stranger = self._strangers.setdefault(fact.principal.subject, len(self._strangers))
+            if self._pairs <= MAX_PAIRS:
+                for one in _shown(fact, self._networks):
+                    known = self._theirs.setdefault(one.key, set())
+                    self._pairs += stranger not in known
+                    known.add(stranger)
+            return
+        for one in _shown(fact, self._networks):
+            use = self._mine.get(one.key)
             if use is None:
-                if len(uses) >= MAX_VALUES:
+                if len(self._mine) >= MAX_VALUES:
                     continue
-                use = uses[one.key] = _Use(set(), set(), fact.at)
-                kinds[one.key] = one
+                use = self._mine[one.key] = _Use(one, set(), fact.at)
             use.members.add(number)
             use.first, use.last = min(use.first, fact.at), max(use.last, fact.at)
-    for stored in log.scan() if strangers else ():
-        if stored.kind != "exchange" or stored.body is None:
-            continue
-        fact = decode(stored.body)
-        stranger = strangers.get(fact.principal.subject)
-        if stranger is not None and fact.principal.id not in members:
-            for one in _shown(fact, networks):
-                if one.key in uses:
-                    uses[one.key].others.add(stranger)
-    return {
-        key: msgspec.structs.replace(
-            kinds[key], members=len(use.members), others=len(use.others), first=use.first,
-            last=use.last,
-        )
-        for key, use in uses.items()
-    }, len(strangers)  # fmt: skip
+
+    def _again(self, fact: _Fact) -> None:
+        if self._member(fact) is None:
+            for one in _shown(fact, self._networks):
+                if one.key in self._theirs:
+                    self._theirs[one.key].add(self._strangers[fact.principal.subject])
 
 
-def _shown(fact: Exchange, networks: dict[str, Indicator]) -> Iterable[Indicator]:
+def _shown(fact: _Fact, networks: dict[str, Indicator]) -> Iterable[Indicator]:
     yield from shown(fact.origin)
     place = networks.get(fact.origin.net)
     if place is not None:

@@ -80,6 +80,12 @@ def test_what_members_share_and_honest_callers_do_not_leaves(data):
     assert (made.size, made.population) == (40, 201)
 
 
+def test_many_other_values_cost_a_second_reading_and_no_count(data, monkeypatch):
+    once = gather(data, "c-1", Options(), addresses=ADDRESSES)
+    monkeypatch.setattr("titer.console.sharing.MAX_PAIRS", 5)
+    assert gather(data, "c-1", Options(), addresses=ADDRESSES) == once
+
+
 def test_nothing_of_an_honest_caller_leaves(data):
     of = names(data).of
     made = gather(data, "c-1", Options(members=True), addresses=ADDRESSES)
