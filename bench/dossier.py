@@ -76,6 +76,9 @@ class Simulated:
         self._known[level, index] = made
         return made
 
+    def vouched_sizes(self) -> list[int]:
+        return []
+
     def publish(self) -> str:
         root = merkle.root_hash(self.size, self._node)
         return Checkpoint(origin=self.verifier.name, size=self.size, root=root).sign(self._signer)

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from titer.core.errors import EvidenceError
 from titer.evidence import contents, names
+from titer.evidence.cosignature import Cosigner, Witness
 from titer.evidence.verify import verify
+from titer.evidence.vouched import Trust
 
 VECTORS = Path(__file__).parents[2] / "docs" / "spec" / "vectors"
 FILES = ("subject-v1", "subject-v2", "campaign-v2")
@@ -64,6 +67,20 @@ def test_another_implementation_of_hpke_opens_the_names():
     context = suite.create_recipient_context(text[:32], private, info=info)
     opened = json.loads(context.open(text[32:]))
     assert len(opened) == 4
+
+
+def test_a_witness_vouched_for_an_earlier_head_of_the_vectors():
+    data, key = vector("campaign-v2")
+    witness = Witness.parse((VECTORS / "witness.pub").read_text())
+    found = verify(data, key=key, trust=Trust((witness,), 1))
+    (said,) = found.said
+    assert (said.by, said.how) == ("titer.test/witness", "cosigned")
+    assert said.size < found.size
+    other = Cosigner("titer.test/witness", Ed25519PrivateKey.generate()).witness
+    with pytest.raises(EvidenceError, match="0 cosignatures, and you ask for 1"):
+        verify(data, key=key, trust=Trust((other,), 1))
+    assert verify(data, key=key, trust=Trust((other,), 0)).said == ()
+    assert any("NOT CHECKED" in line for line in verify(data, key=key).lines())
 
 
 def test_the_schema_is_that_of_the_form():

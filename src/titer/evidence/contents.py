@@ -215,6 +215,23 @@ class Sealed(Form, frozen=True):
     text: str
 
 
+class Stamp(Form, frozen=True):
+    """A time stamping authority's RFC 3161 reply (base64 of DER) over a head's own signatures."""
+
+    name: str
+    token: str
+
+
+class Vouched(Form, frozen=True):
+    """An earlier head of the log, with cosignatures among its signatures, the consistency proof
+    (base64 hashes) from it to the dossier's head, and time stamps.
+    """
+
+    checkpoint: str
+    extends: tuple[str, ...]
+    stamps: tuple[Stamp, ...]
+
+
 class Counts(Form, frozen=True):
     """How much of what the log holds about the subject is here; of each kind at least
     min(in the log, cap) is included.
@@ -251,6 +268,7 @@ class Predicate(Form, frozen=True):
     summary: dict[str, Any]
     names: dict[str, str]
     log: LogHead
+    vouched: tuple[Vouched, ...]
     counts: Counts
     exposure: Exposure
     timeline: tuple[Day, ...]

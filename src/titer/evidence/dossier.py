@@ -20,7 +20,7 @@ from titer.core.errors import EvidenceError
 from titer.evidence import checkpoint, contents, form, merkle
 from titer.evidence.contents import Contents
 from titer.evidence.entry import Stored
-from titer.evidence.gather import AboutCampaign, AboutSubject, Gathered
+from titer.evidence.gather import AboutCampaign, AboutSubject, Gathered, heads_for
 from titer.evidence.log import View
 from titer.evidence.verify import key_id, leaves_digest, verify
 
@@ -77,6 +77,7 @@ def build(
         summary=plain,
         names=dict(names or {}),
         log=form.LogHead(key=str(log.verifier), checkpoint=signed, where=where),
+        vouched=heads_for(log, head, entries[0].index, entries[-1].index),
         counts=_counts(found, Counter(stored.kind for stored in entries)),
         exposure=found.tally.exposure(),
         timeline=found.tally.days(),

@@ -8,6 +8,7 @@ millions of exchanges fit in memory.
 
 from __future__ import annotations
 
+import base64
 from collections import Counter, deque
 from collections.abc import Iterable
 from typing import Any
@@ -16,7 +17,8 @@ import msgspec
 
 from titer.core.errors import EvidenceError
 from titer.core.nouns import Principal, ReplyFacts, Usage
-from titer.evidence import contents, form
+from titer.evidence import checkpoint, contents, form, merkle
+from titer.evidence.checkpoint import Checkpoint
 from titer.evidence.entry import Stored
 from titer.evidence.log import View
 
@@ -339,6 +341,31 @@ class AboutCampaign:
         for name in missing - {n for n, index in owned.items() if index in found.entries}:
             reason = form.OTHER if name in others else form.ABSENT
             found.omitted[name] = contents.CAPPED if name in left_out else reason
+
+
+def heads_for(log: View, head: Checkpoint, first: int, last: int) -> tuple[contents.Vouched, ...]:
+    """The heads that vouch for entries from `first` to `last`, oldest first; those made under a
+    key that the dossier does not name are left out.
+    """
+    sizes = [size for size in log.vouched_sizes() if 0 < size <= head.size]
+    wanted = {next((s for s in sizes if s > index), 0) for index in (first, last)}
+    wanted |= set(sizes[-1:])
+    nodes = log.tiles.nodes(head.size)
+    found = []
+    for size in sorted(wanted - {0}):
+        kept = log.vouched(size)
+        try:
+            checkpoint.read(kept.signed.encode(), [log.verifier])
+        except EvidenceError:
+            continue
+        proof = merkle.consistency_proof(size, head.size, nodes)
+        stamps = tuple(
+            contents.Stamp(name, base64.b64encode(token).decode())
+            for name, token in sorted(kept.tokens.items())
+        )
+        extends = tuple(base64.b64encode(h).decode() for h in proof)
+        found.append(contents.Vouched(kept.signed, extends, stamps))
+    return tuple(found)
 
 
 class Named:

@@ -11,7 +11,8 @@ Each step names what it stops. Nothing after a failed step is looked at.
     somebody else signed with a key of his own).
  6. Signature: DSSE, Ed25519 over the pre-authentication encoding (any change of the statement).
  7. Head: checkpoint signed by the same key, under the log's own name (entries of a tree that
-    the log never published).
+    the log never published). It extends every head that others vouched for; of these, as many
+    witnesses and time stamps as were asked for hold (a second log, a log made afterwards).
  8. Order: indices rise strictly and lie inside the tree (one entry counted twice; reordering).
  9. Commitments and inclusion: salt and body give the leaf, the leaf is in the tree (invented,
     altered or swapped bodies, salts, kinds and times).
@@ -32,6 +33,7 @@ vouches for itself.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -43,8 +45,9 @@ from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import Signature, SSlibKey  # type: ignore[attr-defined]
 
 from titer.core.errors import EvidenceError
-from titer.evidence import agreement, checkpoint, contents, entry, form, merkle, note
+from titer.evidence import agreement, checkpoint, contents, entry, form, merkle, note, vouched
 from titer.evidence.checkpoint import Checkpoint
+from titer.evidence.vouched import Said, Trust
 
 #: Microseconds of the last moment that a calendar of four-digit years holds.
 _LAST_DATE = 253_402_300_799_000_000
@@ -80,6 +83,8 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     exposure: contents.Exposure = contents.Exposure()
     timeline: tuple[contents.Day, ...] = ()
     contents: contents.Contents = contents.Contents()
+    vouched: int = 0
+    said: tuple[Said, ...] = ()
 
     def lines(self) -> list[str]:
         """The result for a person; strings of the dossier are shown without control marks."""
@@ -99,6 +104,16 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
             f"log      {agreement.shown(self.origin)}, {self.size} entries, root {self.root}",
             f"entries  {span}; {share}",
         ]
+        lines += [
+            f"{one.how:8} by {agreement.shown(one.by)} on {_date(one.at * 1_000_000)}: entries "
+            f"below {one.size} were in the log"
+            for one in self.said
+        ]
+        if self.vouched and not self.said:
+            lines.append(
+                f"vouched  {self.vouched} earlier heads carry what others said: NOT CHECKED; name "
+                "whom you trust with --witness or --roots"
+            )
         if self.where:
             lines.append(f"served   {agreement.shown(self.where)}")
         lines += [
@@ -122,15 +137,16 @@ class Proven(msgspec.Struct, frozen=True):
     entries: tuple[form.Item, ...]
 
 
-def verify(data: bytes, *, key: str | None = None) -> Verified:
-    """Verify a dossier; `key` is the log's verifier key as known from elsewhere.
+def verify(data: bytes, *, key: str | None = None, trust: Trust | None = None) -> Verified:
+    """Verify a dossier; `key` is the log's verifier key as known from elsewhere, `trust` whose
+    word on the log is asked for besides the operator's.
 
     Raises EvidenceError, and nothing else, whatever `data` holds.
     """
-    return prove(data, key=key).verified
+    return prove(data, key=key, trust=trust).verified
 
 
-def prove(data: bytes, *, key: str | None = None) -> Proven:
+def prove(data: bytes, *, key: str | None = None, trust: Trust | None = None) -> Proven:
     """As `verify`, with the entries for whoever shows them. Raises EvidenceError."""
     # 1. Size.
     if len(data) > form.MAX_DOSSIER:
@@ -154,6 +170,12 @@ def prove(data: bytes, *, key: str | None = None) -> Proven:
     _check_signature(envelope, payload, inside)
     # 7. Head.
     head = checkpoint.read(predicate.log.checkpoint.encode(), [inside])
+    second = predicate if isinstance(predicate, contents.Predicate) else None
+    said: tuple[Said, ...] = ()
+    heads = () if second is None else second.vouched
+    vouched.check(heads, head, inside)
+    if trust is not None:
+        said = vouched.require(heads, inside, trust, now=int(time.time()))
     # 8. Order.
     _check_order(predicate.entries, head.size)
     # 9. Commitments and inclusion.
@@ -164,7 +186,6 @@ def prove(data: bytes, *, key: str | None = None) -> Proven:
     # 11 to 15. What the entries say.
     kinds = Counter(item.kind for item in predicate.entries)
     limits: tuple[str, ...] = form.LIMITS
-    second = predicate if isinstance(predicate, contents.Predicate) else None
     if second is not None:
         agreement.check(second, about.name, kinds)
         limits = form.LIMITS + contents.LIMITS
@@ -197,6 +218,8 @@ def prove(data: bytes, *, key: str | None = None) -> Proven:
         exposure=contents.Exposure() if second is None else second.exposure,
         timeline=() if second is None else second.timeline,
         contents=contents.Contents() if second is None else second.contents,
+        vouched=len(heads),
+        said=said,
     )
     return Proven(verified, predicate.entries)
 

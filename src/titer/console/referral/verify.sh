@@ -2,12 +2,14 @@
 # Checks a dossier with other people's tools: openssl for the signature, Go's tlog for the tree, and
 # securesystemslib for the envelope. Nothing of titer's is run, and nothing is fetched.
 #
-#   sh verify.sh FILE.dossier KEYFILE      KEYFILE holds the log's verifier key, one line
+#   sh verify.sh FILE.dossier KEYFILE [ROOTS]
 #
-# Get KEYFILE over another channel than the dossier. Exit 0: every check that could be made holds.
+# KEYFILE holds the log's verifier key, one line; get it over another channel than the dossier. ROOTS
+# (PEM) are those of a time stamping authority that you trust: then a stamp has to hold as well.
+# Exit 0: every check that could be made holds.
 set -eu
 
-[ $# -eq 2 ] || { echo "usage: sh verify.sh FILE.dossier KEYFILE" >&2; exit 2; }
+[ $# -ge 2 ] || { echo "usage: sh verify.sh FILE.dossier KEYFILE [ROOTS]" >&2; exit 2; }
 dossier=$1
 key=$(cat "$2")
 here=$(cd "$(dirname "$0")" && pwd)
@@ -43,7 +45,8 @@ check pae "the signature over the dossier"
 python3 - "$work" "$key" 2>/dev/null <<'END' || refuse "its head is not of your key"
 import base64, json, sys
 
-log = json.load(open(f"{sys.argv[1]}/payload", "rb"))["predicate"]["log"]
+predicate = json.load(open(f"{sys.argv[1]}/payload", "rb"))["predicate"]
+log = predicate["log"]
 assert log["key"] == sys.argv[2].strip()
 name = log["key"].split("+")[0]
 text, _, block = log["checkpoint"].rpartition("\n\n")
@@ -51,8 +54,31 @@ lines = [line.split(" ") for line in block.splitlines()]
 mine = [base64.b64decode(signature) for _, who, signature in lines if who == name]
 open(f"{sys.argv[1]}/head", "wb").write((text + "\n").encode())
 open(f"{sys.argv[1]}/head.sig", "wb").write(mine[0][4:])
+# What was stamped is an earlier head with the log's own signatures alone.
+number = 0
+for one in predicate.get("vouched", []):
+    text, _, block = one["checkpoint"].rpartition("\n\n")
+    own = [line + "\n" for line in block.splitlines() if line.split(" ")[1] == name]
+    for stamp in one["stamps"]:
+        number += 1
+        open(f"{sys.argv[1]}/stamped.{number}", "wb").write((text + "\n\n" + "".join(own)).encode())
+        open(f"{sys.argv[1]}/stamp.{number}", "wb").write(base64.b64decode(stamp["token"]))
 END
 check head "the signature over the log's head"
+
+if [ $# -ge 3 ]; then
+  held=0
+  for stamp in "$work"/stamp.*; do
+    [ -f "$stamp" ] || continue
+    if openssl ts -verify -data "$work/stamped.${stamp##*.}" -in "$stamp" -CAfile "$3" \
+      >/dev/null 2>&1; then
+      when=$(openssl ts -reply -in "$stamp" -text 2>/dev/null | sed -n 's/^Time stamp: //p')
+      echo "ok  openssl: an earlier head was stamped on $when"
+      held=1
+    fi
+  done
+  [ "$held" -eq 1 ] || refuse "no time stamp holds under your roots"
+fi
 
 if command -v go >/dev/null && [ -f "$here/inclusion.go" ]; then
   cp "$here/inclusion.go" "$work/main.go"

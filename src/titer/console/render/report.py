@@ -486,6 +486,7 @@ def _check(found: Verified) -> Section:
         ("Name of the log", plain(found.origin, 200)),
         ("Head", f"{found.size:,} entries, root {found.root}"),
         ("Served at", plain(found.where, 200) or "not said"),
+        ("Vouched for by others", _vouched(found)),
         ("Form", f"in-toto Statement v1 in DSSE, titer dossier version {found.version}"),
     )
     return Section(
@@ -500,6 +501,17 @@ def _check(found: Verified) -> Section:
         tables=(Table(("What", "Value"), rows, (2, 6)),),
         notes=(*sealed, *gone),
     )
+
+
+def _vouched(found: Verified) -> str:
+    if not found.vouched:
+        return "no head of the log that covers it"
+    said = "; ".join(
+        f"{one.how} by {plain(one.by, 100)} on {moment(one.at * 1_000_000)} (entries below "
+        f"{one.size:,})"
+        for one in found.said[:10]
+    )
+    return said or f"{found.vouched} earlier heads; what was said of them was not checked here"
 
 
 def _named(aspect: str, value: str, values: int) -> str:
