@@ -79,11 +79,12 @@ def _try(arguments: argparse.Namespace) -> int:
     }
     granted: set[str] = set()
     labelled: dict[str, bool] = {}
+    named: dict[str, str] = {}
 
     def entries() -> Iterator[Exchange | Campaign | Decision]:
         from titer.core.nouns import Exchange
 
-        source = _logs(arguments) if arguments.logs else _recorded(data)
+        source = _logs(arguments, named) if arguments.logs else _recorded(data)
         for entry in source:
             if isinstance(entry, Exchange):
                 who = entry.principal
@@ -102,7 +103,7 @@ def _try(arguments: argparse.Namespace) -> int:
     }
     for outcome in outcomes.values():
         for row in outcome.subjects:
-            row.subject = names.of(row.subject) or row.subject
+            row.subject = names.of(row.subject) or named.get(row.subject) or row.subject
     calibration = weigher.bench.calibration
     notes = []
     if calibration is None or calibration.default:
@@ -126,7 +127,8 @@ def _recorded(data: Path) -> Iterator[Exchange | Campaign | Decision]:
     yield from facts(data)
 
 
-def _logs(arguments: argparse.Namespace) -> Iterator[Exchange]:
+def _logs(arguments: argparse.Namespace, named: dict[str, str]) -> Iterator[Exchange]:
+    """The exchanges of log files; `named` learns an account's name in them for each subject."""
     from titer.access.secret import load_or_create
     from titer.cli.progress import watching
     from titer.core.ids import Pseudonyms
@@ -141,7 +143,11 @@ def _logs(arguments: argparse.Namespace) -> Iterator[Exchange]:
             networks=load_networks(data), options=Options(once=True),
         )  # fmt: skip
         for batch in feed.batches(arguments.logs):
-            yield from batch
+            for exchange in batch:
+                who = exchange.principal
+                if who.subject not in named:
+                    named[who.subject] = feed.names.get(who.id, "")
+                yield exchange
 
 
 def _lines(outcomes: dict[str, Outcome], top: int, notes: list[str]) -> list[str]:
