@@ -102,6 +102,15 @@ def test_persons_are_heeded_while_serving(service, decided):
     assert (
         b'titer_dosed_outcomes_total{mitigation="refuse",outcome="refused",rung="imposed"}' in page
     )
+    rungs = wait_for(
+        lambda: [
+            row
+            for row in service.json("standings", "--data", str(service.data))["rungs"]
+            if row["rung"] == "imposed" and row["outcomes"].get("refuse refused")
+        ],
+        what="the counts in the standings",
+    )
+    assert not rungs[0]["shadow"]
     assert service.stop() == 0
     replayed = service.json("replay", "--data", str(service.data))["replayed"]
     assert replayed["persons"] == 3
