@@ -17,6 +17,7 @@ import hashlib
 import os
 import threading
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal, Self
 
@@ -56,12 +57,29 @@ class Pace(msgspec.Struct):
     waited: float = 0.0
 
 
-class Held(msgspec.Struct, frozen=True):
-    """One answer with the number of its task and when it came (microseconds)."""
+class Kept(Mapping[int, Answer]):
+    """Answers by the number of their task, read from the file one at a time: with alternatives
+    they would fill the memory.
+    """
 
-    n: int
-    at: int
-    answer: Answer
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.places: dict[int, tuple[int, int]] = {}
+        self._decoder = msgspec.json.Decoder(_Line)
+
+    def __getitem__(self, n: int) -> Answer:
+        offset, size = self.places[n]
+        with self._path.open("rb") as file:
+            file.seek(offset)
+            answer = self._decoder.decode(file.read(size)).answer
+        assert answer is not None
+        return answer
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        return len(self.places)
 
 
 class Answers:
@@ -73,7 +91,7 @@ class Answers:
         self._guard = threading.Lock()
         self.asked = 0
         self.tokens = 0
-        self.done: dict[int, Held] = {}
+        self.done = Kept(path)
         self.failed: dict[int, str] = {}
         self.first_at = self.last_at = 0
         self.pace = Pace()
@@ -89,27 +107,24 @@ class Answers:
     def ask(self, n: int) -> None:
         """Note that request `n` leaves now."""
         line = _Line(at=_now(), ask=n)
-        self._write(line)
-        self._note(line)
+        self._note(line, self._write(line))
 
     def keep(self, n: int, answer: Answer) -> None:
         """Keep an answer, durably."""
         line = _Line(at=_now(), n=n, answer=answer)
-        self._write(line)
+        place = self._write(line)
         os.fdatasync(self._fd)
-        self._note(line)
+        self._note(line, place)
 
     def give_up(self, n: int, why: str) -> None:
         """Note that task `n` will not be answered."""
         line = _Line(at=_now(), n=n, failed=why[:200])
-        self._write(line)
-        self._note(line)
+        self._note(line, self._write(line))
 
     def wait(self, *, throttled: bool, seconds: float) -> None:
         """Note that the target could not answer and how long we wait for it."""
         line = _Line(at=_now(), busy="throttled" if throttled else "broken", waited=seconds)
-        self._write(line)
-        self._note(line)
+        self._note(line, self._write(line))
 
     def digest(self) -> str:
         """SHA-256 (hex) of the whole file."""
@@ -158,7 +173,7 @@ class Answers:
                     if number == 1:
                         self._compare(msgspec.json.decode(raw, type=_Head), mine)
                     else:
-                        self._note(decoder.decode(raw))
+                        self._note(decoder.decode(raw), (self._end, len(raw)))
                 except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                     raise InputError(
                         f"{self._path}:{number}: damaged; restore the file, or begin anew under "
@@ -177,14 +192,14 @@ class Answers:
                 f"{mine.plan}; a plan cannot change midway. Use another --work folder"
             )
 
-    def _note(self, line: _Line) -> None:
+    def _note(self, line: _Line, place: tuple[int, int]) -> None:
         with self._guard:
             self.first_at = self.first_at or line.at
             self.last_at = max(self.last_at, line.at)
             if line.ask >= 0:
                 self.asked += 1
             elif line.answer is not None:
-                self.done[line.n] = Held(line.n, line.at, line.answer)
+                self.done.places[line.n] = place
                 self.tokens += cost(line.answer)
             elif line.failed:
                 self.failed[line.n] = line.failed
@@ -193,11 +208,14 @@ class Answers:
                 self.pace.broken += line.busy == "broken"
                 self.pace.waited += line.waited
 
-    def _write(self, line: _Head | _Line) -> None:
+    def _write(self, line: _Head | _Line) -> tuple[int, int]:
+        """Append a line; where it stands, and its length."""
         data = msgspec.json.encode(line) + b"\n"
         with self._guard:  # `ask` comes from several threads
             files.write_all(self._fd, data, self._end)
+            place = (self._end, len(data))
             self._end += len(data)
+        return place
 
 
 def cost(answer: Answer) -> int:

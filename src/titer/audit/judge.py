@@ -24,7 +24,7 @@ from titer.audit import nulls, statistics
 from titer.audit.nulls import Measured
 from titer.audit.pairs import Gatherer, logged_contexts
 from titer.audit.plan import NEEDS, Plan, PlannedKey, Registered
-from titer.audit.statistics import Said, Sample
+from titer.audit.statistics import Said, Sample, Tested
 from titer.audit.texts import Text
 from titer.audit.tokens import Tokenizer
 from titer.audit.watch import Oddity
@@ -69,7 +69,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
     pairs: distinct pairs. total, expected, z: of the statistic. log10_p: exact or an upper bound;
     log10_adjusted: after Holm and earlier plans. rank_p: (1 + wrong keys that do as well) / (1 +
-    wrong keys). echoed, elsewhere: pairs left out. base_log10_p: of the base model.
+    wrong keys). echoed, elsewhere, beyond: pairs left out. base_log10_p: of the base model.
     echo_log10_p: had pairs that we showed been counted. wrong_keys, calibration: the nulls.
     """
 
@@ -86,6 +86,7 @@ class Outcome(msgspec.Struct, frozen=True):
     rank_p: float
     echoed: int
     elsewhere: int
+    beyond: int
     echo_log10_p: float
     base_log10_p: float | None
     base_pairs: int
@@ -195,6 +196,7 @@ class _Raw(msgspec.Struct):
             rank_p=self.rank_p,
             echoed=self.sample.echoed,
             elsewhere=self.sample.elsewhere,
+            beyond=self.sample.beyond,
             echo_log10_p=self.echo_log_p / _LN10,
             base_log10_p=base,
             base_pairs=self.base_pairs,
@@ -214,12 +216,13 @@ class _Tester:
         self._tokenizer, self._wrong = tokenizer, wrong
         self._suspect, self._base = suspect, base
         self._samples: dict[tuple[str, str, str], Sample] = {}
+        self._nulls: dict[tuple[str, str, str], Tested] = {}
 
     def test(self, statistic: str, key: Key, calibrated: Measured) -> _Raw:
         """One key under one statistic."""
         mine = self._sample("suspect", self._suspect, statistic, key)
-        wrong = self._wrong
-        tested = statistics.under_keys(statistic, key.scheme, mine.pairs, [key.value, *wrong])
+        tested = statistics.under_keys(statistic, key.scheme, mine.pairs, [key.value])
+        wrong = self._wrong_keys(statistic, key, mine)
         echo_log_p = float(tested.log_ps[0])
         if mine.echoed:
             whole = self._sample("suspect", self._suspect, statistic, key, echo=True)
@@ -228,13 +231,28 @@ class _Tester:
         if self._base is not None:
             other = self._sample("base", self._base, statistic, key)
             base_log_p, base_pairs = self._log_p(statistic, key, other), len(other.pairs)
-        as_good = int((tested.zs[1:] >= tested.zs[0]).sum())
+        as_good = int((wrong.zs >= tested.zs[0]).sum())
         return _Raw(
             key, statistic, tested.n, float(tested.totals[0]), tested.expected,
-            float(tested.zs[0]), float(tested.log_ps[0]), (1 + as_good) / (1 + len(wrong)), mine,
-            echo_log_p, base_log_p, base_pairs,
-            nulls.wrong_keys(tested.log_ps[1:], tested.zs[1:]), calibrated,
+            float(tested.zs[0]), float(tested.log_ps[0]), (1 + as_good) / (1 + len(wrong.zs)),
+            mine, echo_log_p, base_log_p, base_pairs, nulls.wrong_keys(wrong.log_ps, wrong.zs),
+            calibrated,
         )  # fmt: skip
+
+    def _wrong_keys(self, statistic: str, key: Key, sample: Sample) -> Tested:
+        """The same pairs under the wrong keys: once for all keys that share the pairs."""
+        name = self._name("suspect", statistic, key)
+        if name not in self._nulls:
+            self._nulls[name] = statistics.under_keys(
+                statistic, key.scheme, sample.pairs, self._wrong
+            )
+        return self._nulls[name]
+
+    @staticmethod
+    def _name(who: str, statistic: str, key: Key) -> tuple[str, str, str]:
+        """What a sample depends on: the key itself only where our own text is followed."""
+        whose = key.planned.label if statistic.endswith("-filter") else ""
+        return (f"{who} {statistic}", f"{key.scheme.name} {key.scheme.parameters}", whose)
 
     @staticmethod
     def _log_p(statistic: str, key: Key, sample: Sample) -> float:
@@ -245,12 +263,10 @@ class _Tester:
         self, who: str, said: Said, statistic: str, key: Key, *, echo: bool = False
     ) -> Sample:
         scheme = key.scheme
-        follows = statistic.endswith("-filter")
-        whose = key.planned.label if follows else ""
-        name = (f"{who} {statistic} {echo}", f"{scheme.name} {scheme.parameters}", whose)
+        name = self._name(f"{who} {echo}", statistic, key)
         if name not in self._samples:
             logged = None
-            if follows:
+            if statistic.endswith("-filter"):
                 texts = [self._tokenizer.encode(t.text) for t in key.logged]
                 logged = logged_contexts(scheme, texts)
             self._samples[name] = statistics.sample(

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from titer.core.errors import InputError
 from titer.marks.contexts import as_tokens, hashes
 from titer.marks.contract import F64, I64, U32, U64, Scheme
 
@@ -55,7 +54,8 @@ class Gatherer:
 
     `shown` are token ids of everything that the suspect was given: pairs in it are left out and
     counted in `echoed`. `logged`, when given, are sorted hashes of contexts that our marked
-    replies reached: pairs with another context are left out and counted in `elsewhere`.
+    replies reached: pairs with another context are left out and counted in `elsewhere`. What
+    comes after `MAX_PAIRS` is counted in `beyond`.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class Gatherer:
         self._held = 0
         self.echoed = 0
         self.elsewhere = 0
+        self.beyond = 0
 
     def words(self, tokens: U32) -> None:
         """A text that the suspect wrote: every token after its context, weight 1."""
@@ -105,9 +106,11 @@ class Gatherer:
             there = _among(context, self._logged)
             self.elsewhere += int((keep & ~there).sum())
             keep &= there
+        room = MAX_PAIRS - self._held
+        if int(keep.sum()) > room:  # a stop that no value under a key has a part in
+            self.beyond += int(keep.sum()) - room
+            keep &= np.cumsum(keep) <= room
         self._held += int(keep.sum())
-        if self._held > MAX_PAIRS:
-            raise InputError(f"more than {MAX_PAIRS} pairs: ask fewer prompts or shorter replies")
         self._rows.append(rows[keep])
         self._weights.append(weights[keep])
         self._context.append(context[keep])

@@ -105,8 +105,8 @@ class Audit:
                         "to go on, or conclude on what there is with --stop-early"
                     )
                 said[who] = Said(
-                    order, {n: one.answer for n, one in held.done.items()},
-                    self._materials.prompts, self._materials.reading, self.plan.logprobs,
+                    order, held.done, self._materials.prompts, self._materials.reading,
+                    self.plan.logprobs,
                 )  # fmt: skip
                 pace = held.pace
                 collected.append(
@@ -117,9 +117,7 @@ class Audit:
                 )  # fmt: skip
                 if who == "suspect":
                     start, end = held.first_at, held.last_at
-                    oddities = watch(
-                        self.plan, order, list(held.done.values()), pace, self._tokenizer
-                    )
+                    oddities = watch(self.plan, order, held.done, pace, self._tokenizer)
         passed_on = relayed(self._view, self.plan.accounts, start, end)
         judgement = judge(
             self.plan, self.registered, self._keys, self._tokenizer, said["suspect"],

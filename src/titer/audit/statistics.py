@@ -35,11 +35,14 @@ class Said(msgspec.Struct, frozen=True):
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """The pairs of one statistic; `echoed` stood in prompts, `elsewhere` outside the log."""
+    """The pairs of one statistic; `echoed` stood in prompts, `elsewhere` outside the log, `beyond`
+    came when there were enough.
+    """
 
     pairs: Pairs
     echoed: int = 0
     elsewhere: int = 0
+    beyond: int = 0
 
 
 class Tested(msgspec.Struct, frozen=True):
@@ -74,7 +77,8 @@ def sample(
         else:
             ids = tokenizer.encode(answer.text)
             gatherer.chances(*alternatives.along(ids, answer.places))
-    return Sample(gatherer.pairs(first=follows), gatherer.echoed, gatherer.elsewhere)
+    pairs = gatherer.pairs(first=follows)
+    return Sample(pairs, gatherer.echoed, gatherer.elsewhere, gatherer.beyond)
 
 
 def _read(statistic: str, scheme: Scheme, tokenizer: Tokenizer, said: Said) -> Sample:
@@ -88,7 +92,7 @@ def _read(statistic: str, scheme: Scheme, tokenizer: Tokenizer, said: Said) -> S
             tokens = tokens[:, :1]
             chances = np.ones(tokens.shape)
         gatherer.chances(contexts, tokens, chances)
-    return Sample(gatherer.pairs(first=True))
+    return Sample(gatherer.pairs(first=True), beyond=gatherer.beyond)
 
 
 def _shown(tokenizer: Tokenizer, prompts: Sequence[Text]) -> list[U32]:

@@ -11,14 +11,15 @@ from __future__ import annotations
 import random
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
 
-from titer.audit.answers import Held, Pace
+from titer.audit.answers import Pace
 from titer.audit.collect import Task
 from titer.audit.plan import Plan
+from titer.audit.target import Answer
 from titer.audit.tokens import Tokenizer
 from titer.marks.contract import F64
 
@@ -26,6 +27,10 @@ from titer.marks.contract import F64
 ROUNDS = 1999
 #: A drift is told at this p-value or below.
 DRIFT = 0.001
+#: Replies from the beginning, and from the end, that are compared.
+EARLY_LATE = 1000
+#: Lists of alternatives of one answer that are counted: a constant one is the commonest.
+MOST_LISTS = 4
 #: Buckets that words are counted in.
 BUCKETS = 512
 #: Two replies of at least so many characters that are equal were not sampled twice.
@@ -46,25 +51,64 @@ class Oddity(msgspec.Struct, frozen=True):
     voids: tuple[str, ...] = ()
 
 
+class _Seen(msgspec.Struct, frozen=True):
+    """What is looked at of one answer, without its alternatives.
+
+    places, off: places with alternatives, and those that are no distribution's. most: how often
+    each list of alternatives stood in it, by hash.
+    """
+
+    task: Task
+    text: str
+    model: str
+    fingerprint: str
+    stated: int
+    received: int
+    places: int
+    off: int
+    lists: dict[int, int]
+
+
 def watch(
-    plan: Plan, tasks: Sequence[Task], held: Sequence[Held], pace: Pace, tokenizer: Tokenizer
+    plan: Plan,
+    tasks: Sequence[Task],
+    answers: Mapping[int, Answer],
+    pace: Pace,
+    tokenizer: Tokenizer,
 ) -> list[Oddity]:
     """Everything odd about these answers, in the order of asking."""
-    by_number = {one.n: one for one in held}
-    ordered = [(task, by_number[task.n]) for task in tasks if task.n in by_number]
+    ordered = [_seen(t, answers[t.n], tokenizer) for t in tasks if t.n in answers]
     checks = (
-        _models(plan, ordered), _cached(plan, ordered), _usage(ordered, tokenizer),
-        _empty(ordered), _incoherent(ordered), _drift(plan, ordered), _pace(pace, len(held)),
+        _models(plan, ordered), _cached(plan, ordered), _usage(ordered), _empty(ordered),
+        _incoherent(ordered), _drift(plan, ordered), _pace(pace, len(ordered)),
     )  # fmt: skip
     return [oddity for found in checks for oddity in found]
 
 
-_Ordered = Sequence[tuple[Task, Held]]
+def _seen(task: Task, answer: Answer, tokenizer: Tokenizer) -> _Seen:
+    off = places = 0
+    lists: Counter[int] = Counter()
+    for place in answer.places:
+        if place.top:
+            places += 1
+            mass = float(np.exp([min(p, 50.0) for _, p in place.top]).sum())
+            tokens = [t for t, _ in place.top]
+            off += mass > 1 + SLACK or len(set(tokens)) < len(tokens)
+            lists[hash(place.top)] += 1
+    common = dict(lists.most_common(MOST_LISTS))
+    received = len(tokenizer.encode(answer.text)) if answer.text else 0
+    return _Seen(
+        task, answer.text, answer.model, answer.fingerprint, answer.tokens_out, received, places,
+        off, common,
+    )  # fmt: skip
+
+
+_Ordered = Sequence[_Seen]
 
 
 def _models(plan: Plan, ordered: _Ordered) -> list[Oddity]:
     out = []
-    models = Counter(h.answer.model for _, h in ordered if h.answer.model)
+    models = Counter(one.model for one in ordered if one.model)
     if len(models) > 1:
         most = models.most_common(1)[0][1]
         out.append(
@@ -80,7 +124,7 @@ def _models(plan: Plan, ordered: _Ordered) -> list[Oddity]:
             Oddity("other-model", "the answers name another model than was asked for",
                    sum(models.values()), len(ordered))
         )  # fmt: skip
-    prints = Counter(h.answer.fingerprint for _, h in ordered if h.answer.fingerprint)
+    prints = Counter(one.fingerprint for one in ordered if one.fingerprint)
     if len(prints) > 1:
         most = prints.most_common(1)[0][1]
         out.append(
@@ -96,9 +140,9 @@ def _models(plan: Plan, ordered: _Ordered) -> list[Oddity]:
 
 def _cached(plan: Plan, ordered: _Ordered) -> list[Oddity]:
     replies = defaultdict(list)
-    for task, one in ordered:
-        if task.kind == "write" and len(one.answer.text) >= LONG:
-            replies[task.text].append(one.answer.text)
+    for one in ordered:
+        if one.task.kind == "write" and len(one.text) >= LONG:
+            replies[one.task.text].append(one.text)
     again = sum(len(texts) - 1 for texts in replies.values())
     same = sum(len(texts) - len(set(texts)) for texts in replies.values())
     if not again or same / again < SHARE:
@@ -111,11 +155,11 @@ def _cached(plan: Plan, ordered: _Ordered) -> list[Oddity]:
     return [Oddity("same-replies", f"{why}; they count once", same, again)]
 
 
-def _usage(ordered: _Ordered, tokenizer: Tokenizer) -> list[Oddity]:
+def _usage(ordered: _Ordered) -> list[Oddity]:
     stated = [
-        (one.answer.tokens_out, len(tokenizer.encode(one.answer.text)))
-        for task, one in ordered
-        if task.kind == "write" and one.answer.tokens_out >= 0 and one.answer.text
+        (one.stated, one.received)
+        for one in ordered
+        if one.task.kind == "write" and one.stated >= 0 and one.text
     ]
     off = sum(1 for said, seen in stated if max(said, seen) > 3 * min(said, seen) + 10)
     if not stated or off / len(stated) < SHARE:
@@ -125,25 +169,19 @@ def _usage(ordered: _Ordered, tokenizer: Tokenizer) -> list[Oddity]:
 
 
 def _empty(ordered: _Ordered) -> list[Oddity]:
-    written = [one.answer for task, one in ordered if task.kind == "write"]
-    empty = sum(1 for answer in written if not answer.text.strip())
+    written = [one.text for one in ordered if one.task.kind == "write"]
+    empty = sum(1 for text in written if not text.strip())
     if not written or empty / len(written) < SHARE:
         return []
     return [Oddity("empty", "replies without text: refused, filtered or cut", empty, len(written))]
 
 
 def _incoherent(ordered: _Ordered) -> list[Oddity]:
-    places = off = 0
-    lists: Counter[tuple[tuple[str, float], ...]] = Counter()
-    for _, one in ordered:
-        for place in one.answer.places:
-            if not place.top:
-                continue
-            places += 1
-            mass = float(np.exp([min(p, 50.0) for _, p in place.top]).sum())
-            tokens = [t for t, _ in place.top]
-            off += mass > 1 + SLACK or len(set(tokens)) < len(tokens)
-            lists[place.top] += 1
+    places = sum(one.places for one in ordered)
+    off = sum(one.off for one in ordered)
+    lists: Counter[int] = Counter()
+    for one in ordered:
+        lists.update(one.lists)
     out = []
     voids = ("chances", "reading")
     if places and off / places > 0.001:
@@ -158,12 +196,11 @@ def _incoherent(ordered: _Ordered) -> list[Oddity]:
 def _drift(plan: Plan, ordered: _Ordered) -> list[Oddity]:
     """Early against late replies: exchangeable if nothing changed, since the order is random."""
     texts = [
-        one.answer.text
-        for task, one in ordered
-        if task.kind == "write" and task.copy < plan.copies
+        one.text for one in ordered if one.task.kind == "write" and one.task.copy < plan.copies
     ]
     if len(texts) < 20:
         return []
+    texts = texts[:EARLY_LATE] + texts[max(EARLY_LATE, len(texts) - EARLY_LATE) :]
     rows = np.array([_words(text) for text in texts])
     half = len(rows) // 2
     seen = _apart(rows, np.arange(len(rows)) < half)

@@ -31,7 +31,7 @@ def test_answers_come_back_with_what_they_cost(tmp_path):
         held.give_up(5, "status 500")
         digest = held.digest()
     with opened(path) as again:
-        assert again.done[4].answer == ANSWER
+        assert again.done[4] == ANSWER
         assert again.failed == {5: "status 500"}
         assert (again.asked, again.tokens) == (2, 7)
         assert (again.pace.throttled, again.pace.waited) == (1, 2.5)

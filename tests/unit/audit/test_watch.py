@@ -29,7 +29,7 @@ def watched(bench, tmp_path, *, mischief=None, other=None, **changed):
                 plan, Endpoint(plan.suspect), held, prompts=prompts, reading=reading,
                 sleep=lambda s: None,
             ).run()  # fmt: skip
-            found = watch(plan, tasks(plan), list(held.done.values()), held.pace, bench.words)
+            found = watch(plan, tasks(plan), held.done, held.pace, bench.words)
     return {oddity.kind: oddity for oddity in found}
 
 
@@ -67,7 +67,7 @@ def test_impossible_probabilities_void_what_uses_them(bench, tmp_path):
 
 
 def test_usage_names_and_empty_replies(bench):
-    from titer.audit.answers import Held, Pace
+    from titer.audit.answers import Pace
     from titer.audit.target import Answer
 
     plan = bench.plan(prompts=Material("22" * 32, 40), sentinels=0)
@@ -76,7 +76,7 @@ def test_usage_names_and_empty_replies(bench):
 
     def kinds(change):
         changed = [msgspec.structs.replace(a, **change(i)) for i, a in enumerate(answers)]
-        held = [Held(i, 1, a) for i, a in enumerate(changed)]
+        held = dict(enumerate(changed))
         return {o.kind for o in watch(plan, tasks(plan), held, Pace(), bench.words)}
 
     assert kinds(lambda i: {}) == set()
