@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from titer.audit import statistics
 from titer.audit.pairs import Fresh, Gatherer, logged_contexts
+from titer.marks import schemes
 from titer.marks.kgw import Kgw
 
 
@@ -79,3 +81,36 @@ def test_nothing_gives_no_pairs():
     gatherer.words(ids())
     gatherer.words(ids(1))
     assert len(gatherer.pairs(first=False)) == 0
+
+
+SCHEMES = [
+    ("kgw", {"width": 2}),
+    ("gumbel", {}),
+    ("tournament", {}),
+    ("vllm-philox", {}),
+    ("sglang-murmur", {}),
+    ("hf-kgw", {"vocabulary": 500}),
+    ("hf-synthid", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "parameters"), SCHEMES, ids=[name for name, _ in SCHEMES])
+def test_every_scheme_gives_pairs_the_values_that_it_gives_the_text(name, parameters):
+    scheme = schemes.scheme(name, parameters)
+    text = np.random.default_rng(2).permutation(500)[:120].astype(np.uint32)  # nothing repeats
+    gatherer = Gatherer(scheme)
+    gatherer.words(text)
+    pairs = gatherer.pairs(first=False)
+    places = np.arange(scheme.width, len(text), dtype=np.int64)
+    assert len(pairs) == len(places)
+    values = scheme.at(text, places, 12345)
+    assert pairs.totals(scheme, [12345])[0] == pytest.approx(values.sum())
+    pairs.weights[:] = 0.25
+    assert pairs.totals(scheme, [12345])[0] == pytest.approx(values.sum() / 4)
+    tested = statistics.under_keys("topk", scheme, pairs, [12345, *range(1, 31)])
+    assert (tested.log_ps <= 0).all()
+    assert (tested.log_ps < np.log(0.01)).sum() <= 3
+
+
+def test_every_builtin_scheme_is_tried():
+    assert {name for name, _ in SCHEMES} == set(schemes.BUILTIN)
