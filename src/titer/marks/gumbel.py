@@ -80,15 +80,16 @@ class Gumbel(msgspec.Struct, frozen=True):
         return self.null
 
     def at(self, tokens: U32, positions: I64, key: int) -> F64:
-        a, b = pair(key)
-        first = exponential(draws_at(tokens, positions, self.width, np.uint64(a)))
-        second = exponential(draws_at(tokens, positions, self.width, np.uint64(b)))
-        return (1 - self.alpha) * first + self.alpha * second
+        values = np.zeros(len(positions))
+        for part, weight in weighted(key, self.alpha):
+            drawn = draws_at(tokens, positions, self.width, np.uint64(part))
+            values += weight * exponential(drawn)
+        return values
 
     def row(self, context: U32, key: int, vocabulary: int) -> F64:
         seed = int(context_hash(context, len(context), self.width))
         values = np.zeros(vocabulary)
-        for part, weight in zip(pair(key), (1 - self.alpha, self.alpha), strict=True):
+        for part, weight in weighted(key, self.alpha):
             values += weight * exponential(self._drawn(seed, part, vocabulary))
         return values
 
@@ -96,10 +97,11 @@ class Gumbel(msgspec.Struct, frozen=True):
         context, _ = hashes(tokens, positions, self.width)
         some = tokens[positions]
         total = np.zeros(len(keys))
-        for which, weight in enumerate((1 - self.alpha, self.alpha)):
-            if weight > 0:
-                parts = np.array([pair(int(key))[which] for key in keys], np.uint64)
-                total += weight * exponential_sums(draws_of_keys, context, some, parts)
+        parts = [weighted(int(key), self.alpha) for key in keys]
+        for which in range(len(parts[0]) if parts else 0):
+            weight = parts[0][which][1]
+            of_all = np.array([of_one[which][0] for of_one in parts], np.uint64)
+            total += weight * exponential_sums(draws_of_keys, context, some, of_all)
         return total
 
     def sampler(self, key: int, seed: int) -> GumbelSampler:
@@ -141,6 +143,12 @@ class GumbelSampler:
 def pair(key: int) -> tuple[int, int]:
     """The two keys of one: as vLLM derives them, so that one key has one commitment."""
     return derived(key, b"key_a"), derived(key, b"key_b")
+
+
+def weighted(key: int, alpha: float) -> list[tuple[int, float]]:
+    """Both keys of one with their weights, without one of weight 0."""
+    parts = zip(pair(key), (1 - alpha, alpha), strict=True)
+    return [(part, weight) for part, weight in parts if weight > 0]
 
 
 @compiled

@@ -17,7 +17,7 @@ import numpy as np
 
 from titer.marks.compiled import compiled, inlined
 from titer.marks.contract import F64, I64, U32, U64, GammaNull, Null, TwoGammasNull
-from titer.marks.gumbel import pair
+from titer.marks.gumbel import weighted
 
 _M0, _M1 = np.uint64(0xD251_1F53), np.uint64(0xCD9E_8D57)
 _W0, _W1 = np.uint32(0x9E37_79B9), np.uint32(0xBB67_AE85)
@@ -81,11 +81,7 @@ class VllmPhilox(msgspec.Struct, frozen=True):
 
     def _parts(self, key: int) -> list[tuple[int, float]]:
         """The Philox keys that are scored, with their weights."""
-        if self.alpha is None:
-            return [(key, 1.0)]
-        a, b = pair(key)
-        weighted = [(a, 1 - self.alpha), (b, self.alpha)]
-        return [(part, weight) for part, weight in weighted if weight > 0]
+        return [(key, 1.0)] if self.alpha is None else weighted(key, self.alpha)
 
 
 @inlined
