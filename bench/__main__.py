@@ -13,6 +13,7 @@
     weigh       microseconds an exchange and bytes an account, by detector
     mitigations microseconds a request and a chunk, by mitigation
     share       export of a campaign of 25,000 accounts, and private matching of 4,096 indicators
+    marks       planting, recognising and tracing marks, beside transformers where it is there
     spark       the same hunt on a local Spark cluster, beside the embedded engine
     batch       the batch hunt over made facts, and how its cost grows (--rows 10M,30M,200M)
 
@@ -212,6 +213,7 @@ BENCHES: dict[str, Callable[[Path, int], int]] = {
     "sketch": script("sketch"),
     "weigh": script("weigh"),
     "mitigations": script("mitigations"),
+    "marks": script("marks"),
     "batch": script("batch_hunt"),
     "spark": script("spark_hunt"),
 }

@@ -12,6 +12,8 @@ cells     which meaning cells survive a paraphrase
 conduct   which detectors of conduct see which conduct, on tune sources (needs the data)
 lower     what lowering costs honest accounts, at each rung of the default ladder
 mutants   changed dossiers that are accepted: there must be none
+marks     marks: false positives, power, cost, tracing (needs the data, and --tokenizer FILE)
+removal   what attacks leave of a mark, and what a forger needs (the same)
 families  how often single prompts show a text family, by source (needs the data)
 
 `python -m evals NAME --quick` is a small run for a look, where an evaluation has one.
@@ -28,8 +30,9 @@ MODULES = {"logits": "logit_theft", "callers": "frames_coverage", "hunt": "hunt_
            "detect": "detect", "rules": "combination",
            "cells": "cells", "lower": "lower",
            "families": "families", "conduct": "conduct"}  # fmt: skip
-#: What writes into the package, and so runs only when it is named.
-MAKERS = {"default": "default_calibration"}
+#: What writes into the package or needs a file of yours, and so runs only when it is named.
+MAKERS = {"default": "default_calibration", "marks": "marks_quality",
+          "removal": "marks_removal"}  # fmt: skip
 
 
 def main() -> int:
