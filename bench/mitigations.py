@@ -34,7 +34,7 @@ STRENGTHS = (0.25, 0.5, 1.0)
 OPTIONS = Options(
     quota=QuotaConfig(tokens=10**12),
     step_up=StepUpSettings(url="https://verify.example/", secret="x"),
-    vary=VaryConfig(n_best=4),
+    vary=VaryConfig(n_best=4, temperature=0.1),
 )
 CHAT = next(d for d in BUILTIN if d.name == "openai.chat")
 BODY = {

@@ -36,7 +36,7 @@ OURS = {
     "step_up": lambda: StepUp(
         StepUpSettings(url="https://verify.example/", secret="x"), clock=lambda: 10**15
     ),
-    "vary": lambda: Vary(VaryConfig(n_best=4), clock=lambda: 1e9),
+    "vary": lambda: Vary(VaryConfig(n_best=4, temperature=0.1), clock=lambda: 1e9),
 }
 
 

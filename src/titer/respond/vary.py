@@ -55,6 +55,7 @@ class VaryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """What the mitigation `vary` may choose by its coin.
 
     temperature: most by which the temperature is moved either way, at strength 1; at most 0.3.
+        0 leaves it alone: models that reason refuse any temperature, so name others in `models`.
     seed: set a seed where the dialect has one.
     n_best: candidates at strength 1, of which one is served; 1 is off. Each costs the model
         server a whole answer. At most 8. Only where nothing is streamed.
@@ -63,7 +64,7 @@ class VaryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         fixes them wants to have the same again.
     """
 
-    temperature: float = 0.05
+    temperature: float = 0.0
     seed: bool = True
     n_best: int = 1
     models: tuple[str, ...] = ("*",)

@@ -25,7 +25,7 @@ OPTIONS = Options(
     contact="abuse@model.example",
     quota=QuotaConfig(tokens=0),
     step_up=StepUpSettings(url="https://verify.example/", secret="x"),
-    vary=VaryConfig(n_best=3),
+    vary=VaryConfig(n_best=3, temperature=0.05),
 )
 PATHS = {
     "/v1/chat/completions": {"model": "m", "messages": TALK, "logprobs": True},

@@ -22,7 +22,8 @@ def req(name="e1", dialect="openai.chat", stream=False, **body):
 
 
 def vary(**config):
-    return Vary(VaryConfig(**config), keys=KEYS, clock=lambda: NOW)
+    given = {"temperature": 0.05, **config}
+    return Vary(VaryConfig(**given), keys=KEYS, clock=lambda: NOW)
 
 
 def test_the_coin_decides_and_was_committed_before():
@@ -99,6 +100,11 @@ def test_n_best_is_not_for_streams_and_survives_engines_that_ignore_it():
     odd = Reply(raw=b"{}", data={"choices": [{"index": 7}, 3]}, final=True)
     (out,) = transform.feed(odd)
     assert out.data["choices"] == [{"index": 0}]
+
+
+def test_the_temperature_is_left_alone_unless_the_operator_says_so():
+    made = Vary(keys=KEYS, clock=lambda: NOW).request(req(), 1.0, WHO)
+    assert "temperature" not in made.body and "seed" in made.body
 
 
 @pytest.mark.parametrize("wrong", [{"temperature": 0.5}, {"n_best": 0}, {"n_best": 9}])
