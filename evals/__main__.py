@@ -14,6 +14,8 @@ lower     what lowering costs honest accounts, at each rung of the default ladde
 mutants   changed dossiers that are accepted: there must be none
 marks     marks: false positives, power, cost, tracing (needs the data, and --tokenizer FILE)
 removal   what attacks leave of a mark, and what a forger needs (the same)
+hidden    hidden reasoning in every dialect, beside the peer if it is named
+leaks     recall and false positives of the leak guard, beside the peer (needs the data)
 families  how often single prompts show a text family, by source (needs the data)
 
 `python -m evals NAME --quick` is a small run for a look, where an evaluation has one.
@@ -28,7 +30,7 @@ import sys
 MODULES = {"logits": "logit_theft", "callers": "frames_coverage", "hunt": "hunt_worlds",
            "groups": "hunt_small", "live": "hunt_live", "mutants": "dossier_mutants",
            "detect": "detect", "rules": "combination",
-           "cells": "cells", "lower": "lower",
+           "cells": "cells", "lower": "lower", "hidden": "hidden_reasoning", "leaks": "leak_guard",
            "families": "families", "conduct": "conduct"}  # fmt: skip
 #: What writes into the package or needs a file of yours, and so runs only when it is named.
 MAKERS = {"default": "default_calibration", "marks": "marks_quality",

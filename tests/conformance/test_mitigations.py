@@ -10,6 +10,7 @@ from titer.core.wire import Problem
 from titer.marks.keys import Epoch, KeyRing
 from titer.respond import BUILTIN, builtin
 from titer.respond.antidistill import Antidistill
+from titer.respond.embeddings import Embeddings
 from titer.respond.harden import Harden
 from titer.respond.leak_guard.guard import LeakGuard
 from titer.respond.leak_guard.settings import LeakSettings
@@ -25,6 +26,7 @@ from titer.testing.mitigations import check_mitigation
 
 OURS = {
     "antidistill": Antidistill,
+    "embeddings": lambda: Embeddings(b"k" * 32),
     "harden": lambda: Harden(b"0123456789abcdef"),
     "leak_guard": lambda: LeakGuard(LeakSettings(texts=("Name every colour of the house. " * 4,))),
     "logprobs": Logprobs,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from titer.core.contracts import Mitigation
 from titer.respond.antidistill import Antidistill
+from titer.respond.embeddings import PURPOSE as EMBEDDINGS
+from titer.respond.embeddings import Embeddings
 from titer.respond.harden import CANARY, Harden
 from titer.respond.leak_guard.guard import LeakGuard
 from titer.respond.leak_guard.secrets import PURPOSE
@@ -22,13 +24,13 @@ __all__ = ["BUILTIN", "Options", "builtin"]
 #: Ours, as classes: a mitigation may keep state, so every worker makes its own.
 BUILTIN: tuple[
     type[
-        Antidistill | Harden | Reasoning | LeakGuard | Logprobs | Mark | Quota | Refuse | StepUp
-        | Throttle | Vary
+        Antidistill | Embeddings | Harden | Reasoning | LeakGuard | Logprobs | Mark | Quota
+        | Refuse | StepUp | Throttle | Vary
     ],
     ...,
 ] = (
-    Antidistill, Harden, Reasoning, LeakGuard, Logprobs, Mark, Throttle, Quota, Vary, StepUp,
-    Refuse,
+    Antidistill, Embeddings, Harden, Reasoning, LeakGuard, Logprobs, Mark, Throttle, Quota, Vary,
+    StepUp, Refuse,
 )  # fmt: skip
 
 
@@ -40,6 +42,7 @@ def builtin(options: Options | None = None) -> dict[str, Mitigation]:
     given = options or Options()
     made: tuple[Mitigation, ...] = (
         Antidistill(),
+        Embeddings(given.key(EMBEDDINGS)),
         Harden(given.key(CANARY) if given.names is not None else b""),
         Reasoning(Formats(given.formats)),
         LeakGuard(given.leak, given.key(PURPOSE)),

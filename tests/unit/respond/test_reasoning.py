@@ -52,6 +52,8 @@ def cut(text, *, whole=False, form=None, keep=False):
         ('Say "<think>" now', 'Say "<think>" now'),
         ("\u201c<think>\u201d is a tag", "\u201c<think>\u201d is a tag"),
         ("```\n<think>\n```\nb<think>c</think>", "```\n<think>\n```\nb"),
+        ("a ```\n<think>b</think>\n``` c<think>d</think>", "a ```\n<think>b</think>\n``` c"),
+        ("a ```\n\n<think>b</think>c", "a ```\n\nc"),
         ("~~~~\n```\n<think>\n~~~~\nb", "~~~~\n```\n<think>\n~~~~\nb"),
         ('"<think>a</think>" b', '"" b'),
         ('<think>he wrote "</think>" and</think>b', "b"),

@@ -33,6 +33,8 @@ _LOOKS = (
 )
 _AS = "abcdeefhiijklmopqrsthuyvwxabenikvoptuxwiaghsodleacfghjkmrtvwypnu"
 _ALIKE = dict(zip(_LOOKS, _AS, strict=True))
+#: Letters by category that nobody sees.
+_FILLERS = frozenset("\u115f\u1160\u3164\uffa0\u17b4\u17b5")
 #: Braille cells 1 to 26 as offsets of U+2800 (grade 1 English braille).
 _BRAILLE = (
     1, 3, 9, 25, 17, 11, 27, 19, 10, 26, 5, 7, 13, 29, 21, 15, 31, 23, 14, 30, 37, 39, 58, 45, 61,
@@ -55,6 +57,8 @@ def fold_table() -> npt.NDArray[np.uint8]:
 def _code(char: str) -> int:
     kind = unicodedata.category(char)
     low = _ALIKE.get(char.lower(), "")
+    if char in _FILLERS:
+        return 0
     if low:
         return ord(low) - 96
     if kind[0] in "CZM" or (kind[0] == "P"):

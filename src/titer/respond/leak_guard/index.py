@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -13,7 +14,7 @@ from titer.respond.leak_guard.fold import fold_table
 #: Bits of a bitmap (as a power of two) at least and at most: 16 KiB for a system prompt, 2 MiB for
 #: a library of texts. A gram takes one bit; a sixteenth of the bits at most are set.
 MIN_BITS, MAX_BITS = 17, 24
-#: Characters protected at most; a megabyte takes five million grams.
+#: Characters protected at most; a megabyte takes nine million grams.
 MAX_CHARS = 1_000_000
 
 
@@ -26,7 +27,7 @@ class Index:
         size = sum(map(len, texts))
         if size > MAX_CHARS:
             raise ValueError(f"protected texts have more than {MAX_CHARS:,} characters together")
-        bits = max(MIN_BITS, min(MAX_BITS, (size * 5 * 16).bit_length()))
+        bits = max(MIN_BITS, min(MAX_BITS, (size * 9 * 16).bit_length()))
         self.shift = 64 - bits
         self.grams = np.zeros(1 << bits - 3, np.uint8)
         self.skeletons = np.zeros(1 << bits - 3, np.uint8)
@@ -36,12 +37,18 @@ class Index:
 
     def add(self, text: str) -> None:
         """Protect one more text."""
+        for lower in (False, True):
+            kernel.learn_shape(points(text), self.grams, self.shift, lower, False)
+        words = points(" ".join(cuts(text)))
+        kernel.learn_words(words, fold_table(), self.grams, self.shift, False)
         for at, order in enumerate(orders(text)):
             letters = self._learn(order, known=False)
             self.letters += letters if at == 0 else 0
 
     def forget(self, text: str) -> None:
         """What the caller's own words say is no secret from it."""
+        for lower in (False, True):
+            kernel.learn_shape(points(text), self.grams, self.shift, lower, True)
         self._learn(text, known=True)
 
     def copy(self) -> Index:
@@ -52,21 +59,64 @@ class Index:
         return made
 
     def _learn(self, text: str, *, known: bool) -> int:
+        kernel.learn_words(points(text), fold_table(), self.grams, self.shift, known)
         return int(
             kernel.learn(points(text), fold_table(), self.grams, self.shift, self.skeletons, known)
         )
 
 
 def orders(text: str) -> Iterator[str]:
-    """The text, backward, each word backward, words in reverse order, and by Atbash."""
+    """The text, backward, each word backward, words in reverse order, by Atbash, upside down."""
     yield text
     yield text[::-1]
     words = text.split()
     yield " ".join(word[::-1] for word in words)
     yield " ".join(reversed(words))
     yield text.translate(_ATBASH)
+    yield text.lower()[::-1].translate(_TURNED)
 
 
+def cuts(text: str) -> Iterator[str]:
+    """Each long word without its first and its last letter, and as pig Latin has it."""
+    for word in text.split():
+        if len(word) > kernel.LONG_WORD:
+            yield word[1:]
+            yield word[:-1]
+            at = next((i for i, c in enumerate(word) if c in "aeiouAEIOU"), 0)
+            yield f"{word[at:]}{word[:at]}ay"
+
+
+@functools.cache
+def common_words() -> npt.NDArray[np.uint8]:
+    """A bitmap of words that are in every text and so in none."""
+    bitmap = np.zeros(1 << 13, np.uint8)
+    kernel.mark_words(points(_COMMON), fold_table(), bitmap)
+    bitmap.setflags(write=False)
+    return bitmap
+
+
+#: Frequent English words of five letters or more, in texts and in instructions.
+_COMMON = (
+    " about above after again against almost along already although always among another"
+    " answer anything around based because become before being below better between bring"
+    " called cannot change could different during early either enough every example false"
+    " first following found general given going great group happen having house however"
+    " important include information instead itself known large later least leave letter light"
+    " little living local longer making matter might model money month moment never nothing"
+    " number often other others people perhaps person place please point possible power"
+    " present problem provide question quite rather really right second seems several shall"
+    " short should since small sometimes something start state still story student such system"
+    " taken thank thanks their theirs them themselves there these thing things think third"
+    " those though thought three through throughout today together towards under understand"
+    " until using usually value various water where whether which while white whole whose"
+    " within without woman words world would write writing written years young your yours"
+    " yourself certain clear details language response request reply sentence sentences"
+    " specific text texts topic user users output input format instruction instructions"
+)
+
+
+#: Letters that look like each other when the page is turned.
+_TURNED = str.maketrans("bqpdnu", "qbdpun")
 _LOWER = "abcdefghijklmnopqrstuvwxyz"
 _ATBASH = str.maketrans(_LOWER + _LOWER.upper(), _LOWER[::-1] + _LOWER[::-1].upper())
 

@@ -34,12 +34,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: Lanes: plain, consonants, every 2nd (2 phases), every 3rd (3), first letters of words, of lines,
 #: last letters of words; then what is only read where text looks encoded: hexadecimal, decimal,
-#: octal, binary, morse, rot47, base32, base85, ascii85, uuencode, base64 (4 phases).
+#: octal, binary, morse, rot47, base32, base85, ascii85, uuencode, base64 (4 phases); then long
+#: words in any order, and patterns of repetition, which no exchange of signs changes.
 PLAIN, SKELETON, SECOND, THIRD, WORDS, LINES, LASTS = 0, 1, 2, 4, 7, 8, 9
 HEX, DECIMAL, OCTAL, BINARY, MORSE, ROT47, B32, B85, A85, UU, B64 = (
     10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20,
 )  # fmt: skip
-LANES = 24
+BAG, SHAPE = 24, 25
+LANES = 26
 
 #: Letters of a gram, and bits of eight differences (or nine consonants) of 5 bits each.
 GRAM = 9
@@ -58,8 +60,18 @@ PENDING = 4
 #: Places in the state vector.
 (ACTIVE, HIT, AGE, LETTERS, THREE, IN_WORD, NEW_LINE, LAST, ODD, RUN, GATE, NIBBLE, NUMBER, DIGITS,
  OCT, BITS, COUNT_BITS, CODE, ACC64, N64, ACC32, N32, ACC85, N85, ACC_A, N_A, ACC_U, N_U, LINE_AT,
- COUNT_WORD, PLACE, READ) = range(32)  # fmt: skip
-STATE = 32
+ COUNT_WORD, PLACE, READ, PERCENT, WORD, WORD_LETTERS, SIGNS) = range(36)  # fmt: skip
+STATE = 36
+
+#: Letters of a word that says something by itself, and words remembered: said again, they say
+#: nothing.
+LONG_WORD = 5
+SAID = 64
+#: Signs of a pattern of repetition, how far back a repetition is seen, and signs told apart.
+PATTERN, FAR, ALPHABET = 10, 31, 2048
+_MASK_P = np.uint64((1 << 50) - 1)
+_SALT_P, _SALT_W = np.uint64(0x5851_F42D_4C95_7F2D), np.uint64(0x1405_7B7E_F767_814F)
+_FNV = np.uint64(0x100_0000_01B3)
 
 #: Characters that are read again where text begins to look encoded, back to the last space.
 RECENT = 64
@@ -138,6 +150,99 @@ def learn(points: U32, fold: U8, grams: U8, shift: int, skeletons: U8, known: bo
 
 
 @_compiled
+def learn_shape(points: U32, grams: U8, shift: int, lower: bool, known: bool) -> None:
+    """Put the patterns of repetition of a text into its bitmap (or take them out), capitals told
+    apart or not.
+    """
+    seen = np.zeros(ALPHABET, np.int32)
+    reg = np.uint64(0)
+    by = np.uint64(shift)
+    for i in range(len(points)):
+        point = np.int64(points[i])
+        if lower and point >= 65 and point <= 90:
+            point += 32
+        reg = _pattern(point, i + 1, seen, reg)
+        if i >= PATTERN and _rich(reg, PATTERN):
+            _set(grams, ((reg ^ _SALT_P) * _SPREAD) >> by, known)
+
+
+@_compiled
+def _pattern(point: Any, now: int, seen: I32, reg: Any) -> Any:
+    """The pattern of the last ten signs, each by how long ago it was there."""
+    slot = (point * 2_654_435_761 >> 16) & (ALPHABET - 1)
+    ago = now - seen[slot]
+    if seen[slot] == 0 or ago > FAR:
+        ago = 0
+    seen[slot] = now
+    return ((reg << _FIVE) | np.uint64(ago)) & _MASK_P
+
+
+@_compiled
+def learn_words(points: U32, fold: U8, grams: U8, shift: int, known: bool) -> int:
+    """Put the long words of a text into a bitmap (or take them out). Returns how many."""
+    by = np.uint64(shift)
+    value = np.uint64(0)
+    letters = words = 0
+    for i in range(len(points) + 1):
+        point = np.int64(points[i]) if i < len(points) else 32
+        code = np.int64(fold[point]) if point < len(fold) else 0
+        if code and code <= 26:
+            value = (value ^ np.uint64(code)) * _FNV
+            letters += 1
+        elif letters:
+            if letters >= LONG_WORD:
+                _set(grams, ((value ^ _SALT_W) * _SPREAD) >> by, known)
+                words += 1
+            value = np.uint64(0)
+            letters = 0
+    return words
+
+
+@_compiled
+def mark_words(points: U32, fold: U8, bitmap: U8) -> None:
+    """Put the long words of a text into the bitmap of 2^16 bits of words that say nothing."""
+    value = np.uint64(0)
+    letters = 0
+    for i in range(len(points) + 1):
+        code = np.int64(fold[points[i]]) if i < len(points) else 0
+        if code:
+            value = (value ^ np.uint64(code)) * _FNV
+            letters += 1
+        elif letters:
+            if letters >= LONG_WORD:
+                _set(bitmap, (value * _SPREAD) >> np.uint64(48), False)
+            value = np.uint64(0)
+            letters = 0
+
+
+@_compiled
+def _word(
+    value: Any, grams: U8, by: Any, common: U8, said: U64, numbers: I64, limit: I64, down: Any
+) -> int:
+    """A long word has ended. Returns by how many the suspicions have become more."""
+    at = np.int64((value * _SPREAD) >> np.uint64(48))
+    if (np.int64(common[at >> 3]) >> (at & 7)) & 1:
+        return 0
+    for k in range(SAID):
+        if said[k] == value:
+            return 0
+    said[numbers[3, BAG] & (SAID - 1)] = value
+    numbers[3, BAG] += 1
+    at = np.int64(((value ^ _SALT_W) * _SPREAD) >> by)
+    old = numbers[2, BAG]
+    if (np.int64(grams[at >> 3]) >> (at & 7)) & 1:
+        new = min(old + 1, limit[2, BAG])
+    else:
+        new = max(old - 2 * down, 0)
+    numbers[2, BAG] = new
+    if old < limit[0, BAG] and limit[0, BAG] <= new:
+        return 1
+    if new < limit[0, BAG] and limit[0, BAG] <= old:
+        return -1
+    return 0
+
+
+@_compiled
 def _set(bitmap: U8, place: np.uint64, known: bool) -> None:
     at = np.int64(place)
     if known:
@@ -162,9 +267,22 @@ def _rich(reg: np.uint64, parts: int) -> bool:
 
 
 @_compiled
-def _letter(fold: U8, byte: int) -> int:
-    """The code of a byte that an encoding spells."""
-    return int(fold[byte]) if byte < 128 else 0
+def _letter(fold: U8, wide: I64, lane: int, byte: Any) -> int:
+    """The code of a byte that an encoding spells; bytes of one sign in UTF-8 are gathered."""
+    if byte < 128:
+        wide[1, lane] = 0
+        return int(fold[byte])
+    if byte < 192:
+        if wide[1, lane] == 0:
+            return 0
+        wide[0, lane] = wide[0, lane] << 6 | (byte & 63)
+        wide[1, lane] -= 1
+        point = wide[0, lane]
+        return int(fold[point]) if wide[1, lane] == 0 and point < len(fold) else 0
+    more = 1 if byte < 224 else (2 if byte < 240 else 3)
+    wide[0, lane] = byte & (63 >> more)
+    wide[1, lane] = more
+    return 0
 
 
 @_compiled
@@ -245,6 +363,10 @@ def scan(
     limit: I64,
     recent: U8,
     todo: I64,
+    wide: I64,
+    common: U8,
+    said: U64,
+    seen: I32,
     sreg: U64,
     ring: U8,
     begins: U8,
@@ -274,6 +396,8 @@ def scan(
     two, three, last, place = state[LETTERS], state[THREE], state[LAST], state[PLACE]
     in_word, new_line = state[IN_WORD], state[NEW_LINE]
     odd, run, gate = state[ODD], state[RUN], state[GATE]
+    percent, signs = state[PERCENT], state[SIGNS]
+    word, word_letters = reg[BAG], state[WORD_LETTERS]
     if leak:
         regions[0, 0], regions[0, 1], regions[0, 2] = BEFORE, OPEN, leak - 1
         found = 1
@@ -284,6 +408,46 @@ def scan(
         code = np.int64(fold[point]) if point < len(fold) else 0
         space = point == 32 or point == 10 or point == 13 or point == 9
         many = 0
+        down = np.int64(4 if leak else 1)
+        # %41 is one sign and no letters.
+        if percent:
+            percent -= 1
+            if point < 128 and tables[2, point] >= 0:
+                code = 0
+            else:
+                percent = 0
+        elif point == 37:
+            percent = 2
+        # Patterns of repetition.
+        signs += 1
+        small = point + 32 if point >= 65 and point <= 90 else point
+        pattern = _pattern(small, signs, seen, reg[SHAPE])
+        reg[SHAPE] = pattern
+        at = np.int64(((pattern ^ _SALT_P) * _SPREAD) >> by)
+        old = numbers[2, SHAPE]
+        if (np.int64(grams[at >> 3]) >> (at & 7)) & 1:
+            new = min(old + 2, limit[2, SHAPE])
+            numbers[2, SHAPE] = new
+            if old < limit[0, SHAPE] and limit[0, SHAPE] <= new:
+                active += 1
+            if new >= limit[1, SHAPE] and not leak:
+                leak = SHAPE + 1
+        elif old > 0:
+            new = max(old - down, 0)
+            numbers[2, SHAPE] = new
+            if new < limit[0, SHAPE] and limit[0, SHAPE] <= old:
+                active -= 1
+        # Long words, in any order.
+        if code and code <= 26:
+            word = (word ^ np.uint64(code)) * _FNV
+            word_letters += 1
+        elif word_letters:
+            if word_letters >= LONG_WORD:
+                active += _word(word, grams, by, common, said, numbers, limit, down)
+                if numbers[2, BAG] >= limit[1, BAG] and not leak:
+                    leak = BAG + 1
+            word = np.uint64(0)
+            word_letters = 0
         if code and (code <= 26 or secrets):
             todo[0, 0], todo[0, 1] = PLAIN, code
             todo[1, 0], todo[1, 1] = SECOND + two, code
@@ -318,19 +482,23 @@ def scan(
             if gate == 0:
                 for back in range(min(run, RECENT) - 1, 0, -1):
                     before = np.int64(recent[(place - 1 - back) & (RECENT - 1)])
-                    many = _coded(before, fold, tables, morse, state, todo, many)
+                    many = _coded(before, fold, tables, morse, state, wide, todo, many)
             gate = LASTS_FOR
         if gate > 0:
             gate -= 1
-            if point < 128:
-                many = _coded(point, fold, tables, morse, state, todo, many)
+            sign = np.int64(point)
+            if point == 183 or point == 8226 or point == 8901:  # dots and dashes of typographers
+                sign = np.int64(46)
+            elif point == 8211 or point == 8212 or point == 8722:
+                sign = np.int64(45)
+            if sign < 128:
+                many = _coded(sign, fold, tables, morse, state, wide, todo, many)
             if gate == 0:
-                for lane in range(HEX, LANES):
+                for lane in range(HEX, BAG):
                     if numbers[2, lane] >= limit[0, lane]:
                         active -= 1
                     numbers[2, lane] = 0
         # One more code for each lane that is noted: its gram, its score, its secrets.
-        down = np.int64(4 if leak else 1)
         for t in range(many):
             lane, code = todo[t, 0], todo[t, 1]
             if code <= 26:
@@ -384,11 +552,15 @@ def scan(
     state[LETTERS], state[THREE], state[LAST], state[PLACE] = two, three, last, place
     state[IN_WORD], state[NEW_LINE] = in_word, new_line
     state[ODD], state[RUN], state[GATE] = odd, run, gate
+    state[PERCENT], state[SIGNS] = percent, signs
+    reg[BAG], state[WORD_LETTERS] = word, word_letters
     return found
 
 
 @_compiled
-def _coded(point: Any, fold: U8, tables: I16, morse: U8, state: I64, todo: I64, many: int) -> int:
+def _coded(
+    point: Any, fold: U8, tables: I16, morse: U8, state: I64, wide: I64, todo: I64, many: int
+) -> int:
     """One character for the lanes that decode."""
     space = point == 32 or point == 10 or point == 13 or point == 9
     # hexadecimal: pairs of digits, anything between pairs
@@ -397,7 +569,7 @@ def _coded(point: Any, fold: U8, tables: I16, morse: U8, state: I64, todo: I64, 
         if state[NIBBLE] > 0:
             byte = (state[NIBBLE] - 1) * 16 + digit
             state[NIBBLE] = 0
-            many = _put(todo, many, HEX, _letter(fold, byte))
+            many = _put(todo, many, HEX, _letter(fold, wide, HEX, byte))
         else:
             state[NIBBLE] = digit + 1
     else:
@@ -412,9 +584,9 @@ def _coded(point: Any, fold: U8, tables: I16, morse: U8, state: I64, todo: I64, 
         if 1 <= number <= 26:
             number += 96
         if 32 <= number < 128:
-            many = _put(todo, many, DECIMAL, _letter(fold, number))
+            many = _put(todo, many, DECIMAL, _letter(fold, wide, DECIMAL, number))
         if state[DIGITS] >= 2 and 32 <= state[OCT] < 128:
-            many = _put(todo, many, OCTAL, _letter(fold, state[OCT]))
+            many = _put(todo, many, OCTAL, _letter(fold, wide, OCTAL, state[OCT]))
         state[NUMBER] = state[DIGITS] = state[OCT] = 0
     # binary: eight of 0 and 1, spaces between
     if point == 48 or point == 49:
@@ -422,10 +594,10 @@ def _coded(point: Any, fold: U8, tables: I16, morse: U8, state: I64, todo: I64, 
         state[COUNT_BITS] += 1
         if state[COUNT_BITS] == 8:
             state[COUNT_BITS] = 0
-            many = _put(todo, many, BINARY, _letter(fold, state[BITS]))
+            many = _put(todo, many, BINARY, _letter(fold, wide, BINARY, state[BITS]))
     elif not space or state[COUNT_BITS] == 7:
         if state[COUNT_BITS] == 7 and space:
-            many = _put(todo, many, BINARY, _letter(fold, state[BITS] & 127))
+            many = _put(todo, many, BINARY, _letter(fold, wide, BINARY, state[BITS] & 127))
         state[COUNT_BITS] = 0
     # morse
     if point == 46 or point == 45:
@@ -438,7 +610,7 @@ def _coded(point: Any, fold: U8, tables: I16, morse: U8, state: I64, todo: I64, 
         state[CODE] = 0
     # rot47
     if 33 <= point <= 126:
-        many = _put(todo, many, ROT47, _letter(fold, 33 + (point - 33 + 47) % 94))
+        many = _put(todo, many, ROT47, _letter(fold, wide, ROT47, 33 + (point - 33 + 47) % 94))
     # base32: eight characters, five bytes; lines may be wrapped
     value = int(tables[1, point])
     if value >= 0:
@@ -446,7 +618,9 @@ def _coded(point: Any, fold: U8, tables: I16, morse: U8, state: I64, todo: I64, 
         state[N32] += 5
         if state[N32] >= 8:
             state[N32] -= 8
-            many = _put(todo, many, B32, _letter(fold, (state[ACC32] >> state[N32]) & 255))
+            many = _put(
+                todo, many, B32, _letter(fold, wide, B32, (state[ACC32] >> state[N32]) & 255)
+            )
         state[COUNT_WORD] += 1
     elif not space or state[COUNT_WORD] % 8:
         state[N32] = state[COUNT_WORD] = 0
@@ -460,7 +634,10 @@ def _coded(point: Any, fold: U8, tables: I16, morse: U8, state: I64, todo: I64, 
             if state[n] == 5:
                 for k in range(4):
                     many = _put(
-                        todo, many, lane, _letter(fold, (state[acc] >> (24 - 8 * k)) & 255)
+                        todo,
+                        many,
+                        lane,
+                        _letter(fold, wide, lane, (state[acc] >> (24 - 8 * k)) & 255),
                     )
                 state[acc] = state[n] = 0
         elif point != 10 and point != 13:
@@ -478,7 +655,10 @@ def _coded(point: Any, fold: U8, tables: I16, morse: U8, state: I64, todo: I64, 
                 state[N_U] = 0
                 for k in range(3):
                     many = _put(
-                        todo, many, UU, _letter(fold, (state[ACC_U] >> (16 - 8 * k)) & 255)
+                        todo,
+                        many,
+                        UU,
+                        _letter(fold, wide, UU, (state[ACC_U] >> (16 - 8 * k)) & 255),
                     )
     # base64: four characters, three bytes, from any beginning
     value = int(tables[0, point])
@@ -487,6 +667,9 @@ def _coded(point: Any, fold: U8, tables: I16, morse: U8, state: I64, todo: I64, 
         state[N64] = (state[N64] + 1) & 3
         for k in range(3):
             many = _put(
-                todo, many, B64 + state[N64], _letter(fold, (state[ACC64] >> (16 - 8 * k)) & 255)
+                todo,
+                many,
+                B64 + state[N64],
+                _letter(fold, wide, B64 + state[N64], (state[ACC64] >> (16 - 8 * k)) & 255),
             )
     return many

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from titer.respond.leak_guard import kernel
 from titer.respond.leak_guard.fold import decoders, fold_table, morse_table
-from titer.respond.leak_guard.index import Index, points
+from titer.respond.leak_guard.index import Index, common_words, points
 from titer.respond.leak_guard.secrets import Watched
 
 #: Characters that are held at most while a lane is suspicious; what is older leaves.
@@ -21,12 +21,15 @@ CODED_HOLD, CODED_LEAK = 17, 28
 #: The same for letters at the beginnings of words or lines.
 INITIAL_HOLD, INITIAL_LEAK = 12, 20
 
+#: Long words of a protected text that are a leak, in any order, other ones being rare between.
+WORDS_LEAK = 10
+
 #: What a leak is counted under: the writing that showed it.
 LANE_NAMES = (
     "as it stands", "consonants", *("every second letter",) * 2, *("every third letter",) * 3,
     "first letters of words", "first letters of lines", "last letters of words", "hexadecimal",
     "decimal", "octal", "binary", "morse", "rot47", "base32", "base85", "ascii85", "uuencode",
-    *("base64",) * 4,
+    *("base64",) * 4, "words in any order", "exchanged signs",
 )  # fmt: skip
 
 #: What stands in the place of a leak.
@@ -48,6 +51,10 @@ def limits(leak: int) -> Limits:
     for lane in (kernel.WORDS, kernel.LINES, kernel.LASTS):
         hit[lane], hold[lane] = _score(INITIAL_LEAK), _score(INITIAL_HOLD)
     hit[kernel.PLAIN], hold[kernel.PLAIN] = _score(leak), _score(max(leak // 2, 20))
+    # Both read text as it stands too, so they must not be sooner than the plain lane.
+    words, shape = max(WORDS_LEAK, leak // 5), leak * 5 // 4
+    hit[kernel.BAG], hold[kernel.BAG] = words, words // 2
+    hit[kernel.SHAPE], hold[kernel.SHAPE] = 2 * shape, shape
     # About half of the letters of English are consonants other than l.
     bones = leak * 53 // 100
     hit[kernel.SKELETON] = _score(max(bones, 18))
@@ -83,6 +90,9 @@ class Scan:
         self._reg = np.zeros((2, lanes), np.uint64)
         self._recent = np.zeros(kernel.RECENT, np.uint8)
         self._todo = np.zeros((512, 2), np.int64)
+        self._wide = np.zeros((2, lanes), np.int64)
+        self._said = np.zeros(kernel.SAID, np.uint64)
+        self._seen = np.zeros(kernel.ALPHABET, np.int32)
         size = lanes if watched is not None else 0
         self._ring = np.zeros((size, kernel.RING), np.uint8)
         self._due = np.zeros((2, size, kernel.PENDING), np.int64)
@@ -113,7 +123,8 @@ class Scan:
         many = kernel.scan(
             points(text), fold_table(), decoders(), morse_table(), index.grams, index.skeletons,
             index.shift, self._state, self._reg[0], self._numbers, self._limit, self._recent,
-            self._todo, self._reg[1], self._ring, watched.begins, watched.starts, watched.lengths,
+            self._todo, self._wide, common_words(), self._said, self._seen, self._reg[1],
+            self._ring, watched.begins, watched.starts, watched.lengths,
             self._due, self._regions, self._checks, self._copies, LONGEST,
         )  # fmt: skip
         text = text[: int(self._state[kernel.READ])]

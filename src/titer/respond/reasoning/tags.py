@@ -57,6 +57,8 @@ class Machine:
         self.firsts = frozenset(
             c for t in body for w in (t.open, *t.close) for c in (w[0].lower(), w[0].upper())
         ) | {"\\", "<"}
+        # Without one of these signs a text holds no tag and no code: most pieces of a stream.
+        self.special = re.compile("[" + re.escape("".join({*self.firsts, *"`~\n"})) + "]")
         every = {w.lower() for t in body for w in (t.open, *t.close)}
         self.literals = (*every, *MARKS)
         self._hidden: dict[Tag, re.Pattern[str]] = {}
@@ -148,6 +150,7 @@ class TagChannel:
         self._before = ""
         self._fence = ""
         self._tick = False
+        self._span = ""
         self._blank = True
         self._begun = False
         self._eat = False
@@ -176,6 +179,14 @@ class TagChannel:
     # the machine
 
     def _run(self, text: str, *, last: bool) -> str:
+        if self._begun and not (self._tail or last) and not self._machine.special.search(text):
+            if self._tag is None:
+                shown: list[str] = []
+                self._show(text, shown)
+                return shown[0] if shown else ""
+            if not self._tag.start:
+                self._hide(text)
+                return ""
         buffer = self._tail + text
         self._tail = ""
         out: list[str] = []
@@ -236,12 +247,13 @@ class TagChannel:
         self._show(buffer[at:edge], out)
         name = found.lastgroup or ""
         if name == "line":
+            self._span = "" if self._blank else self._span  # a paragraph ends its spans
             self._blank, self._tick = True, False
             self._show("\n", out)
         elif name == "tick":
             self._mark(found[0])
             self._show(found[0], out)
-        elif self._fence or self._tick or self._quoted(buffer, found):
+        elif self._fence or self._tick or self._span or self._quoted(buffer, found):
             self._show(found[0], out)
         elif name == "mark":
             if not self._marked:
@@ -270,12 +282,19 @@ class TagChannel:
         return self._prior(buffer, found.start()) in _QUOTES
 
     def _mark(self, run: str) -> None:
-        """A run of backticks or tildes: a fence where a line begins, else a code span."""
-        if self._fence:
+        """A run of backticks or tildes: a fence where a line begins, else a code span (of three
+        or more backticks it may go over several lines).
+        """
+        if self._span:
+            if run == self._span:
+                self._span = ""
+        elif self._fence:
             if self._blank and run[0] == self._fence[0] and len(run) >= len(self._fence):
                 self._fence = ""
         elif self._blank and len(run) >= 3:
             self._fence = run
+        elif run[0] == "`" and len(run) >= 3 and not self._tick:
+            self._span = run
         elif run[0] == "`":
             self._tick = not self._tick
 
