@@ -94,22 +94,30 @@ class HfSynthid(msgspec.Struct, frozen=True):
         return tuple(int.from_bytes(raw[i : i + 4]) & 0x7FFF_FFFF for i in range(0, len(raw), 4))
 
     def at(self, tokens: U32, positions: I64, key: int) -> F64:
-        layers = np.array(self.layers_of(key), np.uint64)
-        return _ones(_hashes(tokens, positions, self.width), layers, self._table)
+        return self._values(_hashes(tokens, positions, self.width), key)
 
     def row(self, context: U32, key: int, vocabulary: int) -> F64:
         after = np.append(context[-self.width :], np.uint32(0)).astype(np.uint32)
         hashed = _row_hashes(after, self.width, vocabulary)
-        return _ones(hashed, np.array(self.layers_of(key), np.uint64), self._table)
+        return self._values(hashed, key)
 
     def sums(self, tokens: U32, positions: I64, keys: U64) -> F64:
         hashed = _hashes(tokens, positions, self.width)
-        return np.array(
-            [
-                _ones(hashed, np.array(self.layers_of(int(k)), np.uint64), self._table).sum()
-                for k in keys
-            ]
-        )
+        return np.array([self._values(hashed, int(key)).sum() for key in keys])
+
+    def _values(self, hashed: U64, key: int) -> F64:
+        """Ones among the layers of each hash. Many hashes are looked up in the sum of the tables
+        as the layers see them, which the linear hash allows.
+        """
+        layers = np.array(self.layers_of(key), np.uint64)
+        size = self.table_size
+        if size & (size - 1) or len(hashed) < size:
+            return _ones(hashed, layers, self._table)
+        shifts = layers * _MULTIPLIER + np.uint64(1)
+        summed = np.zeros(size)
+        for shift in shifts:
+            summed += np.roll(self._table, -int(shift % np.uint64(size)))
+        return summed[(hashed * _MULTIPLIER % np.uint64(size)).astype(np.int64)]
 
     @property
     def _table(self) -> U32:

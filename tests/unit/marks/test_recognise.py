@@ -113,6 +113,22 @@ def test_one_token_a_million_times_proves_nothing(marks):
     assert found.log10_p > -5
 
 
+def test_a_hundred_megabytes_of_ids_are_recognised():
+    """25 million tokens of a small vocabulary: most contexts repeat."""
+    text = as_tokens(np.random.default_rng(4).integers(0, 500, 25_000_000, dtype=np.uint32))
+    (found,) = recognise(Kgw(1), [text], [KEY])
+    assert (found.tokens, found.scored) == (25_000_000, 250_000)
+    assert found.log10_p > -5
+
+
+def test_synthid_looks_many_n_grams_up_as_it_does_few():
+    marks = HfSynthid(5, 30)
+    text = as_tokens(np.random.default_rng(3).integers(0, 50_000, 70_000))
+    places = np.arange(marks.start, len(text))
+    many = marks.at(text, places, KEY)
+    assert (many[::700] == marks.at(text, places[::700], KEY)).all()
+
+
 def test_the_same_document_twice_counts_once():
     marks = Kgw(2)
     text = planted(marks)
