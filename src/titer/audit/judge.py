@@ -282,12 +282,7 @@ def _public(key: Key, texts: Sequence[U32]) -> float | None:
     gatherer = Gatherer(key.scheme)
     for tokens in texts:
         gatherer.words(tokens)
-    pairs = gatherer.pairs(first=False)
-    if not len(pairs):
-        return 0.0
-    return float(
-        key.scheme.null.log_p(float(pairs.totals(key.scheme, [key.value])[0]), len(pairs))
-    )
+    return nulls.plain(key.scheme, gatherer.pairs(first=False), key.value)[0]
 
 
 def _explained(

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 import msgspec
 import numpy as np
 
-from titer.audit.pairs import Gatherer
+from titer.audit.pairs import Gatherer, Pairs
 from titer.marks import pvalues
 from titer.marks.contract import F64, U32, Scheme
 
@@ -68,31 +68,39 @@ def calibration(scheme: Scheme, key: int, controls: Iterable[U32]) -> Measured:
 
     A text in which nothing new stands has p = 1 and counts as a text.
     """
-    log_ps, zs, total, pairs = [], [], 0.0, 0
+    log_ps, zs = [], []
     known: set[int] = set()
-    null = scheme.null
+    whole = Gatherer(scheme)
     for tokens in controls:
         one = Gatherer(scheme)
         one.words(tokens)
         distinct = one.pairs(first=True)
-        fresh = np.array([h not in known for h in distinct.ngram.tolist()], np.bool_)
-        known.update(distinct.ngram.tolist())
-        mine = distinct.where(fresh)
-        n = len(mine)
-        value = float(mine.totals(scheme, [key])[0]) if n else 0.0
-        log_ps.append(null.log_p(value, n) if n else 0.0)
-        if n:
-            zs.append((value - n * null.mean) / math.sqrt(n * null.variance))
-        total += value
-        pairs += n
+        names = distinct.ngram.tolist()
+        mine = distinct.where(np.array([h not in known for h in names], np.bool_))
+        known.update(names)
+        whole.words(tokens)
+        log_p, z = plain(scheme, mine, key)
+        log_ps.append(log_p)
+        if len(mine):
+            zs.append(z)
     found = _measured(np.array(log_ps), np.array(zs), "control texts")
-    if found.good and pairs and (log_p := null.log_p(total, pairs)) < math.log(OFF):
+    log_p, _ = plain(scheme, whole.pairs(first=True), key)
+    if found.good and log_p < math.log(OFF):
         return msgspec.structs.replace(
             found,
             why=f"all control texts together have p = {math.exp(log_p):.1e} under a key that did "
             "not mark them",
         )
     return found
+
+
+def plain(scheme: Scheme, pairs: Pairs, key: int) -> tuple[float, float]:
+    """(natural log p, z) of the plain sum over pairs; (0, 0) when there are none."""
+    n = len(pairs)
+    if not n:
+        return 0.0, 0.0
+    total, null = float(pairs.totals(scheme, [key])[0]), pairs.null(scheme)
+    return null.log_p(total, n), (total - n * null.mean) / math.sqrt(n * null.variance)
 
 
 def _measured(log_ps: F64, zs: F64, what: str) -> Measured:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from titer.marks.contexts import as_tokens, hashes
-from titer.marks.contract import F64, I64, U32, U64, Scheme
+from titer.marks.contract import F64, I64, U32, U64, Null, Scheme
 
 #: Most pairs of one statistic: at 30 bytes a pair, under 1 GiB with what is made from them.
 MAX_PAIRS = 8_000_000
@@ -40,10 +40,19 @@ class Pairs:
         rows = self.flat.reshape(-1, self.width + 1)[keep].reshape(-1)
         return Pairs(rows, self.weights[keep], self.context[keep], self.ngram[keep], self.width)
 
+    @property
+    def places(self) -> I64:
+        """Where in `flat` the tokens stand."""
+        step = self.width + 1
+        return np.arange(self.width, step * len(self), step, dtype=np.int64)
+
+    def null(self, scheme: Scheme) -> Null:
+        """The law of one value, or of the plain sum of these values where they are tied."""
+        return scheme.null_for(self.flat, self.places)
+
     def totals(self, scheme: Scheme, keys: Iterable[int]) -> F64:
         """The weighted sum of values under each key (float64, one a key)."""
-        step = self.width + 1
-        places = np.arange(self.width, step * len(self), step, dtype=np.int64)
+        places = self.places
         if (self.weights == 1.0).all():
             return scheme.sums(self.flat, places, np.array(list(keys), np.uint64))
         return np.array([scheme.at(self.flat, places, key) @ self.weights for key in keys])

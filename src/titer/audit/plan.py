@@ -43,6 +43,8 @@ NEEDS: dict[str, str] = {
     "closed": "words", "closed-filter": "words", "topk": "chances", "topk-filter": "chances",
     "argmax": "reading", "soft": "reading",
 }  # fmt: skip
+#: Schemes whose values at distinct pairs are not independent of each other.
+TIED = frozenset({"hf-synthid"})
 #: Statistics whose scored pairs follow our own marked text, and so depend on the key.
 FOLLOWS_KEY = frozenset({"closed-filter", "topk-filter", "argmax", "soft"})
 
@@ -162,6 +164,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("logprobs must be 1 to 256 for topk, argmax and soft")
         if self.wants_filter and any(k.logged is None for k in self.keys):
             raise ValueError("keys must each name their logged replies for a -filter statistic")
+        if any(k.scheme in TIED for k in self.keys) and set(self.statistics) != {"closed"}:
+            raise ValueError(
+                f"statistics must be closed alone for {', '.join(sorted(TIED))}: that scheme ties "
+                "values of different contexts together, and only their plain sum has a known law"
+            )
         if not 0.0 < self.alpha <= 0.01:
             raise ValueError("alpha must be more than 0 and at most 0.01")
         if not 1 <= self.requests <= MAX_REQUESTS or self.tokens < 1:

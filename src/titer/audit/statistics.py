@@ -102,9 +102,15 @@ def _shown(tokenizer: Tokenizer, prompts: Sequence[Text]) -> list[U32]:
 
 def under_keys(statistic: str, scheme: Scheme, pairs: Pairs, keys: Sequence[int]) -> Tested:
     """The statistic under each key, with p-values that hold for this kind of statistic."""
-    law, weights = tails.Law(scheme.null), tails.Weights(pairs.weights)
     totals = pairs.totals(scheme, keys)
-    tail = tails.uniform if statistic in FOLLOWS_KEY else tails.fixed
-    log_ps = tail(totals, weights, law) if len(pairs) else np.zeros(len(keys))
-    zs = np.array([tails.z(float(t), weights, law) for t in totals])
-    return Tested(len(pairs), totals, weights.sum * law.mean, log_ps, zs)
+    weights = tails.Weights(pairs.weights)
+    null = pairs.null(scheme)
+    if not len(pairs):
+        log_ps = np.zeros(len(keys))
+    elif weights.equal and statistic not in FOLLOWS_KEY:
+        log_ps = null.log_ps(totals, len(pairs))
+    else:
+        tail = tails.uniform if statistic in FOLLOWS_KEY else tails.fixed
+        log_ps = tail(totals, weights, tails.Law(null))
+    zs = np.array([tails.z(float(t), weights, null) for t in totals])
+    return Tested(len(pairs), totals, weights.sum * null.mean, log_ps, zs)

@@ -106,7 +106,7 @@ class Weights:
         return float(self._at[-1]) if len(self._at) else 0.0
 
 
-def z(total: float, weights: Weights, law: Law) -> float:
+def z(total: float, weights: Weights, law: Law | Null) -> float:
     """How many standard deviations `total` lies above its mean; for reading, never for p."""
     if weights.squares == 0.0:
         return 0.0

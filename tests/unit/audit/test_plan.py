@@ -93,6 +93,13 @@ def test_a_plan_that_could_not_prove_anything_is_refused(bench, changed, message
         bench.plan(**changed)
 
 
+def test_a_scheme_that_ties_values_is_for_plain_sums_alone(bench):
+    key = msgspec.structs.replace(bench.key().planned, scheme="hf-synthid", parameters={})
+    assert bench.plan(keys=(key,)).statistics == ("closed",)
+    with pytest.raises(ValueError, match="closed alone"):
+        bench.plan(keys=(key,), statistics=("closed", "topk"), logprobs=5)
+
+
 def test_wrong_keys_follow_from_the_plan_alone(bench):
     keys = bench.plan().wrong()
     assert keys == bench.plan().wrong()
