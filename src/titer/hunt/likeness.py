@@ -24,6 +24,8 @@ FEWEST = 8
 #: Spread of lengths (powers of two) and share of different requests under a template's token.
 FIXED = 0.5
 FRESH = 0.9
+#: Rows that a token needs for that.
+FEWEST_ROWS = 3
 #: Microseconds in three hours: the grain at which hours of the day are compared.
 _WATCH = 3 * 3_600_000_000
 _DAY = 24 * 3_600_000_000
@@ -100,28 +102,29 @@ def _step(values: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
     return steps
 
 
-def templates(rows: Rows, tokens: Ints) -> npt.NDArray[np.bool_]:
-    """Which of these tokens (sorted values) stand for templates: the requests that have one are
-    of like length, and hardly any two the same.
+def templates(rows: Rows, place: Ints, *, tokens: int) -> npt.NDArray[np.bool_]:
+    """Which of so many tokens stand for templates: the requests that have one are of like length,
+    and hardly any two the same. `place` gives the tokens of each row, (n, bands), -1 for none.
     """
-    place = places(rows.frames, tokens)
-    row, band = np.nonzero(place >= 0)
-    token = place[row, band]
-    size = np.log2(np.maximum(rows.chars[row], 1))
-    count = np.bincount(token, minlength=len(tokens))
-    mean = np.bincount(token, weights=size, minlength=len(tokens)) / np.maximum(count, 1)
-    square = np.bincount(token, weights=(size - mean[token]) ** 2, minlength=len(tokens))
+    cell = np.flatnonzero(place.ravel() >= 0)
+    token = place.ravel()[cell]
+    row = cell // place.shape[1]
+    size = np.log2(np.maximum(rows.chars, 1))[row]
+    count = np.bincount(token, minlength=tokens)
+    mean = np.bincount(token, weights=size, minlength=tokens) / np.maximum(count, 1)
+    square = np.bincount(token, weights=(size - mean[token]) ** 2, minlength=tokens)
+    fixed = np.sqrt(square / np.maximum(count - 1, 1)) <= FIXED
+    # Only of those is it asked whether requests repeat: that is a sort.
+    told: npt.NDArray[np.bool_] = (count >= FEWEST_ROWS) & fixed
+    kept = told[token]
+    token, row = token[kept], row[kept]
     _, content = np.unique(
         rows.exact ^ (rows.chars.astype(np.int64) * np.int64(0x9E3779B97F4A7C1)),
         return_inverse=True,
     )
     width = int(content.max()) + 1 if len(content) else 1
-    different = np.bincount(
-        np.unique(token * width + content[row]) // width, minlength=len(tokens)
-    )
-    fixed = np.sqrt(square / np.maximum(count - 1, 1)) <= FIXED
-    told: npt.NDArray[np.bool_] = (count >= 3) & fixed & (different >= FRESH * count)
-    return told
+    different = np.bincount(np.unique(token * width + content[row]) // width, minlength=tokens)
+    return told & (different >= FRESH * count)
 
 
 def _text(rows: Rows, tokens: Ints, on: npt.NDArray[np.bool_]) -> Ints:

@@ -46,8 +46,13 @@ ROUNDS = 12
 SETTLED = 0.001
 #: Rounds of fitting the distributions of shares.
 FITS = 15
+#: Callers that tell the distribution of others, and rows that tell how many tokens a text has.
+TOLD = 20_000
+TOLD_ROWS = 100_000
 #: Nats that count as certain: e to the thirtieth.
 CERTAIN = 30.0
+#: Probability up to which a caller is left out of a distribution.
+WEIGHT = 1e-3
 
 
 class Pairs(msgspec.Struct, frozen=True):
@@ -130,6 +135,7 @@ def weigh(pairs: Pairs, likely: Bools, rows: Ints) -> Weighed:
 
 def _of_one_text(rows: Ints, own: Bools) -> float:
     """How many own tokens a request that has any has."""
+    rows = rows[:: 1 + len(rows) // TOLD_ROWS]
     each = (own[np.maximum(rows, 0)] & (rows >= 0)).sum(axis=1)
     each = each[each > 0]
     return float(each.mean()) if len(each) else 1.0
@@ -140,9 +146,10 @@ def _by_share(hits: Floats, said: Floats, member: Floats, seen: Bools) -> Floats
     likelihood = hits[:, None] * np.log(SHARES) + (said - hits)[:, None] * np.log1p(-SHARES)
     likelihood -= likelihood.max(axis=1, keepdims=True)
     np.exp(likelihood, out=likelihood)
-    inner = likelihood[seen]
-    inside = _fit(inner, member[seen]) * member.sum()
-    outside = _fit(inner, 1.0 - member[seen]) * (seen.sum() - member.sum())
+    some = np.flatnonzero(seen)
+    some = some[:: 1 + len(some) // TOLD]
+    inside = _fit(likelihood, member) * member.sum()
+    outside = _fit(likelihood[some], 1.0 - member[some]) * (seen.sum() - member.sum())
     inside[SHARES < LEAST] = 0.0
     both = inside + outside
     # More own text never speaks against membership.
@@ -156,7 +163,7 @@ def _by_share(hits: Floats, said: Floats, member: Floats, seen: Bools) -> Floats
 
 def _fit(likelihood: Floats, weight: Floats) -> Floats:
     """The distribution over `SHARES` of callers so weighted (EM, nonparametric)."""
-    there = weight > 0
+    there = weight > WEIGHT
     likelihood, weight = likelihood[there], weight[there]
     share = np.full(len(SHARES), 1.0 / len(SHARES))
     for _ in range(FITS):

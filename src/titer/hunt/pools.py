@@ -25,7 +25,7 @@ from titer.hunt.parts import parts
 from titer.hunt.source import Source
 
 #: Rows that tell which texts are templates, at most about (170 bytes each), and rows of one unit.
-ASKED = 3_000_000
+ASKED = 2_000_000
 ASKED_ROWS = 64
 #: Callers that a pool has: fewer are a handful of colleagues.
 USERS = 12
@@ -64,13 +64,15 @@ class Asked(msgspec.Struct, frozen=True):
 
 def ask(source: Source, shared: Shared, units: Units) -> Asked:
     """As many rows of every unit as the limits allow."""
-    each = ASKED_ROWS
-    while each > 1 and int(np.minimum(units.totals.texts, each).sum()) > ASKED:
-        each //= 2
+    texts = units.totals.texts
+    each = max(
+        n for n in range(1, ASKED_ROWS + 1) if n == 1 or np.minimum(texts, n).sum() <= ASKED
+    )
     rows = source.sample(np.flatnonzero(units.active), most=each)
-    likely = templates(rows, shared.tokens.value)
     place = places(rows.frames, shared.tokens.value)
-    band = np.full(len(likely), -1)
+    tokens = len(shared.tokens.value)
+    likely = templates(rows, place, tokens=tokens)
+    band = np.full(tokens, -1)
     for number, column in enumerate(place.T):
         band[column[column >= 0]] = number
     there = place >= 0
