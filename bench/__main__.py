@@ -7,6 +7,7 @@
     workers     requests/s with two workers over one (on two cores a lower bound: see below)
     growth      resident memory over a long run, after warm-up
     log         durable appends to the evidence log
+    dossier     verifying as the log grows; a campaign of 25,000 proved and rendered
     feed        exchanges/s of `titer feed`
     keys        a million known callers against a thousand
     sketch      microseconds a sketch
@@ -207,6 +208,7 @@ BENCHES: dict[str, Callable[[Path, int], int]] = {
     "workers": workers,
     "growth": growth,
     "log": script("log_append"),
+    "dossier": script("dossier"),
     "share": script("share"),
     "feed": script("feed"),
     "keys": script("known_callers"),

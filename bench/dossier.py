@@ -42,6 +42,7 @@ class Simulated:
     def __init__(self, size: int) -> None:
         self._signer = note.Signer.generate("titer.bench/dossier")
         self.verifier = self._signer.verifier
+        self.verifiers = (self.verifier,)
         self._entries = {}
         for n in range(ENTRIES):
             at = n * (size // ENTRIES)

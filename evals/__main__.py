@@ -11,6 +11,7 @@ default   makes the calibration that titer ships: attention only
 cells     which meaning cells survive a paraphrase
 conduct   which detectors of conduct see which conduct, on tune sources (needs the data)
 lower     what lowering costs honest accounts, at each rung of the default ladder
+attribution  ties and links of strangers, and of crews that share networks and hours
 mutants   changed dossiers that are accepted: there must be none
 marks     marks: false positives, power, cost, tracing (needs the data, and --tokenizer FILE)
 removal   what attacks leave of a mark, and what a forger needs (the same)
@@ -29,6 +30,7 @@ import sys
 
 MODULES = {"logits": "logit_theft", "callers": "frames_coverage", "hunt": "hunt_worlds",
            "groups": "hunt_small", "live": "hunt_live", "mutants": "dossier_mutants",
+           "attribution": "attribution",
            "detect": "detect", "rules": "combination",
            "cells": "cells", "lower": "lower", "hidden": "hidden_reasoning", "leaks": "leak_guard",
            "families": "families", "conduct": "conduct"}  # fmt: skip

@@ -277,6 +277,8 @@ def _check_infrastructure(
             raise EvidenceError("dossier: a link has counts that cannot be")
         if link.members.of > size or link.others.of > found.others or link.values < 1:
             raise EvidenceError("dossier: a link has counts that cannot be")
+        if link.ratio()[1] <= 1.0:
+            raise EvidenceError("dossier: a link is a bare match: its interval does not exceed 1")
     _check_clock(found.clock)
     lists = [s for i, s in zip(predicate.entries, facts, strict=True) if i.kind == "networks"]
     held = {

@@ -37,6 +37,10 @@ HOSTILE = (
 )
 
 
+#: Members beside the hostile one, so that a link can be more than a bare match.
+MORE = tuple(f"{n:020x}" for n in range(8))
+
+
 class Page(HTMLParser):
     """The tags and attributes of a page, and its text."""
 
@@ -58,7 +62,7 @@ def hostile(tmp_path, text):
     with Log.open(tmp_path / "log", origin="titer.test/render") as log:
         member = "m-" + text
         found = Campaign(
-            "c-" + text, (member,), (text,), (text,), 3.0, text, 1, 2, note=text, null=text
+            "c-" + text, (member, *MORE), (text,), (text,), 3.0, text, 1, 2, note=text, null=text
         )
         log.append([("campaign", msgspec.json.encode(found))], at=1)
         exchange = Exchange("x" + text, 1, Principal(member), text, text)
@@ -67,10 +71,10 @@ def hostile(tmp_path, text):
         log.append([("finding", msgspec.json.encode(finding))], at=1)
         told = Contents(
             infrastructure=Infrastructure(
-                others=1,
+                others=99,
                 ties=(Tie(text, text, text, 1, Share(1, 1), Share(1, 1), Share(0, 1), 1),),
                 unknown=(Unknown(text, text),),
-                links=(Link("campaign", text, text, text, 1, Share(1, 1), Share(0, 1), 1),),
+                links=(Link("campaign", text, text, text, 1, Share(9, 9), Share(0, 99), 1),),
             ),
             alternatives=(contents.Alternative(text, "not tested", text, 1.0, 1.0),),
             marks=(Mark(text, text, 1, 1.0, text),),

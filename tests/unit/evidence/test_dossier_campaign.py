@@ -78,9 +78,10 @@ def log(tmp_path):
 
 TOLD = Contents(
     infrastructure=Infrastructure(
-        others=2,
+        others=90,
         ties=(Tie("provider", "AS1", "", 1, Share(12, 12), Share(6, 6), Share(1, 2), 1),),
         snapshots=(LIST,),
+        links=(contents.Link("campaign", "c-2", "log", "ja4", 1, Share(12, 12), Share(0, 90), 1),),
         clock=contents.Clock((0,) * 23 + (7,), (7,) + (0,) * 6, 0.5, 23.5, (-9.0, -3.0), ()),
     ),
     alternatives=tuple(contents.Alternative.of(c) for c in CONSIDERED),
@@ -183,8 +184,14 @@ FORGERIES = {
         "more members",
     ),
     "hits beyond all": (put(*INFRA, "ties", 0, "others", "hits", to=3), "cannot be"),
-    "others out of nowhere": (put(*INFRA, "ties", 0, "others", "of", to=3), "cannot be"),
+    "others out of nowhere": (put(*INFRA, "ties", 0, "others", "of", to=91), "cannot be"),
     "tested beyond members": (put(*INFRA, "ties", 0, "members", "hits", to=5), "cannot be"),
+    "a bare match as a link": (
+        put(*INFRA, "links", 0, "others", to={"hits": 1, "of": 2}),
+        "bare match",
+    ),
+    "a link beyond its members": (put(*INFRA, "links", 0, "members", "of", to=13), "cannot be"),
+    "a link over no values": (put(*INFRA, "links", 0, "values", to=0), "cannot be"),
     "no comparison": (put(*INFRA, "ties", 0, "compared", to=0), "cannot be"),
     "other network data": (put(*INFRA, "snapshots", 0, "sha256", to="0" * 64), "no entry"),
     "later network data": (put(*INFRA, "snapshots", 0, "dated", to="2026-11-01"), "no entry"),

@@ -413,7 +413,7 @@ def _links(found: Infrastructure) -> Section:
         "Seen elsewhere",
         words=(
             (
-                f"{found.links[0].compared:,} comparisons were made; shown are those whose "
+                f"Comparisons made: {found.links[0].compared:,}. Shown are those whose "
                 "interval lies above 1 in the light of all of them."
             ),
         ),
@@ -427,7 +427,7 @@ def _alternatives(found: Verified) -> Section | None:
     rows = tuple(
         (
             plain(a.reason, 300), plain(a.result, 40), plain(a.measure, 200),
-            f"{a.value:.3g}" if a.measure else "", f"{a.limit:.3g}" if a.limit else "",
+            _figure(a.value) if a.measure else "", _figure(a.limit) if a.limit else "",
         )
         for a in found.contents.alternatives[:40]
     )  # fmt: skip
@@ -512,6 +512,10 @@ def _vouched(found: Verified) -> str:
         for one in found.said[:10]
     )
     return said or f"{found.vouched} earlier heads; what was said of them was not checked here"
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _named(aspect: str, value: str, values: int) -> str:

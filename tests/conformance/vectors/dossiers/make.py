@@ -84,13 +84,13 @@ def told(log, campaign, public):
     )
     return contents.Contents(
         infrastructure=contents.Infrastructure(
-            others=1,
+            others=100,
             ties=(tie,),
             snapshots=(contents.Snapshot(**LIST),),
             unknown=(contents.Unknown("residential networks", "no list of them was imported"),),
             links=(
                 contents.Link(
-                    "indicators", "wave", "a partner", "ja4", 1, Share(1, 4), Share(0, 1), 1
+                    "indicators", "wave", "a partner", "ja4", 1, Share(4, 4), Share(0, 100), 1
                 ),
             ),
         ),

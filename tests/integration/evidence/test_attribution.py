@@ -1,0 +1,89 @@
+"""From addresses to operators and kinds of network in a dossier, by imported lists."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import msgspec
+import pytest
+
+from titer.access.secret import load_or_create
+from titer.cli import main
+from titer.core.ids import Pseudonyms
+from titer.core.nouns import Campaign
+from titer.gateway.assembly import open_log
+
+TODAY = time.strftime("%Y-%m-%d", time.gmtime())
+NAME = "c-0123456789abcdef"
+
+
+def lines():
+    """Sixteen members through one operator's VPN, eighty others from elsewhere."""
+    for n in range(96):
+        member = n < 16
+        address = f"192.0.2.{130 + n}" if member else f"198.51.100.{n}"
+        for turn in range(3):
+            yield json.dumps({
+                "at": f"2026-05-0{1 + turn}T{9 + n % 8:02d}:00:00.000Z",
+                "principal": f"{'m' if member else 'h'}{n}", "created": "2026-04-20",
+                "origin": {"ip": address, "user_agent": "OpenAI/Python 2.0", "ja4": "t13d"},
+                "endpoint": "/v1/chat/completions", "usage": {"in": 5, "out": 50},
+                "request": {"model": "m", "messages": [{"role": "user", "content": f"q{n}"}]},
+            })  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("attribution")
+    data = folder / "data"
+    (folder / "asn").write_text(
+        "192.0.2.0,192.0.2.255,64500,Acme Hosting\n198.51.100.0,198.51.100.255,64501,Home Net\n"
+    )
+    (folder / "vpn").write_text("192.0.2.128/25\n")
+    for kind in ("asn", "vpn"):
+        assert main(["data", "import", str(folder / kind), "--kind", kind, "--source", "made up",
+                     "--licence", "CC0", "--dated", TODAY, "--data", str(data)]) == 0  # fmt: skip
+    (folder / "log.jsonl").write_text("\n".join(lines()) + "\n")
+    assert main(["feed", str(folder / "log.jsonl"), "--data", str(data)]) in (0, 1)
+    of = Pseudonyms(load_or_create(data)).of
+    members = tuple(sorted(of("principal", f"m{n}") for n in range(16)))
+    found = Campaign(NAME, members, ("text",), ("network",), 9.0, "AML.T0024.002", 1, 2)
+    with open_log(data) as log:
+        log.append([("campaign", msgspec.json.encode(found))])
+    return data
+
+
+def infrastructure(data, tmp_path, capsys):
+    out = tmp_path / "d"
+    assert main(["prove", NAME, "--data", str(data), "-o", str(out), "--html",
+                 str(tmp_path / "h")]) == 0  # fmt: skip
+    capsys.readouterr()
+    assert main(["verify", str(out), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["dossier"]
+    return told, told["contents"]["infrastructure"], (tmp_path / "h").read_text()
+
+
+def test_operators_and_kinds_come_from_signed_dated_lists(data, tmp_path, capsys):
+    told, found, page = infrastructure(data, tmp_path, capsys)
+    ties = {(t["aspect"], t["value"]): t for t in found["ties"]}
+    operator = ties["provider", "AS64500"]
+    assert operator["about"] == "Acme Hosting"
+    assert (operator["members"], operator["others"]) == (
+        {"hits": 16, "of": 16}, {"hits": 0, "of": 80},
+    )  # fmt: skip
+    assert ties["kind", "vpn"]["members"] == {"hits": 16, "of": 16}
+    assert ("ja4", "t13d") not in ties  # everybody has it: no excess
+    assert {s["kind"]: s["dated"] for s in found["snapshots"]} == {"asn": TODAY, "vpn": TODAY}
+    assert told["kinds"]["networks"] == 1
+    assert "Acme Hosting" in page
+    assert "192.0.2" not in page
+
+
+def test_what_no_list_tells_is_named(data, tmp_path, capsys):
+    _, found, page = infrastructure(data, tmp_path, capsys)
+    unknown = {u["aspect"] for u in found["unknown"]}
+    assert {"residential networks", "tor networks", "proxy networks"} <= unknown
+    assert "vpn networks" not in unknown
+    assert "payment token" in unknown
+    assert "Not known: residential networks" in page
