@@ -24,7 +24,7 @@ from titer.marks.contract import F32, U32
 from titer.marks.tokens import Tokenizer, load
 
 #: Characters of one document: longer ones are cut, as an exhibit would be.
-MAX_CHARS = 20_000
+MAX_CHARS = 5_000
 
 
 def prompts() -> Iterator[tuple[str, str]]:
@@ -67,6 +67,19 @@ def boilerplate() -> Iterator[tuple[str, str]]:
         yield "boilerplate", file.read_text(encoding="utf-8", errors="replace")
     for file in sorted(Path("/var/lib/dpkg/info").glob("*.list")):
         yield "lists", file.read_text(encoding="utf-8", errors="replace")
+
+
+def kept(file: Path, tokenizer: Path, most: int, seed: int) -> list[tuple[str, U32]]:
+    """`documents`, kept in a file (NumPy's .npz) between the parts of an evaluation."""
+    if not file.exists():
+        found = documents(tokenizer, most, seed)
+        lengths = np.array([len(tokens) for _, tokens in found])
+        ids = np.concatenate([tokens for _, tokens in found])
+        np.savez(file, kinds=np.array([kind for kind, _ in found]), lengths=lengths, ids=ids)
+    with np.load(file) as held:
+        kinds, ends, ids = held["kinds"], np.cumsum(held["lengths"]), held["ids"]
+        texts = np.split(ids, ends[:-1])
+    return list(zip(kinds.tolist(), texts, strict=True))
 
 
 def documents(tokenizer: Path, most: int, seed: int) -> list[tuple[str, U32]]:

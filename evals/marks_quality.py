@@ -1,9 +1,10 @@
 """How often unmarked text is accused, how many tokens a mark needs, what it costs, and tracing.
 
-    python -m evals marks --tokenizer tokenizer.json [--quick]
+    python -m evals marks --tokenizer tokenizer.json [--quick] [--part NAME]... [--kept FILE]
 
-Writes evals/marks_quality.json. Documents are as in `evals/marks_corpus.py`; every document meets
-keys of its own, so that the pairs are independent. Shares carry Clopper-Pearson 95 % intervals.
+Writes evals/marks_quality.json, or adds parts to it. Documents are as in `evals/marks_corpus.py`;
+every document meets keys of its own, so that the pairs are independent. Shares carry
+Clopper-Pearson 95 % intervals.
 A discrete statistic rejects less often than its level; `randomised` breaks its ties by a fair
 coin, which a null that is right must make exact, and which no accusation does.
 """
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evals.marks_corpus import Trigrams, documents, prompts
+from evals.marks_corpus import Trigrams, documents, kept, prompts
 from evals.marks_write import SCHEMES, write
 from titer.core.interval import clopper_pearson
 from titer.marks.contexts import Contexts, as_tokens
@@ -75,10 +76,11 @@ def ratios(levels: list) -> list:
     ]
 
 
-def false_positives(corpus: list) -> dict:
+def false_positives(corpus: list, names: list[str]) -> dict:
     """Realised against nominal, by scheme and by kind of document."""
     table = {}
-    for name, (scheme, keys, every) in NULLS.items():
+    for name in names:
+        scheme, keys, every = NULLS[name]
         began = time.process_time()
         rng = np.random.default_rng(SEED)
         hits: dict[tuple[str, float, bool], int] = Counter()
@@ -227,29 +229,45 @@ def tracing(model: Trigrams, texts: int) -> dict:
 
 
 def main() -> None:
+    parts = [*NULLS, "one_key", "power", "tracing"]
     parser = argparse.ArgumentParser()
     parser.add_argument("--tokenizer", type=Path, required=True, help="any tokenizer.json")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--part", action="append", choices=parts, help="default: all of them")
+    parser.add_argument("--kept", type=Path, help="keep the tokenized documents in this file")
     arguments = parser.parse_args()
-    most = 2000 if arguments.quick else 110_000
-    corpus = documents(arguments.tokenizer, most, SEED)
-    kinds = Counter(kind for kind, _ in corpus)
-    lengths = np.array([len(tokens) for _, tokens in corpus])
-    print(len(corpus), "documents", int(lengths.sum()), "tokens", dict(kinds), flush=True)
-    model = small_model(arguments.tokenizer)
-    found = {
-        "seed": SEED,
-        "tokenizer": load(arguments.tokenizer).fingerprint,
-        "documents": len(corpus),
-        "tokens": int(lengths.sum()),
-        "median_tokens": int(np.median(lengths)),
-        "kinds": dict(kinds),
-        "false_positives": false_positives(corpus),
-        "one_key": one_key(corpus, 10 if arguments.quick else 50),
-    }
-    found["power"], found["cost"] = power(model, 4 if arguments.quick else 100)
-    found["tracing"] = tracing(model, 4 if arguments.quick else 100)
+    wanted = arguments.part or parts
+    texts = 4 if arguments.quick else 100
+    found = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
+    if set(wanted) - {"power", "tracing"}:
+        most = 2000 if arguments.quick else 110_000
+        corpus = (
+            kept(arguments.kept, arguments.tokenizer, most, SEED)
+            if arguments.kept
+            else documents(arguments.tokenizer, most, SEED)
+        )
+        lengths = np.array([len(tokens) for _, tokens in corpus])
+        found |= {
+            "seed": SEED,
+            "tokenizer": load(arguments.tokenizer).fingerprint,
+            "documents": len(corpus),
+            "tokens": int(lengths.sum()),
+            "median_tokens": int(np.median(lengths)),
+            "kinds": dict(Counter(kind for kind, _ in corpus)),
+        }
+        print(len(corpus), "documents", int(lengths.sum()), "tokens", found["kinds"], flush=True)
+        names = [name for name in NULLS if name in wanted]
+        table = false_positives(corpus, names)
+        found["false_positives"] = {**found.get("false_positives", {}), **table}
+        if "one_key" in wanted:
+            found["one_key"] = one_key(corpus, 10 if arguments.quick else 50)
+    if {"power", "tracing"} & set(wanted):
+        model = small_model(arguments.tokenizer)
+        if "power" in wanted:
+            found["power"], found["cost"] = power(model, texts)
+        if "tracing" in wanted:
+            found["tracing"] = tracing(model, texts)
     arguments.out.write_text(json.dumps(found, indent=1) + "\n")
 
 

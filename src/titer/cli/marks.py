@@ -36,6 +36,10 @@ def register(verbs: Any) -> None:
         metavar="REF",
         help="a 64-bit key in hex: file=PATH or env=NAME, instead of --data",
     )
+    recognise.add_argument(
+        "--contexts", metavar="FILE", type=Path,
+        help="score these logged contexts alone; one --account and one --epoch",
+    )  # fmt: skip
     _text_flags(recognise)
 
     trace = actions.add_parser("trace", help="whose mark is in these texts, among all accounts?")
@@ -47,6 +51,15 @@ def register(verbs: Any) -> None:
     trace.add_argument("--best", metavar="N", type=int, default=10, help="shown; default 10")
     _text_flags(trace)
 
+    contexts = actions.add_parser(
+        "contexts", help="keep which contexts an account's marked replies reached, keyed"
+    )
+    contexts.add_argument("texts", metavar="FILE", nargs="+", type=Path, help="marked replies")
+    contexts.add_argument("--account", metavar="A", required=True, help="who got them")
+    contexts.add_argument("--width", metavar="W", type=int, required=True, help="of its scheme")
+    contexts.add_argument("--epoch", metavar="N", type=int, help="default: the current one")
+    contexts.add_argument("--out", metavar="FILE", type=Path, required=True, help="added to")
+    _tokenizer_flags(contexts)
     choose = actions.add_parser("choose", help="let an account's coins choose equivalent wordings")
     choose.add_argument("text", metavar="FILE", type=Path, help="UTF-8 text")
     choose.add_argument("--account", metavar="A", required=True, help="whose coins")
@@ -68,7 +81,7 @@ def register(verbs: Any) -> None:
 
     schemes = actions.add_parser("schemes", help="the schemes of marks and their parameters")
     json_flag(schemes)
-    for action in (plant, recognise, trace, choose, chosen):
+    for action in (plant, recognise, trace, contexts, choose, chosen):
         data_flag(action, required=action is not recognise)
         json_flag(action)
 
@@ -125,6 +138,17 @@ def _scheme_flags(parser: argparse.ArgumentParser) -> None:
 
 def _text_flags(parser: argparse.ArgumentParser) -> None:
     _scheme_flags(parser)
+    _tokenizer_flags(parser)
+    parser.add_argument(
+        "--epoch", metavar="N", type=int, action="append", help="default: every epoch; repeatable"
+    )
+    parser.add_argument(
+        "--level", metavar="P", type=float, default=1e-6,
+        help="adjusted p-value from which a mark counts as found (default 1e-6)",
+    )  # fmt: skip
+
+
+def _tokenizer_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tokenizer", metavar="FILE", type=Path,
         help="tokenizer.json or NAME.tiktoken of the marked model; without it, files of token ids",
@@ -132,11 +156,4 @@ def _text_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fingerprint", metavar="SHA256", default="",
         help="what the tokenizer's vocabulary must hash to",
-    )  # fmt: skip
-    parser.add_argument(
-        "--epoch", metavar="N", type=int, action="append", help="default: every epoch; repeatable"
-    )
-    parser.add_argument(
-        "--level", metavar="P", type=float, default=1e-6,
-        help="adjusted p-value from which a mark counts as found (default 1e-6)",
     )  # fmt: skip

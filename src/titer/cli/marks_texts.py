@@ -13,9 +13,11 @@ import numpy as np
 from titer.cli.common import read_file, show, tell
 from titer.config.secrets import SecretRef
 from titer.core.errors import InputError
+from titer.evidence.files import replace
 from titer.evidence.log import View
 from titer.gateway.marking import KIND
-from titer.marks import keystore, tokens
+from titer.marks import context_log, keystore, tokens
+from titer.marks.context_log import ContextLog
 from titer.marks.contexts import as_tokens
 from titer.marks.contract import U32, Scheme
 from titer.marks.hf_synthid import HfSynthid
@@ -42,8 +44,38 @@ _PROCESSORS = {
 
 
 def run(arguments: argparse.Namespace) -> int:
-    actions = {"plant": _plant, "recognise": _recognise, "trace": _trace, "schemes": _schemes}
+    actions = {
+        "plant": _plant,
+        "recognise": _recognise,
+        "trace": _trace,
+        "contexts": _contexts,
+        "schemes": _schemes,
+    }
     return actions[arguments.action](arguments)
+
+
+def _contexts(arguments: argparse.Namespace) -> int:
+    """Add the contexts of marked replies to a file."""
+    log = _context_log(arguments, arguments.width, arguments.account, arguments.epoch)
+    if arguments.out.exists():
+        log.load(read_file(arguments.out, limit=context_log.MAX_FILE))
+    log.add(_tokens(arguments)[0])
+    replace(arguments.out, log.dump())
+    if arguments.json:
+        show({"out": str(arguments.out), "width": log.width, "contexts": len(log)})
+    else:
+        tell([f"{arguments.out}: {len(log)} contexts of {log.width} tokens, keyed."])
+    return 0
+
+
+def _context_log(
+    arguments: argparse.Namespace, width: int, account: str, epoch: int | None
+) -> ContextLog:
+    try:
+        key = keystore.load(arguments.data).key(account, epoch)
+    except KeyError:
+        raise InputError(f"there is no epoch {epoch}; see `titer marks keys list`") from None
+    return ContextLog(key.secret, width)
 
 
 def _plant(arguments: argparse.Namespace) -> int:
@@ -99,9 +131,20 @@ def _recognise(arguments: argparse.Namespace) -> int:
     else:
         keys = _keys(arguments, arguments.account)
     marks = _scheme(arguments)
-    found, forms = _best_form(
-        arguments, marks, lambda e: judge(marks, e, [key.engine for key in keys])
-    )
+    log = None
+    if arguments.contexts is not None:
+        if arguments.data is None or len(keys) != 1:
+            raise InputError("--contexts belongs to one --account and one --epoch of --data")
+        log = _context_log(arguments, marks.width, keys[0].account, keys[0].epoch)
+        log.load(read_file(arguments.contexts, limit=context_log.MAX_FILE))
+
+    def judged(evidence: Evidence) -> list[Recognition]:
+        if log is not None:
+            places = log.among(evidence.tokens, evidence.positions)
+            evidence = msgspec.structs.replace(evidence, positions=places)
+        return judge(marks, evidence, [key.engine for key in keys])
+
+    found, forms = _best_form(arguments, marks, judged)
     return _report(arguments, marks, list(zip(keys, found, strict=True)), len(keys), forms)
 
 
@@ -186,16 +229,17 @@ def _best_form(
 
 
 def _evidence(arguments: argparse.Namespace, marks: Scheme) -> list[Evidence]:
+    return [gather(marks, texts) for texts in _tokens(arguments)]
+
+
+def _tokens(arguments: argparse.Namespace) -> list[list[U32]]:
+    """The texts as ids, in each normal form in which any of them differs from what was given."""
     if arguments.tokenizer is None:
-        return [gather(marks, (_ids(path) for path in arguments.texts))]
+        return [[_ids(path) for path in arguments.texts]]
     tokenizer = tokens.load(arguments.tokenizer, expected=arguments.fingerprint)
-    texts = [_text(path) for path in arguments.texts]
-    forms = [tokens.candidates(text) for text in texts]
+    forms = [tokens.candidates(_text(path)) for path in arguments.texts]
     most = max(len(form) for form in forms)
-    return [
-        gather(marks, (tokenizer.encode(form[min(i, len(form) - 1)]) for form in forms))
-        for i in range(most)
-    ]
+    return [[tokenizer.encode(form[min(i, len(form) - 1)]) for form in forms] for i in range(most)]
 
 
 def _text(path: Path) -> str:

@@ -194,6 +194,27 @@ def test_wordings_are_chosen_and_recognised(data, capsys, tmp_path):
     assert said(capsys, "chosen", text, "--account", "b", *flags, "--epoch", 7)[0] == 2
 
 
+def test_logged_contexts_sharpen_a_recognition(data, capsys, tmp_path):
+    key = keystore.load(data).key("a").engine
+    ids = marked(key)
+    noise = np.random.default_rng(5).integers(0, 300, 2000).tolist()
+    reply, suspect, log = tmp_path / "reply", tmp_path / "suspect", tmp_path / "log"
+    reply.write_text(json.dumps(ids))
+    suspect.write_text(json.dumps([*noise, *ids[:60]]))
+    flags = ("--account", "a", "--data", data)
+    kept = ("contexts", reply, *flags, "--width", 2, "--out", log)
+    status, made = as_json(capsys, *kept)
+    assert (status, made["contexts"]) == (0, len({tuple(ids[i : i + 2]) for i in range(200)}))
+    assert as_json(capsys, *kept)[1] == made  # added again: the same
+    words = ("recognise", suspect, *flags, "--epoch", 1)
+    plain = as_json(capsys, *words)[1]["results"][0]
+    sharp = as_json(capsys, *words, "--contexts", log)[1]["results"][0]
+    assert sharp["scored"] < plain["scored"] / 10
+    assert sharp["log10_p"] < plain["log10_p"] - 2
+    assert said(capsys, *words, "--account", "b", "--contexts", log)[0] == 2
+    assert said(capsys, *kept[:-1], log, "--epoch", 9)[0] == 2
+
+
 def test_schemes_are_listed(capsys):
     status, out = said(capsys, "schemes")
     assert status == 0
