@@ -17,6 +17,7 @@ from titer.config.sections import (
     ProtectTable,
     RespondTable,
     RungTable,
+    SequencerTable,
     StepUpTable,
     UpstreamTable,
 )
@@ -25,6 +26,7 @@ from titer.core.errors import ConfigError, EvidenceError
 from titer.core.nouns import Dose
 from titer.evidence.cosignature import Witness
 from titer.gateway.fetch import Peer
+from titer.gateway.sequencers import Sequencing
 from titer.gateway.settings import GatewaySettings, OpenRoute, Secret
 from titer.gateway.vouchers import Known, Stamper, Vouching
 from titer.gateway.workers import Service
@@ -80,6 +82,7 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Confi
         taxii=rooted_taxii(config.taxii, base),
         protect=_rooted_protect(config.protect, base),
         evidence=_rooted_evidence(config.evidence, base),
+        sequencer=_rooted_sequencer(config.sequencer, base),
     )
 
 
@@ -187,6 +190,7 @@ def service(arguments: Any) -> Service:
         telemetry=config.telemetry.endpoint,
         level=config.level,
         vouching=vouching(config),
+        sequencing=sequencing(config),
     )
 
 
@@ -346,6 +350,38 @@ def _rooted_gateway(table: GatewayTable, base: Path) -> GatewayTable:
         table,
         certificate=_rooted(table.certificate, base),
         private_key=_rooted(table.private_key, base),
+    )
+
+
+def sequencing(config: Config) -> Sequencing:
+    """Who keeps the log. Raises `ConfigError`."""
+    table = config.sequencer
+
+    def path(text: str | None) -> Path | None:
+        return Path(text) if text else None
+
+    certificate, key, ca = path(table.certificate), path(table.private_key), path(table.ca)
+    host, _, port = table.listen.rpartition(":")
+    return Sequencing(
+        (host.strip("[]"), int(port)) if table.listen else None,
+        tuple(Peer(url, ca, certificate, key) for url in table.at),
+        table.name, certificate, key, ca,
+        table.lease.read(name="sequencer.lease", base=Path()) if table.lease else "",
+        path(table.lease_file), table.standby,
+    )  # fmt: skip
+
+
+def _rooted_sequencer(table: SequencerTable, base: Path) -> SequencerTable:
+    lease = table.lease
+    if lease is not None and lease.file is not None:
+        lease = msgspec.structs.replace(lease, file=str(base / lease.file))
+    return msgspec.structs.replace(
+        table,
+        certificate=_rooted(table.certificate, base),
+        private_key=_rooted(table.private_key, base),
+        ca=_rooted(table.ca, base),
+        lease=lease,
+        lease_file=_rooted(table.lease_file, base),
     )
 
 

@@ -230,6 +230,47 @@ class EvidenceTable(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("vouch_every must be seconds, 0 or more, less than a year")
 
 
+class SequencerTable(msgspec.Struct, frozen=True, kw_only=True):
+    """Several gateways, one log. Without this table a gateway keeps a log of its own.
+
+    listen: `HOST:PORT`; take exchanges of other gateways into this one's log.
+    at: addresses of the sequencer; this gateway keeps no log but sends its exchanges there.
+        Several are tried in turn, for one that fails over.
+    name: this gateway's name at the sequencer; the common name of its certificate.
+    certificate: PEM file of our certificate chain, for the port or towards the sequencer. Needed
+        except where both are on this machine.
+    private_key: PEM file of its key.
+    ca: PEM file of the authority of the other side's certificates.
+    lease: address of a PostgreSQL database that says who writes the log, by reference:
+        `postgresql://USER:PASSWORD@HOST/NAME`. Needs `pip install 'titer[postgres]'`.
+    lease_file: a SQLite file that says the same among processes of one host.
+    standby: wait until nobody holds the lease, then take over.
+    """
+
+    listen: str = ""
+    at: tuple[str, ...] = ()
+    name: str = ""
+    certificate: str | None = None
+    private_key: str | None = None
+    ca: str | None = None
+    lease: SecretRef | None = None
+    lease_file: str | None = None
+    standby: bool = False
+
+    def __post_init__(self) -> None:
+        host, colon, port = self.listen.rpartition(":")
+        if self.listen and not (host and colon and port.isdigit() and int(port) < 65536):
+            raise ValueError("listen must be HOST:PORT")
+        if self.listen and self.at:
+            raise ValueError("a gateway takes exchanges (listen) or sends them (at), not both")
+        if self.at and not self.name:
+            raise ValueError("a gateway that sends its exchanges needs a name")
+        if self.listen and host not in ("127.0.0.1", "[::1]", "localhost") and not self.ca:
+            raise ValueError("listen beyond this machine needs certificate, private_key and ca")
+        if self.standby and not (self.lease or self.lease_file):
+            raise ValueError("standby needs lease or lease_file: that is what it waits for")
+
+
 class DoseTable(msgspec.Struct, frozen=True):
     """One mitigation and how much of it.
 
@@ -409,6 +450,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     protect: what must not leave in a reply.
     ladder: what is given at how many bits.
     evidence: the log.
+    sequencer: one log for several gateways.
     marks: marks in replies.
     share: partners, webhooks and streams of events.
     taxii: the TAXII server.
@@ -425,6 +467,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     protect: ProtectTable = ProtectTable()
     ladder: tuple[RungTable, ...] = ()
     evidence: EvidenceTable = EvidenceTable()
+    sequencer: SequencerTable = SequencerTable()
     marks: MarksTable = MarksTable()
     share: ShareTable = ShareTable()
     taxii: TaxiiTable = TaxiiTable()

@@ -41,6 +41,7 @@ from titer.evidence import (
 )
 from titer.evidence.checkpoint import Checkpoint
 from titer.evidence.entry import SALT_SIZE, Stored, commit
+from titer.evidence.lease import Lease
 from titer.evidence.subject_keys import Intent, SubjectKeys
 from titer.evidence.tiles import MAX_WAITING, WIDTH, Tiles, TreeWriter
 
@@ -196,9 +197,12 @@ class View:
 class Log(View):
     """The one writer of a log; `append`, `checkpoint` and `close` may come from any thread."""
 
-    def __init__(self, directory: Path, keys: keyring.Keys, lock: int) -> None:
+    def __init__(
+        self, directory: Path, keys: keyring.Keys, lock: int, lease: Lease | None = None
+    ) -> None:
         """Use `Log.open`."""
         self._lock = lock
+        self._lease = lease
         self._keys = keys
         self._guard = threading.Lock()
         self._pending: list[bytes] = []
@@ -208,6 +212,8 @@ class Log(View):
             self._tree = self._restore()
             self.keys = SubjectKeys.create(directory / "keys", self.journal.size)
             self.journal.use(self.keys)
+            if lease is not None:
+                self._check_lease(*lease.take(self.verifier.name))
             self._log_rotation()
             self._finish_erasure()
         except BaseException:
@@ -215,9 +221,10 @@ class Log(View):
             raise
 
     @classmethod
-    def open(cls, directory: Path, *, origin: str = "") -> Self:
+    def open(cls, directory: Path, *, origin: str = "", lease: Lease | None = None) -> Self:
         """Open a log for writing, creating key and directories when there are none.
 
+        With a `lease`, the log may be opened from several machines, and only its holder writes.
         Raises BlockingIOError while another process writes, EvidenceError when the log does
         not contain what its last head covers (nothing is written then), OSError from the disk.
         """
@@ -230,9 +237,11 @@ class Log(View):
                 raise BlockingIOError(
                     error.errno, "another process writes this log (titer serve?): stop it first"
                 ) from None
-            return cls(directory, keyring.load(directory, origin), lock)
+            return cls(directory, keyring.load(directory, origin), lock, lease)
         except BaseException:
             os.close(lock)
+            if lease is not None:
+                lease.release()
             raise
 
     @property
@@ -323,6 +332,8 @@ class Log(View):
         keys = self._writable_keys()
         batch, lines = journal.encode(entries, first=first, at=at, salts=salts, keys=keys)
         if lines:
+            if self._lease is not None:
+                self._lease.check()
             keys.sync()
             self.journal.append(batch, len(lines))
             self._pending += lines
@@ -373,6 +384,8 @@ class Log(View):
                 origin=self.verifier.name, size=self._tree.size, root=self._tree.root()
             )
             self._check_extends(head)
+            if self._lease is not None:
+                self._lease.advance(head.size, head.root)
             signed = head.sign(*self._keys.signers(time.time_ns() // 1000))
             files.replace(self.directory / "checkpoint", signed.encode())
             files.sync_directory(self.directory)
@@ -400,6 +413,8 @@ class Log(View):
                 self.keys.close()
             os.close(self._lock)
             self._lock = -1
+            if self._lease is not None:
+                self._lease.release()
 
     def __enter__(self) -> Self:
         return self
@@ -439,6 +454,19 @@ class Log(View):
 
     def _reload_keys(self) -> None:
         """The writer knows its keys; the head may be one that the key before had signed."""
+
+    def _check_lease(self, size: int, root: bytes) -> None:
+        """Compare the journal with the head that the lease knows. Raises EvidenceError."""
+        if size > self.journal.size:
+            raise EvidenceError(
+                f"log: the lease knows a head of {size} entries, this disk holds "
+                f"{self.journal.size}: it lags behind or was rolled back; bring it up to date"
+            )
+        if size and merkle.root_hash(size, self.tiles.nodes(self._tree.size)) != root:
+            raise EvidenceError(
+                f"log: the lease knows another head of {size} entries: this disk went on by "
+                "itself; it must not become the log again"
+            )
 
     def _must_be_open(self) -> None:
         if self._lock < 0:

@@ -34,6 +34,8 @@ from titer.gateway.networks.notice import inform
 from titer.gateway.persons import heed
 from titer.gateway.records import Reader
 from titer.gateway.ring import Ring
+from titer.gateway.sequencing import Receiver
+from titer.gateway.sequencing import entry as received
 from titer.gateway.snapshots import Snapshots
 from titer.gateway.standings_feed import Publisher
 from titer.gateway.vouching import Voucher
@@ -111,6 +113,7 @@ class Analysis:
         attention: Attention | None = None,
         alert: Alert | None = None,
         voucher: Voucher | None = None,
+        receiver: Receiver | None = None,
     ) -> None:
         self._rings = rings
         self._reader = reader
@@ -128,6 +131,7 @@ class Analysis:
         self._attention = attention
         self._alert = alert
         self._voucher = voucher
+        self._receiver = receiver
         self._stop = False
         self._encode = msgspec.json.Encoder().encode
         self._spool: list[Entry] = []
@@ -153,6 +157,7 @@ class Analysis:
         intake = now
         while True:
             busy = self._turn()
+            busy |= self._receive()
             now = time.monotonic()
             if now >= intake:
                 intake = now + INTAKE_EVERY
@@ -170,6 +175,8 @@ class Analysis:
                 self._show()
                 if not self._spool:  # else the weigher knows more than the log
                     self._snapshots.keep(self._weigher, self._log.size)
+                    if self._receiver is not None:
+                        self._receiver.remember(self._log.size)
             if self._hunt is not None and now >= hunt:
                 self._seek()
                 done = time.monotonic()
@@ -184,6 +191,8 @@ class Analysis:
         self._show(last=True)
         if not self._spool:
             self._snapshots.save(self._weigher, self._log.size)
+        if self._receiver is not None:
+            self._receiver.close()
         self._publisher.close()
         self._log.close()
 
@@ -202,7 +211,28 @@ class Analysis:
             if self._spool:
                 self._flush()
             return False
-        exchanges = self._reader.exchanges(records)
+        self._weigh(self._reader.exchanges(records))
+        self._flush()
+        return True
+
+    def _receive(self) -> bool:
+        """Batches of other gateways, beside our own records; False when there were none."""
+        if self._receiver is None or len(self._spool) >= MAX_SPOOL:
+            return False
+        batches = self._receiver.take()
+        for batch in batches:
+            self._weigh(batch.exchanges)
+            self._spool.append(received(batch))
+            if batch.dropped:
+                self._gap(f"gateway {batch.gateway}", batch.dropped)
+        if batches:
+            self._flush()
+        elif not self._spool:
+            self._receiver.settle()  # batches that came twice
+        return bool(batches)
+
+    def _weigh(self, exchanges: Sequence[Exchange]) -> None:
+        """Weigh exchanges and queue their entries."""
         self.exchanges += len(exchanges)
         for exchange in exchanges:
             self._keep(self._weigher.weigh(exchange))
@@ -210,8 +240,6 @@ class Analysis:
             self._spool += self._attention.entries(exchanges)
         if self._hunt is not None:
             self._hunt.add(exchanges)
-        self._flush()
-        return True
 
     def _keep(self, weighed: Weighed) -> None:
         """Queue the entries of one exchange, in the order in which they came to be."""
@@ -237,6 +265,8 @@ class Analysis:
             time.sleep(POLL)
             return
         self._spool.clear()
+        if self._receiver is not None:
+            self._receiver.settle()
         self._publisher.recording(True)
         doses = [row for row in self._waiting if row.decision.doses]
         gone = [row.standing.subject for row in self._waiting if not row.decision.doses]

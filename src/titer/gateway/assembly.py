@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -24,11 +25,13 @@ from titer.detect.plugins import detectors
 from titer.engine import Weigher
 from titer.evidence import intake, keyring, note
 from titer.evidence.files import replace, sync_directory
+from titer.evidence.lease import Lease
 from titer.evidence.log import Erasure, Log
 from titer.gateway import vouching
 from titer.gateway.alert import Alert
 from titer.gateway.analysis import Analysis
 from titer.gateway.attention import Attention
+from titer.gateway.forwarding import Forwarder
 from titer.gateway.marking import make_issuer
 from titer.gateway.metrics import total
 from titer.gateway.networks import Used, Watch, used
@@ -38,9 +41,11 @@ from titer.gateway.networks.store import Stamp
 from titer.gateway.pages import Pages
 from titer.gateway.persons import heed
 from titer.gateway.records import Reader
+from titer.gateway.sequencing import Receiver, Rows, SharingPublisher, known
 from titer.gateway.snapshots import Snapshots, rows_to_publish
 from titer.gateway.standings_feed import Publisher
-from titer.gateway.workers import COLLECT, Shared
+from titer.gateway.tls import listening
+from titer.gateway.workers import COLLECT, Service, Shared
 from titer.hunt import find
 from titer.hunt.live import ROWS, LiveHunt
 from titer.hunt.memory import MemorySource
@@ -87,9 +92,9 @@ def origin(data: Path) -> str:
     return f"titer.local/{Pseudonyms(load_or_create(data)).of('log', 'origin')[:12]}"
 
 
-def open_log(data: Path) -> Log:
+def open_log(data: Path, lease: Lease | None = None) -> Log:
     """The evidence log of a data directory, for writing (exclusive)."""
-    return Log.open(data / "log", origin=origin(data))
+    return Log.open(data / "log", origin=origin(data), lease=lease)
 
 
 def enter(data: Path, kind: str, body: bytes, *, timeout: float = 10.0) -> intake.Entered:
@@ -239,7 +244,8 @@ def restore(weigher: Weigher, log: Log, snapshots: Snapshots, hunt: LiveHunt | N
 def make_analysis(shared: Shared) -> Analysis:
     """The analysis process of `serve`, ready to run."""
     service = shared.service
-    log = vouching.opened(open_log(service.data), service.vouching)
+    lease = service.sequencing.make_lease()
+    log = vouching.opened(open_log(service.data, lease), service.vouching)
     weigher = make_weigher(load_calibration(service.data), service.ladder)
     snapshots = Snapshots(service.data / "state")
     hunt = LiveHunt() if service.hunt_every else None
@@ -250,7 +256,8 @@ def make_analysis(shared: Shared) -> Analysis:
     issuer = make_issuer(service)
     if issuer is not None:
         log.append(issuer.entries(row.decision for row in rows))
-    publisher = Publisher(shared.standings)
+    shown = Rows(f"{os.getpid()}-{time.time_ns()}")
+    publisher = SharingPublisher(shared.standings, shown)
     publisher.publish(rows)
     for ring in shared.rings:
         ring.resume()
@@ -273,6 +280,38 @@ def make_analysis(shared: Shared) -> Analysis:
             service.data, service.level, clock=time.monotonic, now=lambda: time.time_ns() // 1000
         ),
         voucher=vouching.Voucher(service.data / "log", service.vouching),
+        receiver=_receiver(service, log, shown),
+    )
+
+
+def _receiver(service: Service, log: Log, rows: Rows) -> Receiver | None:
+    """What takes other gateways' exchanges, listening. Raises OSError, `ConfigError`."""
+    asked = service.sequencing
+    if asked.listen is None:
+        return None
+    path = service.data / "state" / "received.json"
+    receiver = Receiver(origin(service.data), rows, known(log, log.size, path), path)
+    tls = None
+    if asked.certificate is not None:
+        tls = listening(asked.certificate, asked.private_key, clients=asked.ca)
+    receiver.listen(*asked.listen, tls)
+    return receiver
+
+
+def make_forwarder(shared: Shared) -> Forwarder:
+    """What stands in the place of the analysis process in a gateway without a log."""
+    service = shared.service
+    for ring in shared.rings:
+        ring.resume()
+    return Forwarder(
+        data=service.data,
+        name=service.sequencing.name,
+        origin=origin(service.data),
+        sequencers=service.sequencing.at,
+        rings=shared.rings,
+        reader=Reader(make_sketcher(service.data)),
+        publisher=Publisher(shared.standings),
+        parent=shared.parent,
     )
 
 

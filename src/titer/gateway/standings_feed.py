@@ -70,6 +70,12 @@ class Publisher:
         for _, pending in self._workers.values():
             pending.update(changes)
 
+    def replace(self, rows: Iterable[Dosed]) -> None:
+        """Set the whole table: subjects that are not among the rows are forgotten."""
+        found = tuple(rows)
+        here = {row.standing.subject for row in found}
+        self.publish(found, [subject for subject in self._table if subject not in here])
+
     def recording(self, possible: bool) -> None:
         """Tell the workers whether evidence can be written at present."""
         if possible != self._recording:

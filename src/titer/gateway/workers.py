@@ -33,6 +33,7 @@ from titer.detect.parameter_policy import PolicyConfig
 from titer.gateway.networks import NOWHERE, Networks, Store, load
 from titer.gateway.networks.store import Stamp
 from titer.gateway.ring import Ring
+from titer.gateway.sequencers import Sequencing, wait
 from titer.gateway.settings import GatewaySettings
 from titer.gateway.vouchers import Vouching
 from titer.respond.ladder import Ladder
@@ -78,6 +79,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     level: LevelPolicy = LevelPolicy()
     options: Options = Options()
     vouching: Vouching = Vouching()
+    sequencing: Sequencing = Sequencing()
 
 
 class Shared(msgspec.Struct, frozen=True):
@@ -101,6 +103,10 @@ def serve(service: Service, *, ready: Callable[[int], None] = lambda _: None) ->
 
     `ready` is told the port, which is ours by then. Raises `TiterError` when it cannot be had.
     """
+    if service.sequencing.standby:
+        from titer.gateway.assembly import origin  # noqa: PLC0415 - numpy, for a standby alone
+
+        wait(service.sequencing, origin(service.data))
     held = claim(service.settings)
     port = held.getsockname()[1]
     settings = msgspec.structs.replace(service.settings, port=port)
@@ -238,9 +244,12 @@ def run_analysis(shared: Shared) -> None:
     """The analysis process's main function. Signals stay blocked until `run` handles them: a stop
     that comes early must still find the rings emptied.
     """
-    from titer.gateway.assembly import make_analysis  # noqa: PLC0415 - numpy stays out of workers
+    from titer.gateway.assembly import make_analysis, make_forwarder  # noqa: PLC0415 - numpy
 
-    make_analysis(shared).run()
+    if shared.service.sequencing.at:
+        make_forwarder(shared).run()
+    else:
+        make_analysis(shared).run()
 
 
 def run_worker(shared: Shared, number: int) -> None:

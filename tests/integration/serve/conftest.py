@@ -125,3 +125,23 @@ def service(tmp_path):
     one = Service(tmp_path / "data")
     yield one
     one.close()
+
+
+@pytest.fixture
+def second_service(tmp_path):
+    """Another `titer serve`, with a data directory of its own."""
+    one = Service(tmp_path / "second")
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def wait():
+    """`wait_for`, for tests."""
+    return wait_for
+
+
+@pytest.fixture
+def free():
+    """`free_port`, for tests."""
+    return free_port
