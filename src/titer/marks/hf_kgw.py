@@ -2,10 +2,9 @@
 
 Bit for bit which tokens `WatermarkLogitsProcessor` of transformers 5.23 makes green. It shuffles
 the vocabulary for every context; here only the scored token is followed through the shuffle,
-which still costs a number per green place: this is the slow, legacy path (about 5 to 10
-thousand tokens a second; a context's last token is all that `lefthash` hashes, so a cache of
-contexts pays on long texts). Tokens after one context are drawn without replacement, which
-only makes the binomial null a little strict.
+which still costs a number per green place: this is the slow, legacy path (some ten thousand
+tokens a second). Tokens after one context are drawn without replacement, which only makes the
+binomial null a little strict.
 """
 
 from __future__ import annotations

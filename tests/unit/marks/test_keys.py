@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
+import json
 import os
 
 import pytest
@@ -124,3 +126,20 @@ def test_escrow_takes_x25519_keys_alone(ring):
     for bad in (private, b"no pem"):
         with pytest.raises(InputError, match="X25519"):
             keystore.unseal(b"{}", bad)
+
+
+def test_another_program_opens_the_escrow(ring):
+    """RFC 9180 by pyhpke: what docs/spec/marks.md says of the file."""
+    pyhpke = pytest.importorskip("pyhpke", reason="pyhpke is not installed")
+    key = X25519PrivateKey.generate()
+    sealed = base64.b64decode(json.loads(keystore.seal(ring, pem(key)[1]))["sealed"])
+    suite = pyhpke.CipherSuite.new(
+        pyhpke.KEMId.DHKEM_X25519_HKDF_SHA256,
+        pyhpke.KDFId.HKDF_SHA256,
+        pyhpke.AEADId.CHACHA20_POLY1305,
+    )
+    private = suite.kem.deserialize_private_key(key.private_bytes_raw())
+    opened = suite.create_recipient_context(
+        sealed[:32], private, info=b"titer mark keys escrow v1"
+    ).open(sealed[32:])
+    assert keystore.decode(opened).epochs == ring.epochs
