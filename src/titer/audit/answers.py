@@ -59,12 +59,13 @@ class Pace(msgspec.Struct):
 
 class Kept(Mapping[int, Answer]):
     """Answers by the number of their task, read from the file one at a time: with alternatives
-    they would fill the memory.
+    they would fill the memory. `at` says when each came (microseconds).
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.places: dict[int, tuple[int, int]] = {}
+        self.at: dict[int, int] = {}
         self._decoder = msgspec.json.Decoder(_Line)
 
     def __getitem__(self, n: int) -> Answer:
@@ -200,6 +201,7 @@ class Answers:
                 self.asked += 1
             elif line.answer is not None:
                 self.done.places[line.n] = place
+                self.done.at[line.n] = line.at
                 self.tokens += cost(line.answer)
             elif line.failed:
                 self.failed[line.n] = line.failed

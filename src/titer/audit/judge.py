@@ -24,6 +24,7 @@ from titer.audit import nulls, statistics
 from titer.audit.nulls import Measured
 from titer.audit.pairs import Gatherer, logged_contexts
 from titer.audit.plan import NEEDS, Plan, PlannedKey, Registered
+from titer.audit.relay import Passed
 from titer.audit.statistics import Said, Sample, Tested
 from titer.audit.texts import Text
 from titer.audit.tokens import Tokenizer
@@ -117,14 +118,14 @@ def judge(
     controls: Iterable[Text],
     public: Iterable[Text],
     oddities: Sequence[Oddity],
-    relayed: Mapping[str, int],
+    relayed: Mapping[str, Passed],
     asked_until: int = 0,
     tell: Callable[[str], None] | None = None,
 ) -> Judgement:
     """Test every key under every statistic of the plan, and say what may be said.
 
-    `relayed` counts, by account, our own exchanges while the suspect was being asked: a suspect
-    that passes our service on would show our marks without having learned anything.
+    `relayed` says what each account did with us while the suspect was being asked: a suspect that
+    passes our service on would show our marks without having learned anything.
     `asked_until` is when its last answer came (microseconds): a key that leaked before proves
     nothing alone.
     Raises EvidenceError when a key is not the one that was committed to.
@@ -144,12 +145,15 @@ def judge(
                 tell(f"{key.planned.label} {statistic}")
             raw.append(tester.test(statistic, key, calibrated))
     looks = 1 + len(registered.others)
-    adjusted = np.minimum(0.0, pvalues.holm(np.array([r.log_p for r in raw])) + math.log(looks))
+    refusals = [_refusal(one, voided) for one in raw]
+    # What is refused stays a hypothesis that the level is shared with, and is never a finding.
+    log_ps = np.array([0.0 if why else r.log_p for r, why in zip(raw, refusals, strict=True)])
+    adjusted = np.minimum(0.0, pvalues.holm(log_ps) + math.log(looks))
     spoiled = {key.planned.label: _public(key, read_public) for key in keys}
     outcomes = []
-    for one, log_p in zip(raw, adjusted.tolist(), strict=True):
+    for one, refused, log_p in zip(raw, refusals, adjusted.tolist(), strict=True):
         taken = _explained(one, spoiled, relayed, asked_until)
-        claim, why = _claim(plan, one, log_p, NEEDS[one.statistic] in voided, taken)
+        claim, why = _claim(plan, one, log_p, refused=refused, explained=taken)
         outcomes.append(one.outcome(log_p, claim, why))
     order: list[Claim] = ["proof", "hint", "no evidence", "refused"]
     best = min((order.index(o.claim) for o in outcomes), default=3)
@@ -288,7 +292,7 @@ def _public(key: Key, texts: Sequence[U32]) -> float | None:
 def _explained(
     one: _Raw,
     spoiled: Mapping[str, float | None],
-    relayed: Mapping[str, int],
+    relayed: Mapping[str, Passed],
     asked_until: int,
 ) -> str:
     """The innocent explanation that takes the result away, in words, or nothing."""
@@ -298,23 +302,28 @@ def _explained(
     public = spoiled[one.key.planned.label]
     if public is not None and public <= bar:
         return "the public text carries the mark as well"
-    if relayed.get(one.key.planned.account, 0):
+    if relayed.get(one.key.planned.account, Passed()).possible:
         return "the account used our service while the suspect was asked: it may pass us on"
     if one.key.leaked and one.key.leaked <= asked_until:
         return "the key was reported leaked before: others could have planted its mark"
     return ""
 
 
-def _claim(
-    plan: Plan, one: _Raw, adjusted: float, voided: bool, explained: str
-) -> tuple[Claim, str]:
+def _refusal(one: _Raw, voided: set[str]) -> str:
+    """Why nothing may be said at all, or nothing."""
     for null, what in ((one.null, "wrong keys"), (one.calibration, "calibration of the key")):
         if not null.good:
-            return "refused", f"{what}: {null.why}"
-    if voided:
-        return "refused", "the answers cannot be those of a model; see the oddities"
-    if not one.pairs:
-        return "refused", "no pair is left to test"
+            return f"{what}: {null.why}"
+    if NEEDS[one.statistic] in voided:
+        return "the answers cannot be those of a model; see the oddities"
+    return "" if one.pairs else "no pair is left to test"
+
+
+def _claim(
+    plan: Plan, one: _Raw, adjusted: float, *, refused: str, explained: str
+) -> tuple[Claim, str]:
+    if refused:
+        return "refused", refused
     if adjusted > math.log(HINT):
         return "no evidence", ""
     if explained:
@@ -329,7 +338,7 @@ def _claim(
 def _explanations(
     raw: Sequence[_Raw],
     spoiled: Mapping[str, float | None],
-    relayed: Mapping[str, int],
+    relayed: Mapping[str, Passed],
 ) -> tuple[Explanation, ...]:
     bar = math.log(HINT)
     bases = [r.base_log_p for r in raw if r.base_log_p is not None]
@@ -337,7 +346,9 @@ def _explanations(
     public = [p for p in spoiled.values() if p is not None]
     spoilt = any(p <= bar for p in public)
     echoed = sum(r.sample.echoed for r in raw)
-    passes = sum(relayed.values())
+    possible = any(one.possible for one in relayed.values())
+    during = sum(one.exchanges for one in relayed.values())
+    alike = sum(one.alike for one in relayed.values())
     return (
         Explanation(
             "common ancestor", bool(bases), based,
@@ -358,7 +369,8 @@ def _explanations(
             f"{echoed} pairs that stood in a prompt were left out of every statistic",
         ),
         Explanation(
-            "the suspect passes our service on", True, passes > 0,
-            f"{passes} exchanges of the accounts under test while the suspect was asked",
+            "the suspect passes our service on", True, possible,
+            f"{during} exchanges of the accounts under test while the suspect was asked, {alike} "
+            "of them with a reply as long as an answer that came soon after",
         ),
     )  # fmt: skip

@@ -16,10 +16,11 @@ import msgspec
 
 import titer
 from titer.audit import report
-from titer.audit.answers import Answers
+from titer.audit.answers import Answers, Kept
 from titer.audit.collect import Collector, Progress, tasks
 from titer.audit.judge import Key, judge
 from titer.audit.plan import Plan, Registered, require
+from titer.audit.relay import passed_on
 from titer.audit.report import Collected, Result
 from titer.audit.statistics import Said
 from titer.audit.target import Asked
@@ -94,6 +95,7 @@ class Audit:
         collected: list[Collected] = []
         oddities: list[Oddity] = []
         order = tasks(self.plan)
+        asked: Kept | None = None
         start = end = 0
         for who, target in targets.items():
             with self._answers(who) as held:
@@ -116,14 +118,16 @@ class Audit:
                     )
                 )  # fmt: skip
                 if who == "suspect":
-                    start, end = held.first_at, held.last_at
+                    asked, start, end = held.done, held.first_at, held.last_at
                     oddities = watch(self.plan, order, held.done, pace, self._tokenizer)
-        passed_on = relayed(self._view, self.plan.accounts, start, end)
+        if asked is None:
+            raise ValueError("conclude needs the suspect among its targets")
+        relayed = passed_on(self._view, self.plan.accounts, asked, start=start, end=end)
         judgement = judge(
             self.plan, self.registered, self._keys, self._tokenizer, said["suspect"],
             base=said.get("base"), controls=self._materials.controls,
             public=self._materials.public, oddities=oddities,
-            relayed=passed_on, asked_until=end, tell=tell,
+            relayed=relayed, asked_until=end, tell=tell,
         )  # fmt: skip
         return report.make(
             self.plan, self.registered, judgement, root=self.root, at=time.time_ns() // 1000,
@@ -143,28 +147,3 @@ class Audit:
             self.plan, target, held, prompts=self._materials.prompts,
             reading=self._materials.reading, lanes=self._lanes, sleep=self._sleep, tell=tell,
         )  # fmt: skip
-
-
-class _Exchange(msgspec.Struct):
-    class Principal(msgspec.Struct):
-        id: str = ""
-        org: str = ""
-
-    at: int = 0
-    principal: Principal = msgspec.field(default_factory=Principal)
-
-
-def relayed(view: View, accounts: Sequence[str], start: int, end: int) -> dict[str, int]:
-    """How many exchanges each account had with us between two times (microseconds)."""
-    found = dict.fromkeys(accounts, 0)
-    if not end:
-        return found
-    view.reload()
-    decoder = msgspec.json.Decoder(_Exchange)
-    for stored in view.scan():
-        if stored.kind != "exchange" or stored.body is None or not start <= stored.at <= end:
-            continue
-        one = decoder.decode(stored.body)
-        for name in {one.principal.id, one.principal.org} & found.keys():
-            found[name] += 1
-    return found

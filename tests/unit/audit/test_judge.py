@@ -10,6 +10,7 @@ from titer.audit import nulls
 from titer.audit.collect import tasks
 from titer.audit.judge import Key, judge
 from titer.audit.plan import Material, Registered
+from titer.audit.relay import Passed
 from titer.audit.statistics import Said
 from titer.audit.target import Answer
 from titer.audit.watch import Oddity
@@ -94,9 +95,11 @@ def test_public_text_with_the_mark_takes_the_proof_away(bench, case):
 
 
 def test_a_suspect_that_passes_our_service_on_is_not_accused(case):
-    found = case.judge(relayed={"acct": 12})
-    assert found.claim == "hint"
-    assert "pass us on" in found.outcomes[0].why
+    for passed in (Passed(12, 12, 200), Passed(150, 0, 200)):
+        found = case.judge(relayed={"acct": passed})
+        assert found.claim == "hint"
+        assert "pass us on" in found.outcomes[0].why
+    assert case.judge(relayed={"acct": Passed(40, 2, 200)}).claim == "proof"
 
 
 def test_a_key_that_leaked_before_proves_nothing_alone(bench, case):

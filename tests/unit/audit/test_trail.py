@@ -107,8 +107,12 @@ def test_a_second_result_and_an_altered_one_are_refused(log, bench):
     log.append([(plans.PLAN, plan.body())])
     at = view(log).read(0).at
     body = result(plan, entry=0, at=at).body()
-    log.append([(plans.RESULT, body), (plans.RESULT, body)])
-    with pytest.raises(EvidenceError, match="more than one"):
+    later = result(plan, entry=0, at=at, version="t").body()
+    log.append([(plans.RESULT, body), (plans.RESULT, later)])
+    assert len(list(trail.results(view(log)))) == 1
+    other = result(plan, entry=0, at=at, claim="hint").body()
+    log.append([(plans.RESULT, other)])
+    with pytest.raises(EvidenceError, match="two different results"):
         list(trail.results(view(log)))
     with pytest.raises(EvidenceError, match="calls itself"):
         trail.read_result(body.replace(b'"proof"', b'"hint"'))
