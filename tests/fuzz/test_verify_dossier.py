@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from titer.core.errors import EvidenceError
-from titer.core.nouns import Exchange, Finding, Principal
-from titer.evidence import checkpoint, dossier, form, note
+from titer.core.nouns import Campaign, Considered, Exchange, Finding, Principal
+from titer.evidence import checkpoint, contents, dossier, form, note
 from titer.evidence.log import Log
 from titer.evidence.verify import verify
 
 FLIPS = 20_000
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
+@pytest.fixture(scope="module", params=["subject", "campaign"])
+def made(tmp_path_factory, request):
     where = tmp_path_factory.mktemp("fuzz")
     with Log.open(where, origin="titer.test/fuzz") as log:
         nouns = [
@@ -40,8 +40,34 @@ def made(tmp_path_factory):
             cites=("x1", "gone"),
         )
         log.append([("finding", msgspec.json.encode(found))], at=2)
-        data = dossier.build(log, subject="p1", summary={"bits": 1.5, "cites": ["x2"]}, at=3)
-        return data, str(log.verifier), log.signer()
+        build = campaign if request.param == "campaign" else subject
+        return build(log), str(log.verifier), log.signer()
+
+
+def subject(log):
+    return dossier.build(log, subject="p1", summary={"bits": 1.5, "cites": ["x2"]}, at=3)
+
+
+def campaign(log):
+    """One of everything that a dossier can say."""
+    some = contents.Share(1, 1)
+    chance = Considered("chance", "ruled out", "e", 200.0, 100.0)
+    noun = Campaign("c1", ("p1",), ("text",), ("network",), 1.0, "t", 1, 2, considered=(chance,))
+    log.append([("campaign", msgspec.json.encode(noun))], at=3)
+    told = contents.Contents(
+        infrastructure=contents.Infrastructure(
+            others=900,
+            ties=(contents.Tie("ja4", "t13d", "", 1, some, some, contents.Share(2, 9), 1),),
+            unknown=(contents.Unknown("tor networks", "no list"),),
+            clock=contents.Clock((4, *[0] * 23), (4, *[0] * 6), 1.0, 0.5, (9.0, 14.0), ("x",)),
+            links=(
+                contents.Link("campaign", "c2", "log", "ja4", 1, some, contents.Share(0, 900), 1),
+            ),
+        ),
+        alternatives=tuple(contents.Alternative.of(c) for c in noun.considered),
+        marks=(contents.Mark("canary", "k", 1, 2.0, "note"),),
+    )
+    return dossier.build(log, subject="c1", campaign=True, summary={"bits": 1.0}, told=told, at=3)
 
 
 def refused(data, **kwargs):

@@ -2,15 +2,15 @@
 
 The bounds are quantiles of beta distributions (Clopper and Pearson, Biometrika 26, 1934); the
 regularised incomplete beta function is summed as its continued fraction (DLMF 8.17.22, Lentz's
-method) and inverted by bisection. Accurate to about 1e-12, which `tests` hold against values
-with a closed form.
+method) and inverted by Newton's method in a bracket. Accurate to about 1e-12, which `tests` hold
+against values with a closed form.
 """
 
 from __future__ import annotations
 
 import math
 
-#: Bisections: the interval [0, 1] halved this often is below the precision of a float.
+#: Halvings of [0, 1] that reach the precision of a float.
 HALVINGS = 60
 
 #: Terms of the continued fraction; it converges in about sqrt(max(a, b)) of them.
@@ -55,14 +55,25 @@ def likelihood_ratio(
 
 
 def _quantile(p: float, a: float, b: float) -> float:
-    low, high = 0.0, 1.0
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2.0
-        if incomplete_beta(middle, a, b) < p:
-            low = middle
+    """Newton's method from the mean, kept in a bracket that every step narrows; where a step would
+    leave it, the bracket is halved. Some ten evaluations instead of sixty.
+    """
+    low, high, x = 0.0, 1.0, a / (a + b)
+    scale = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
+    for _ in range(2 * HALVINGS):
+        off = incomplete_beta(x, a, b) - p
+        if off < 0:
+            low = x
         else:
-            high = middle
-    return (low + high) / 2.0
+            high = x
+        density = math.exp(scale + (a - 1) * math.log(x) + (b - 1) * math.log1p(-x))
+        step = x - off / density if density > _TINY else -1.0
+        if not low < step < high:
+            step = (low + high) / 2.0
+        if abs(step - x) <= _PRECISION * x or step >= 1.0:
+            return step
+        x = step
+    return x
 
 
 def incomplete_beta(x: float, a: float, b: float) -> float:

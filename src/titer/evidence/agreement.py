@@ -60,10 +60,9 @@ def members_of(facts: Sequence[Mapping[str, Any]], kinds: Sequence[str], name: s
 
 
 def told(of: contents.Contents) -> list[str]:
-    """The strongest ties and links, and the alternatives, a line each for a person."""
+    """The first ties and links, and the alternatives, a line each for a person."""
     lines: list[str] = []
-    ties = sorted(of.infrastructure.ties, key=lambda t: (-t.ratio()[1], t.aspect, t.value))
-    for tie in ties[:5]:
+    for tie in of.infrastructure.ties[:5]:
         what = shown(tie.about or tie.value) or f"any of {tie.values} values"
         lines.append(f"tie      {shown(tie.aspect)} {what}: {_counted(tie)}")
     for link in of.infrastructure.links[:5]:
@@ -261,9 +260,15 @@ def _check_infrastructure(
 ) -> None:
     found = predicate.contents.infrastructure
     size = 1 if campaign is None else len(campaign.members)
-    rows = max(len(found.ties), len(found.links), len(found.snapshots), len(found.unknown))
-    if rows > contents.MAX_ROWS:
+    rows = max(len(found.snapshots), len(found.unknown))
+    if (
+        rows > contents.MAX_ROWS
+        or len(found.ties) > contents.MAX_TIES
+        or len(found.links) > contents.MAX_LINKS
+    ):
         raise EvidenceError("dossier: a table is longer than a dossier may have")
+    if not 0 <= found.others <= contents.MAX_COUNT or size > contents.MAX_COUNT:
+        raise EvidenceError("dossier: more callers are counted than a dossier may")
     for tie in found.ties:
         shares = (tie.members, tie.tested, tie.others)
         if not all(s.holds() for s in shares) or tie.values < 1 or tie.compared < 1:

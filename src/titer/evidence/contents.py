@@ -22,6 +22,10 @@ PREDICATE_TYPE = "https://titer.invalid/dossier/v2"
 CAMPAIGN_CAP = 500
 #: Rows of a table and days of a timeline; older days are counted to the first one.
 MAX_ROWS = 2_000
+#: Rows of ties and of links, and callers that one counts: an interval costs the verifier a second
+#: at worst for a hundred rows of so many.
+MAX_TIES, MAX_LINKS = 200, 50
+MAX_COUNT = 1_000_000
 MAX_DAYS = 1_500
 #: Recipients to whom members' names are sealed.
 MAX_RECIPIENTS = 16

@@ -312,7 +312,10 @@ class AboutCampaign:
                     about = _CONCLUSION.decode(stored.body).subject
                     (left_out if about in self._members else others).add(name)
                 continue
-            fact = fact_of(stored)
+            try:
+                fact = fact_of(stored)
+            except EvidenceError:  # nobody's: it cannot be a member's
+                continue
             who = fact.principal
             inside = who.org in self._members or who.id in self._members
             if not inside:

@@ -22,7 +22,7 @@ from typing import Literal
 import msgspec
 
 from titer.core.nouns import Exchange, Origin, Principal
-from titer.evidence.contents import Link, Share, Tie, Unknown
+from titer.evidence.contents import MAX_COUNT, MAX_LINKS, Link, Share, Tie, Unknown
 
 #: What callers are compared by, in the order of the table.
 ASPECTS = (
@@ -52,8 +52,6 @@ SHOWN = 4
 KNOWN = 0.5
 #: Groups elsewhere that are compared with.
 MAX_GROUPS = 200
-#: Links shown.
-MAX_LINKS = 50
 
 
 class Usage:
@@ -110,7 +108,7 @@ def values_of(principal: Principal, origin: Origin) -> Iterable[tuple[str, str]]
 def ties(
     usage: Usage, members: Collection[str], others: Sequence[str], names: Mapping[str, str]
 ) -> tuple[Tie, ...]:
-    """What members have in common, the strongest aspects first in the order of `ASPECTS`.
+    """What members have in common, the rows with the highest lower bounds first.
 
     `names` says what values mean (the operator of an AS number).
     """
@@ -147,7 +145,18 @@ def ties(
                     compared=0,
                 )
             )
-    return tuple(msgspec.structs.replace(row, compared=len(rows)) for row in rows)
+    made = [msgspec.structs.replace(row, compared=len(rows)) for row in rows]
+    made.sort(key=lambda row: (-row.ratio()[1], ASPECTS.index(row.aspect), row.value))
+    return tuple(made)
+
+
+def sampled(callers: Iterable[str]) -> list[str]:
+    """The callers in order; of more than a dossier may count, those with the smallest hashes."""
+    every = sorted(callers)
+    if len(every) <= MAX_COUNT:
+        return every
+    every.sort(key=lambda c: hashlib.blake2b(c.encode(), digest_size=8).digest())
+    return sorted(every[:MAX_COUNT])
 
 
 def links(

@@ -67,6 +67,12 @@ def test_a_campaign_is_proved_rendered_and_unsealed(proved, counsel, capsys):
     assert main(["verify", str(out), "--key", key, "--json"]) == 0
     verified = json.loads(capsys.readouterr().out)["dossier"]
     assert verified["exposure"]["tokens_out"] == found.tokens_out
+    told = {a["reason"].split(" (")[0]: a for a in verified["contents"]["alternatives"]}
+    assert told["chance"]["result"] == "ruled out"
+    assert told["chance"]["value"] >= told["chance"]["limit"]
+    assert told["a class, a course or a public benchmark"]["result"] == "ruled out"
+    assert told["a team that never declared itself"]["result"] == "not ruled out"  # thirty
+    assert told["tests of the operator's own staff"]["result"] == "not tested"
     infrastructure = verified["contents"]["infrastructure"]
     assert {t["aspect"] for t in infrastructure["ties"]} >= {"provider", "payment", "signup"}
     assert any("residential" in u["aspect"] for u in infrastructure["unknown"])

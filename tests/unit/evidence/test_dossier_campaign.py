@@ -186,6 +186,11 @@ FORGERIES = {
     "hits beyond all": (put(*INFRA, "ties", 0, "others", "hits", to=3), "cannot be"),
     "others out of nowhere": (put(*INFRA, "ties", 0, "others", "of", to=91), "cannot be"),
     "tested beyond members": (put(*INFRA, "ties", 0, "members", "hits", to=5), "cannot be"),
+    "more callers than may be counted": (put(*INFRA, "others", to=10**7), "more callers"),
+    "more ties than may be shown": (
+        put(*INFRA, "ties", to=lambda t: t * (contents.MAX_TIES + 1)),
+        "longer than",
+    ),
     "a bare match as a link": (
         put(*INFRA, "links", 0, "others", to={"hits": 1, "of": 2}),
         "bare match",

@@ -80,7 +80,7 @@ def _bars(figure: Bars) -> Drawing:
     shapes.append(Label(left, 8.0, figure.unit, _SMALL, "start"))
     every = max(1, math.ceil(len(labels) / 8))
     for n, (label, value) in enumerate(zip(labels, values, strict=True)):
-        x, tall = left + n * width, height * value / top
+        x, tall = left + n * width, height * max(0.0, value) / top
         thick = min(WIDEST, width - min(2.0, width * 0.2))
         shapes.append(Box(x + (width - thick) / 2, bottom - tall, thick, tall, "bar"))
         if n % every == 0:

@@ -288,8 +288,9 @@ def _infrastructure(found: Infrastructure, *, many: bool) -> Section | None:
         return None
     figures, tables = [], []
     if found.ties:
-        best = sorted(found.ties, key=lambda t: -t.ratio()[1])[:20]
-        spans = tuple(Span(_named(t.aspect, t.value, t.values), *t.ratio()) for t in best)
+        spans = tuple(
+            Span(_named(t.aspect, t.value, t.values), *t.ratio()) for t in found.ties[:20]
+        )
         figures.append(
             Spans(
                 "How much more common among members than among other callers (likelihood ratio "
