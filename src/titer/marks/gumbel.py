@@ -38,6 +38,8 @@ from titer.marks.keys import derived
 _KEYS = 8192
 #: Values of 1 - u, at least 2^-33 each, that are multiplied before a logarithm is taken.
 _PRODUCTS = 16
+#: Tokens that are ruled out together when a token is chosen.
+_BLOCK = 512
 #: Contexts that a sampler remembers; older ones are marked again, as vLLM does.
 MAX_HISTORY = 8192
 
@@ -137,7 +139,7 @@ class GumbelSampler:
             del self._seen[next(iter(self._seen))]
         second = self._scheme.alpha > 0 and self._rng.random() < self._scheme.alpha
         drawn = self._scheme._drawn(seed, self._keys[second], len(logits))  # noqa: SLF001
-        return int(_likeliest(logits, drawn))
+        return int(likeliest(logits, drawn))
 
 
 def pair(key: int) -> tuple[int, int]:
@@ -192,17 +194,45 @@ def _times(product: F64, drawn: U32) -> None:
 
 
 @compiled
-def _likeliest(logits: F32, drawn: U32) -> int:
-    """Where logit + gumbel is largest. No draw gives more than 22.9, so that what lies that far
-    below the best so far needs no logarithm.
+def likeliest(logits: F32, drawn: U32) -> int:
+    """Where logit - log(-log u) is largest.
+
+    A token beats `best` only where -log u < exp(logit - best), and 1 - u <= -log u always: so two
+    vector operations rule out all but some ten tokens, which are computed exactly.
     """
     best = -np.inf
     found = 0
-    for token in range(len(logits)):
-        if logits[token] + 23.0 > best:
-            u = (np.float64(drawn[token]) + 0.5) / 4294967296.0
-            score = logits[token] - np.log(-np.log(u))
-            if score > best:
-                best = score
-                found = token
+    for token in range(len(logits)):  # the likeliest token's score is a good one to begin with
+        if logits[token] > best:
+            best = logits[token]
+            found = token
+    best = _score(logits[found], drawn[found])
+    bound = np.empty(_BLOCK, np.int32)
+    power = bound.view(np.float32)
+    for begin in range(0, len(logits), _BLOCK):
+        many = min(_BLOCK, len(logits) - begin)
+        base = np.float32(best)
+        for i in range(many):  # bits of a float: 2^floor(y) (1 + y - floor(y)), at least 2^y
+            y = (logits[begin + i] - base) * np.float32(1.442695)
+            y = min(max(y, np.float32(-126)), np.float32(126))
+            bound[i] = np.int32((y + np.float32(127)) * np.float32(8388608))
+        hits = 0
+        for i in range(many):
+            short = np.float32(4294967295.5 - drawn[begin + i]) * np.float32(2.0**-32)
+            # a thousandth is more than rounding may have cost
+            hits += 1 if short < power[i] * np.float32(1.001) else 0
+        if hits:
+            for i in range(begin, begin + many):
+                short = np.float32(4294967295.5 - drawn[i]) * np.float32(2.0**-32)
+                if short < power[i - begin] * np.float32(1.001):
+                    score = _score(logits[i], drawn[i])
+                    if score > best:
+                        best = score
+                        found = i
     return found
+
+
+@compiled
+def _score(logit: np.float32, drawn: np.uint32) -> float:
+    u = (np.float64(drawn) + 0.5) / 4294967296.0
+    return float(np.float64(logit) - np.log(-np.log(u)))
