@@ -19,6 +19,7 @@ from titer.config.sections import (
     RungTable,
     SequencerTable,
     StepUpTable,
+    SummaryTable,
     UpstreamTable,
 )
 from titer.config.sharing import rooted, rooted_share, rooted_taxii
@@ -27,7 +28,7 @@ from titer.core.nouns import Dose
 from titer.evidence.cosignature import Witness
 from titer.gateway.fetch import Peer
 from titer.gateway.sequencers import Sequencing
-from titer.gateway.settings import GatewaySettings, OpenRoute, Secret
+from titer.gateway.settings import GatewaySettings, OpenRoute, Secret, SummarySettings
 from titer.gateway.vouchers import Known, Stamper, Vouching
 from titer.gateway.workers import Service
 from titer.respond import Options
@@ -157,8 +158,9 @@ def settings(config: Config) -> GatewaySettings:
     credential = _credential(upstream)
     try:
         return GatewaySettings(
-            upstream=upstream.url, upstream_ca=upstream.ca, credential=credential, **given
-        )
+            upstream=upstream.url, upstream_ca=upstream.ca, credential=credential,
+            summary=_summary(config.protect.summary), **given,
+        )  # fmt: skip
     except ValueError as error:
         raise ConfigError(f"configuration: {error}") from None
 
@@ -264,12 +266,27 @@ def options(config: Config) -> Options:
         always=ordered(always, mitigations()) if always else (),
         formats=read_formats(Path(protect.formats)) if protect.formats else None,
         leak=_leak(protect),
+        summaries=bool(protect.summary.url),
         contact=respond.contact,
         quota=respond.quota,
         vary=respond.vary,
         step_up=step_up,
         mark_engine=config.marks.engine,
     )
+
+
+def _summary(table: SummaryTable) -> SummarySettings | None:
+    """Who sums up, its key read. Raises `ConfigError`, and ValueError for a URL that is none."""
+    if not table.url:
+        return None
+    secret = None
+    if table.credential is not None:
+        value = table.credential.read(name="protect.summary.credential", base=Path())
+        secret = Secret("authorization", f"Bearer {value}")
+    return SummarySettings(
+        url=table.url, model=table.model, credential=secret, timeout=table.timeout_ms / 1000,
+        max_tokens=table.max_tokens,
+    )  # fmt: skip
 
 
 def _leak(table: ProtectTable) -> LeakSettings:
@@ -305,10 +322,19 @@ def _text(path: Path) -> str:
     return text
 
 
+def _rooted_summary(table: SummaryTable, base: Path) -> SummaryTable:
+    secret = table.credential
+    if secret is None or secret.file is None:
+        return table
+    rooted = msgspec.structs.replace(secret, file=str(base / secret.file))
+    return msgspec.structs.replace(table, credential=rooted)
+
+
 def _rooted_protect(table: ProtectTable, base: Path) -> ProtectTable:
     return msgspec.structs.replace(
         table,
         formats=_rooted(table.formats, base),
+        summary=_rooted_summary(table.summary, base),
         secrets=_rooted(table.secrets, base),
         texts=tuple(str(base / path) for path in table.texts),
     )

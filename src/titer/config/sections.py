@@ -380,6 +380,32 @@ class RespondTable(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("contact must be one printable line of at most 200 characters")
 
 
+class SummaryTable(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that writes a summary in place of hidden reasoning, at strengths to 0.5.
+
+    It reads the reasoning: run it yourself, or trust who does. While it waits for a summary, a
+    reply stands still.
+
+    url: an OpenAI-compatible server, such as `http://127.0.0.1:8001`.
+    model: the model to ask.
+    credential: its API key, by reference; sent as `authorization: Bearer ...`.
+    timeout_ms: longest wait; then, or when the server is down, the structure stands alone.
+    max_tokens: most tokens of a summary.
+    """
+
+    url: str = ""
+    model: str = ""
+    credential: SecretRef | None = None
+    timeout_ms: int = 2000
+    max_tokens: int = 200
+
+    def __post_init__(self) -> None:
+        if bool(self.url) != bool(self.model):
+            raise ValueError("url and model: set both, or neither")
+        if not 0 < self.timeout_ms <= 60_000 or self.max_tokens <= 0:
+            raise ValueError("timeout_ms must be 1 to 60000, and max_tokens more than 0")
+
+
 class ProtectTable(msgspec.Struct, frozen=True, kw_only=True):
     """What must not leave in a reply, whoever asks.
 
@@ -394,6 +420,7 @@ class ProtectTable(msgspec.Struct, frozen=True, kw_only=True):
     on_leak: what becomes of a leak: `redact` takes it out, `refuse` ends the reply, `regenerate`
         asks the model once more without its system prompt (replies that are not streamed and
         have one; others are redacted).
+    summary: the model that sums hidden reasoning up.
     """
 
     always: tuple[DoseTable, ...] = ()
@@ -402,6 +429,7 @@ class ProtectTable(msgspec.Struct, frozen=True, kw_only=True):
     secrets: str | None = None
     system_prompts: bool = True
     on_leak: Literal["redact", "refuse", "regenerate"] = "redact"
+    summary: SummaryTable = SummaryTable()
 
 
 class DetectTable(msgspec.Struct, frozen=True, kw_only=True):

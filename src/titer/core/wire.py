@@ -126,6 +126,9 @@ class Transform(Protocol):
     back; possibly several: released). `flush` is called when the hold-back window's time is
     up and when the reply ends: it returns everything still held. What was returned has left
     and cannot be recalled. `held` counts the units being held back, for the cap.
+
+    One that needs an answer from elsewhere (a summary) has `wants`, a text that is not empty while
+    it waits, and `told(answer or None)`, which returns the units that may leave then.
     """
 
     @property

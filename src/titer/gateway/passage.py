@@ -33,6 +33,7 @@ from titer.gateway.stream import (
     LAST_CHUNK,
     PLAIN,
     VERBATIM,
+    Asks,
     BodyEnforce,
     BodyObserve,
     EventsEnforce,
@@ -324,20 +325,34 @@ class Passage:
 
     def _enforcing(self, dialect: Dialect, tap: Tap, lines: bytes, *, streamed: bool) -> Relay:
         plane, write = self.plane, self.client.write
+        relay: BodyEnforce | EventsEnforce
         if not streamed:
-            return BodyEnforce(
+            relay = BodyEnforce(
                 write, lines, tap, dialect=dialect, transforms=self.transforms,
                 cap=plane.settings.transformed_bytes,
             )  # fmt: skip
+            relay.asking(plane.ask, self._stall, self.reply_fault)
+            return relay
         framing = CHUNKED if self.head.modern else PLAIN
         if framing == CHUNKED:
             lines += b"transfer-encoding: chunked\r\n"
         else:
             lines += self.client.last_reply()
-        return EventsEnforce(
+        relay = EventsEnforce(
             write, lines + b"\r\n", framing, tap, dialect=dialect, transforms=self.transforms,
-            hold=plane.hold, on_fault=self.reply_fault,
+            hold=plane.hold,
         )  # fmt: skip
+        relay.asking(plane.ask, self._stall, self.reply_fault)
+        return relay
+
+    def _stall(self, stop: bool) -> None:
+        """Stop reading the upstream while a transform waits for an answer, and go on."""
+        if self.upstream is None:
+            return
+        if stop:
+            self.upstream.transport.pause_reading()
+        elif not self.client.paused:
+            self.upstream.transport.resume_reading()
 
     def _own_lines(self) -> bytes:
         """Rate limits, what policy dropped, and the id under which this exchange is kept."""
@@ -376,8 +391,8 @@ class Passage:
         """The reply is complete; `connection` may serve again."""
         self.upstream = None
         if connection is not None:
-            if self.client.paused:  # a slow client's pause is not the next one's
-                connection.transport.resume_reading()
+            if self.client.paused or (isinstance(self.relay, Asks) and self.relay.waiting):
+                connection.transport.resume_reading()  # our pause is not the next one's
             self.plane.pool.give(connection)
         relay = self.relay
         if relay is None:
@@ -392,7 +407,16 @@ class Passage:
         except Exception as error:  # noqa: BLE001 - as in `reply_data`
             self.reply_fault(error)
             return
-        if self.tap is not None and not relay.tapped:
+        if isinstance(relay, Asks) and relay.ended:
+            relay.then = self._ended
+        else:
+            self._ended()
+
+    def _ended(self) -> None:
+        """The reply has left whole."""
+        if self.done:
+            return
+        if self.relay is not None and self.tap is not None and not self.relay.tapped:
             self.plane.metrics.untapped += 1
         self._finish(self.status, complete=True)
         self.client.finished()

@@ -17,6 +17,7 @@ from titer.gateway.reply_side import secret_of
 from titer.gateway.request_side import Planner, Service
 from titer.gateway.settings import GatewaySettings
 from titer.gateway.stream import Hold
+from titer.gateway.summarizer import Summarizer
 from titer.gateway.timers import Sweep
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class Plane:
             Sweep(self.loop, max(0.002, fine / 8)), units=settings.hold_tokens, seconds=fine
         )
         self.pool = Pool(settings, self.loop, self.sweep)
+        self.summarizer = Summarizer(settings.summary) if settings.summary is not None else None
+        self.ask = self.summarizer.ask if self.summarizer is not None else None
         self.planner = Planner(settings, find, origins, services)
         self.secret = secret_of(settings.credential)
         self.telemetry = telemetry

@@ -27,6 +27,27 @@ class OpenRoute(msgspec.Struct, frozen=True):
     path: str
 
 
+class SummarySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Who sums reasoning up: an OpenAI-compatible server, and the bounds of asking it.
+
+    `timeout` is in seconds, from the question to the answer's last byte.
+    """
+
+    url: str
+    model: str
+    credential: Secret | None = None
+    timeout: float = 2.0
+    max_tokens: int = 200
+
+    def __post_init__(self) -> None:
+        """Raise ValueError naming the field that cannot be."""
+        Upstream.of(self.url)
+        if not self.model:
+            raise ValueError("model: name the model that sums up")
+        if not 0 < self.timeout <= 60 or self.max_tokens <= 0:
+            raise ValueError("timeout: 0 to 60 s; max_tokens: more than 0")
+
+
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of one gateway worker. Times are seconds, sizes bytes.
 
@@ -53,6 +74,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     are believed. ja4_header: in which header a trusted proxy puts the JA4 fingerprint ("" =
     none). metrics_open: `/metrics` for every peer, not only for loopback.
     hold_tokens, hold_ms: the hold-back window; whichever is reached first releases.
+    summary: who sums hidden reasoning up, or nobody.
     enforce: False forwards every reply verbatim, whatever the policy says (observe only).
     """
 
@@ -88,6 +110,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     hold_tokens: int = 64
     hold_ms: float = 150.0
     enforce: bool = True
+    summary: SummarySettings | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError naming the field that cannot be."""

@@ -8,8 +8,10 @@ then `end`, or `fail` when the reply breaks off.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterable
 
 from titer.core.wire import Reply, Transform
@@ -19,6 +21,8 @@ from titer.gateway.sse import Splitter, payload
 from titer.gateway.timers import NEVER, Sweep
 
 Write = Callable[[bytes], None]
+#: Puts a question, is told once, and gives what withdraws it.
+Ask = Callable[[str, Callable[[str | None], None]], Callable[[], object]]
 
 VERBATIM, CHUNKED, PLAIN = range(3)
 LAST_CHUNK = b"0\r\n\r\n"
@@ -223,6 +227,26 @@ class _Chain:
             units += transform.flush()
         return self._render(units)
 
+    def wants(self) -> str:
+        """What a transform waits to be told about, or empty."""
+        for transform in self.transforms:
+            text = getattr(transform, "wants", None)
+            if text:
+                return str(text)
+        return ""
+
+    def told(self, answer: str | None) -> list[bytes]:
+        """Answer the first that waits; what it lets go passes those after it."""
+        units: list[Reply] = []
+        asked = False
+        for transform in self.transforms:
+            if not asked and getattr(transform, "wants", None):
+                asked = True
+                units = [*transform.told(answer)]  # type: ignore[attr-defined]
+            elif asked:
+                units = [out for one in units for out in transform.feed(one)]
+        return self._render(units)
+
     def held(self) -> int:
         held = 0
         for transform in self.transforms:
@@ -234,41 +258,119 @@ class _Chain:
         return [render(unit) if unit.edited else unit.raw for unit in units]
 
 
-class EventsEnforce(Relay):
+class Asks(Relay):
+    """A relay that may have to wait for an answer; it stops reading meanwhile: nothing piles up.
+
+    `ask` puts a question and returns what withdraws it; `stall` stops and starts the upstream;
+    `then` is called when an end that had to wait has come.
+    """
+
+    __slots__ = ("ask", "ended", "on_fault", "stall", "then", "waiting", "withdraw")
+
+    chain: _Chain
+
+    def asking(
+        self, ask: Ask | None, stall: Callable[[bool], None], on_fault: Callable[[Exception], None]
+    ) -> None:
+        """Set what every enforcing relay needs."""
+        self.ask = ask
+        self.stall = stall
+        self.on_fault = on_fault
+        self.waiting = self.ended = False
+        self.withdraw: Callable[[], object] | None = None
+        self.then: Callable[[], None] = lambda: None
+
+    def question(self) -> bool:
+        """Put the question that a transform has, if any; True while waiting."""
+        text = self.chain.wants()
+        if not text:
+            return False
+        if not self.waiting:
+            self.waiting = True
+            self.stall(True)
+        self.withdraw = (self.ask or no_answer)(text, self._told)
+        return True
+
+    def _told(self, answer: str | None) -> None:
+        self.withdraw = None
+        try:
+            self.answered(self.chain.told(answer))
+            if self.question():
+                return
+            self.waiting = False
+            self.stall(False)
+            self.resumed()
+            if self.ended and not self.waiting:
+                self.ended = False
+                self.end()
+                if not self.waiting:
+                    self.then()
+        except Exception as error:  # noqa: BLE001 - it must not reach the loop
+            self.on_fault(error)
+
+    @abstractmethod
+    def answered(self, out: list[bytes]) -> None:
+        """What may leave now."""
+
+    def resumed(self) -> None:
+        """Go on with what had come meanwhile."""
+
+    def withdrawn(self) -> None:
+        """No answer is needed any more."""
+        if self.withdraw is not None:
+            self.withdraw()
+            self.withdraw = None
+
+
+def no_answer(text: str, told: Callable[[str | None], None]) -> Callable[[], object]:
+    """Where nobody can be asked."""
+    del text
+    return asyncio.get_running_loop().call_soon(told, None).cancel
+
+
+class EventsEnforce(Asks):
     """An event stream through transforms, with a bounded hold-back window.
 
     Comments pass at once. The tap reads what left. Raises ValueError from `data` for an event
     that exceeds the cap: passing it unread would be a way around every control.
     """
 
-    __slots__ = ("armed", "chain", "deadline", "hold", "on_fault", "splitter", "unit")
+    __slots__ = ("armed", "chain", "deadline", "events", "hold", "splitter", "unit")
 
     streamed = True
 
     def __init__(
         self, write: Write, head: bytes, framing: int, tap: Tap, *,
         dialect: Dialect, transforms: tuple[Transform, ...], hold: Hold,
-        on_fault: Callable[[Exception], None],
     ) -> None:  # fmt: skip
         super().__init__(write, head, framing, tap)
+        self.events: deque[bytes] = deque()
         self.splitter = Splitter()
         self.chain = _Chain(dialect, transforms)
         self.unit = self.chain.unit
         self.hold = hold
-        self.on_fault = on_fault
         self.armed = False
         self.deadline = NEVER
 
     def data(self, raw: bytes, pieces: list[bytes]) -> None:  # noqa: ARG002 - the relay's shape
-        out: list[bytes] = []
         for piece in pieces:
-            for event in self.splitter.feed(piece):
-                name, data = payload(event)
-                if data is None:
-                    out.append(event)
-                else:
-                    out += self.chain.feed(self.unit(event, name, data))
+            self.events += self.splitter.feed(piece)
+        self.resumed()
+
+    def resumed(self) -> None:
+        out: list[bytes] = []
+        while self.events and not self.waiting:
+            event = self.events.popleft()
+            name, data = payload(event)
+            if data is None:
+                out.append(event)
+            else:
+                out += self.chain.feed(self.unit(event, name, data))
+                if self.question():
+                    break
         self._leave(out)
+        if self.waiting:
+            return
         held = self.chain.held()
         if held >= self.hold.units:
             self._leave(self.chain.flush())
@@ -280,17 +382,21 @@ class EventsEnforce(Relay):
         elif not held:
             self.deadline = NEVER
             if self.armed:
-                self.close()
+                self.disarm()
 
     def expire(self, now: float) -> None:  # noqa: ARG002 - the sweep's shape
         """The window's time is up: release what is held."""
-        self.close()
+        self.disarm()
         try:
             self._leave(self.chain.flush())
         except Exception as error:  # noqa: BLE001 - it must not reach the sweep
             self.on_fault(error)
 
+    def answered(self, out: list[bytes]) -> None:
+        self._leave(out)
+
     def release(self) -> bool:
+        self.withdrawn()
         try:
             self._leave(self.chain.flush())
         except Exception:  # noqa: BLE001 - a transform's fault: what it holds is not let out
@@ -312,32 +418,41 @@ class EventsEnforce(Relay):
                     self.tap.event(event)
 
     def end(self) -> None:
-        self.close()
+        if self.waiting:
+            self.ended = True
+            return
+        self.disarm()
         rest = self.splitter.end()
-        out = []
-        if rest:
-            name, data = payload(rest)
-            if data is not None:
-                out += self.chain.feed(self.unit(rest, name, data))
-        self._leave(out + self.chain.flush())
+        if rest and payload(rest)[1] is not None:
+            self.events.append(rest)
+            self.resumed()
+            if self.chain.wants():
+                self.ended = True
+                return
+        self._leave(self.chain.flush())
         super().end()
 
     def between_events(self) -> bool:
         return True
 
     def close(self) -> None:
+        self.withdrawn()
+        self.disarm()
+
+    def disarm(self) -> None:
+        """Let go of the window's timer."""
         self.armed = False
         self.deadline = NEVER
         self.hold.sweep.discard(self)
 
 
-class BodyEnforce(Relay):
+class BodyEnforce(Asks):
     """An unstreamed body through transforms: kept whole up to a cap, then sent with its length.
 
     `head` lacks the length and the empty line. Raises ValueError from `data` over the cap.
     """
 
-    __slots__ = ("cap", "chain", "kept", "size")
+    __slots__ = ("cap", "chain", "kept", "out", "size")
 
     def __init__(
         self, write: Write, head: bytes, tap: Tap, *,
@@ -346,6 +461,7 @@ class BodyEnforce(Relay):
         super().__init__(write, head, PLAIN, tap)
         self.chain = _Chain(dialect, transforms)
         self.kept: list[bytes] = []
+        self.out: list[bytes] = []
         self.size = 0
         self.cap = cap
 
@@ -359,10 +475,21 @@ class BodyEnforce(Relay):
             raise ValueError("a reply is too large to be checked")
         self.kept += pieces
 
+    def answered(self, out: list[bytes]) -> None:
+        self.out += out
+
+    def close(self) -> None:
+        self.withdrawn()
+
     def end(self) -> None:
-        whole = b"".join(self.kept)
-        unit = self.chain.unit(whole, "", whole)
-        body = b"".join(self.chain.feed(unit) + self.chain.flush())
+        if self.kept:
+            whole = b"".join(self.kept)
+            self.kept.clear()
+            self.out = self.chain.feed(self.chain.unit(whole, "", whole))
+            if self.question():
+                self.ended = True
+                return
+        body = b"".join(self.out + self.chain.flush())
         self.sha.update(body)
         self.begun = True
         self.write(b"%bcontent-length: %d\r\n\r\n%b" % (self.head, len(body), body))

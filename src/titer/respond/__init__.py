@@ -44,7 +44,7 @@ def builtin(options: Options | None = None) -> dict[str, Mitigation]:
         Antidistill(),
         Embeddings(given.key(EMBEDDINGS)),
         Harden(given.key(CANARY) if given.names is not None else b""),
-        Reasoning(Formats(given.formats)),
+        Reasoning(Formats(given.formats), summaries=given.summaries),
         LeakGuard(given.leak, given.key(PURPOSE)),
         Logprobs(),
         Mark(given.mark_engine, given.mark_keys),

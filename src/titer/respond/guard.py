@@ -43,6 +43,20 @@ class Guarded:
         return bool(getattr(self._inner, "last", False))
 
     @property
+    def wants(self) -> str:
+        """What the transform waits to be told about; empty for most, always."""
+        return "" if self._failed else getattr(self._inner, "wants", "")
+
+    def told(self, answer: str | None) -> Iterable[Reply]:
+        """Pass on what was asked for."""
+        try:
+            return tuple(self._inner.told(answer))  # type: ignore[attr-defined]
+        except Refused:
+            raise
+        except Exception as error:  # noqa: BLE001 - as in `feed`
+            return self._fail(error)
+
+    @property
     def held(self) -> int:
         return 0 if self._failed else self._inner.held
 

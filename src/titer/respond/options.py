@@ -26,9 +26,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     `contact` completes "... contact ___". `names` derives the keys of nonces and coins from the
     operator's secret; without it they are zeros, which is good enough to look and to test.
     `mark_engine` is the kind of server that plants marks, `mark_keys` what it plants them with.
-    `always` are doses that everybody gets, `formats` how models write their reasoning, `leak` what
-    the leak guard protects. `directory` is where workers share which nonces were answered; None
-    shares nothing.
+    `always` are doses that everybody gets, `formats` how models write their reasoning, `summaries`
+    whether somebody sums it up, `leak` what the leak guard protects. `directory` is where workers
+    share which nonces were answered; None shares nothing.
     """
 
     contact: str = CONTACT
@@ -37,6 +37,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     step_up: StepUpSettings | None = None
     always: tuple[Dose, ...] = ()
     formats: FormatFile | None = None
+    summaries: bool = False
     leak: LeakSettings = LeakSettings()
     names: Pseudonyms | None = None
     directory: Path | None = None

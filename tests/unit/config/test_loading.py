@@ -152,7 +152,7 @@ def test_the_built_in_ladder_can_be_put_in_force(tmp_path: Path) -> None:
 
 def test_every_setting_of_the_gateway_can_be_set() -> None:
     """A new setting there needs a key, words and the same default here."""
-    elsewhere = {"upstream", "credential", "upstream_ca"}
+    elsewhere = {"upstream", "credential", "upstream_ca", "summary"}
     theirs = {f.name: f.default for f in msgspec.structs.fields(GatewaySettings)}
     ours = {f.name: f.default for f in msgspec.structs.fields(GatewayTable)}
     assert set(ours) - {"workers"} == set(theirs) - elsewhere

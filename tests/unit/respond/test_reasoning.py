@@ -204,3 +204,73 @@ def test_a_bad_format_file_is_named(tmp_path, raw, said):
 
 def test_unknown_tags_are_values():
     assert Tag("<a>", ("</a>",)) == pair("a")
+
+
+# summaries
+
+
+def units_of(*deltas):
+    for delta in deltas:
+        data = {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+        raw = b"data: " + msgspec.json.encode(data) + b"\n\n"
+        text, reasoning = delta.get("content") or "", delta.get("reasoning_content") or ""
+        yield Reply(raw=raw, data=data, text=text, reasoning=reasoning)
+
+
+THOUGHT = "First the boat is weighed, then the oars are counted, and so the crew must be seven."
+
+
+def summed(deltas, answer):
+    """What leaves, and what was asked."""
+    mitigation = Reasoning(summaries=True)
+    transform = mitigation.reply(0.5, STANDING)
+    out, asked = [], []
+    for unit in units_of(*deltas):
+        out += transform.feed(unit)
+        while transform.wants:
+            asked.append(transform.wants)
+            out += transform.told(answer)
+    out += transform.flush()
+    return msgspec.json.encode([u.data for u in out]).decode(), asked
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("It counts what is aboard.", "[1 step, 21 tokens] It counts what is aboard."),
+        (None, "[1 step, 21 tokens]"),
+        ("", "[1 step, 21 tokens]"),
+        ("It says: " + THOUGHT, "[1 step, 21 tokens]"),
+    ],
+)
+@pytest.mark.parametrize("tagged", [True, False])
+def test_a_summary_stands_for_reasoning_and_never_repeats_it(answer, said, tagged):
+    if tagged:
+        deltas = [{"content": f"<think>{THOUGHT}</th"}, {"content": "ink>Seven."}]
+    else:
+        deltas = [{"reasoning_content": THOUGHT}, {"content": "Seven."}]
+    out, asked = summed(deltas, answer)
+    assert asked == [THOUGHT]
+    assert said in out
+    assert "Seven." in out
+    assert THOUGHT[:40] not in out
+    assert "\uf8f0" not in out
+    assert ("aboard" in out) == (said.endswith("aboard."))
+
+
+def test_a_broken_off_reply_gets_structure_and_summaries_are_bounded():
+    transform = Reasoning(summaries=True).reply(0.5, STANDING)
+    (unit,) = units_of({"content": f"<think>{THOUGHT}</think>Seven."})
+    assert transform.feed(unit) == ()
+    assert transform.wants
+    (left,) = transform.flush()
+    assert "[1 step, 21 tokens]" in left.text
+    many = [{"content": f"<think>thought {n} of many</think>said "} for n in range(9)]
+    assert len(summed(many, "Short.")[1]) == 4
+
+
+def test_without_a_summariser_there_is_structure():
+    transform = Reasoning().reply(0.5, STANDING)
+    (unit,) = units_of({"content": f"<think>{THOUGHT}</think>Seven."})
+    (left,) = transform.feed(unit)
+    assert "[1 step, 21 tokens]" in left.text

@@ -12,38 +12,19 @@ Counts of tokens stay, so that bills stay honest. What a provider has signed or 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from titer.core.nouns import Card, Standing
-from titer.core.wire import Reply, Request, Transform
-from titer.respond.places import Kind, places
-from titer.respond.reasoning.beyond import hinted, undocumented
+from titer.core.wire import Request, Transform
 from titer.respond.reasoning.formats import Format, Formats
-from titer.respond.reasoning.tags import TagChannel
-from titer.respond.rewrite import Channel, Rewriter
+from titer.respond.reasoning.hide import STRUCTURE, Hide, structure
+from titer.respond.reasoning.summary import Summed
 
-__all__ = ["Formats", "Reasoning", "structure"]
+__all__ = ["STRUCTURE", "Formats", "Reasoning", "structure"]
 
-#: Characters of one stretch of reasoning that are kept to count its steps.
-MAX_KEPT = 1_048_576
-
-#: Characters a token (OpenAI's rule of thumb): the model's own count comes after the text.
-CHARS_PER_TOKEN = 4
-
-STRUCTURE = re.compile(r"\[\d+ steps?, \d+ tokens?\]")
-_STEP = re.compile(r"\n[ \t]*\n\s*")
-
-#: Above this strength nothing stands for the reasoning.
-STRUCTURE_TO = 0.75
-
-
-def structure(hidden: str) -> str:
-    """What stands for a stretch of reasoning: its paragraphs, and tokens at 4 characters each."""
-    steps = max(1, len(_STEP.split(hidden.strip())))
-    tokens = max(1, -(-len(hidden) // CHARS_PER_TOKEN))
-    return f"[{steps} step{'s'[: steps > 1]}, {tokens} token{'s'[: tokens > 1]}]"
+#: Up to these strengths a summary and the structure stand for the reasoning; above, nothing.
+SUMMARY_TO, STRUCTURE_TO = 0.5, 0.75
 
 
 class Reasoning:
@@ -63,8 +44,10 @@ class Reasoning:
         apart=True,
     )
 
-    def __init__(self, formats: Formats | None = None) -> None:
+    def __init__(self, formats: Formats | None = None, *, summaries: bool = False) -> None:
+        """`summaries`: the gateway has a summariser to ask."""
         self._formats = formats or Formats()
+        self._summaries = summaries
         self._inside: dict[str, None] = {}
 
     def request(self, request: Request, strength: float, standing: Standing) -> Request:
@@ -91,7 +74,13 @@ class Reasoning:
         form = self._formats.of(model)
         if model in self._inside:
             form = Format(form.tags, inside=True)
-        return Hide(form, structured=strength <= STRUCTURE_TO, lone=lambda: self._learn(model))
+
+        def lone() -> None:
+            self._learn(model)
+
+        if self._summaries and strength <= SUMMARY_TO:
+            return Summed(form, lone)
+        return Hide(form, stand=structure if strength <= STRUCTURE_TO else None, lone=lone)
 
     def _learn(self, model: str) -> None:
         """A stream of this model ended reasoning that it had not begun: its next ones begin so."""
@@ -101,91 +90,6 @@ class Reasoning:
 
 #: Models of which that is remembered; aliases are made up by callers.
 MAX_LEARNT = 512
-
-
-class Hide(Rewriter):
-    """At work on one reply."""
-
-    def __init__(
-        self, form: Format, *, structured: bool, lone: Callable[[], None] = lambda: None
-    ) -> None:
-        super().__init__(self._channel)
-        self._form = form
-        self._structured = structured
-        self._lone = lone
-        self._taken: list[str] = []
-
-    def taken(self) -> str:
-        taken = "".join(self._taken)
-        self._taken.clear()
-        return taken
-
-    def beyond(self, unit: Reply) -> bool:
-        if not hinted(unit.raw):
-            return False
-        known = {(id(place.holder), place.name) for place in places(unit.data)}
-        changed = False
-        for holder, name in list(undocumented(unit.data)):
-            if (id(holder), name) not in known:
-                self._taken.append(holder[name])
-                holder[name] = ""
-                changed = True
-        return changed
-
-    def ahead(self, data: Any) -> Iterable[Reply]:
-        """In chat, what stands for reasoning comes before the answer's first word."""
-        if not self._structured or type(data) is not dict or "choices" not in data:
-            return ()
-        units: list[Reply] = []
-        for place in places(data):
-            if place.kind != "reasoning" and place.holder[place.name]:
-                for key in [k for k, c in self.channels.items() if _waits(c, k, place.key[0])]:
-                    units += self.finish(key[0], key[1], key[2])
-        return units
-
-    def _channel(self, kind: Kind, whole: bool) -> Channel:
-        if kind == "reasoning":
-            return FieldChannel(self._taken.append, structured=self._structured)
-        return TagChannel(
-            self._form,
-            whole=whole,
-            took=self._taken.append,
-            replace=structure if self._structured and kind == "text" else None,
-            lone=self._lone if kind == "text" and not whole else lambda: None,
-        )
-
-
-class FieldChannel:
-    """A member that is reasoning all through."""
-
-    def __init__(self, took: Callable[[str], None], *, structured: bool) -> None:
-        self._took = took
-        self._structured = structured
-        self._kept: list[str] = []
-        self._size = 0
-
-    @property
-    def waiting(self) -> bool:
-        """Whether something is to be said in place of what was taken."""
-        return self._structured and self._size > 0
-
-    def push(self, text: str) -> str:
-        if text:
-            self._took(text)
-            if self._structured:
-                self._kept.append(text[: max(0, MAX_KEPT - self._size)])
-            self._size += len(text)
-        return ""
-
-    def close(self) -> str:
-        hidden = "".join(self._kept)
-        self._kept.clear()
-        self._size = 0
-        return structure(hidden) if self._structured and hidden.strip() else ""
-
-
-def _waits(channel: Channel, key: tuple[int, int, str], index: int) -> bool:
-    return key[0] == index and isinstance(channel, FieldChannel) and channel.waiting
 
 
 def _messages(request: Request) -> list[Any]:
@@ -200,11 +104,11 @@ def _ours(message: Any) -> bool:
 def _blocks(message: dict[str, Any]) -> Iterable[str]:
     """The members of an assistant's turn that hold a text of ours, as `member` or `content`."""
     for name in ("reasoning_content", "reasoning"):
-        if type(message.get(name)) is str and STRUCTURE.fullmatch(message[name].strip()):
+        if type(message.get(name)) is str and STRUCTURE.match(message[name].strip()):
             yield name
     content = message.get("content")
     for block in content if type(content) is list else ():
-        if type(block) is dict and STRUCTURE.fullmatch(str(block.get("thinking")).strip()):
+        if type(block) is dict and STRUCTURE.match(str(block.get("thinking")).strip()):
             yield "content"
 
 
@@ -218,7 +122,7 @@ def _without(message: Any) -> Any:
     if type(made.get("content")) is list:
         made["content"] = [
             {**b, "thinking": ""}
-            if type(b) is dict and STRUCTURE.fullmatch(str(b.get("thinking")).strip())
+            if type(b) is dict and STRUCTURE.match(str(b.get("thinking")).strip())
             else b
             for b in made["content"]
         ]

@@ -1,0 +1,121 @@
+"""Reasoning taken out of one reply, channel by channel."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from titer.core.wire import Reply
+from titer.respond.places import Kind, places
+from titer.respond.reasoning.beyond import hinted, undocumented
+from titer.respond.reasoning.formats import Format
+from titer.respond.reasoning.tags import TagChannel
+from titer.respond.rewrite import Channel, Rewriter
+
+#: Characters of one stretch of reasoning that are kept to count its steps.
+MAX_KEPT = 1_048_576
+
+#: Characters a token (OpenAI's rule of thumb): the model's own count comes after the text.
+CHARS_PER_TOKEN = 4
+
+STRUCTURE = re.compile(r"\[\d+ steps?, \d+ tokens?\]")
+_STEP = re.compile(r"\n[ \t]*\n\s*")
+
+
+def structure(hidden: str) -> str:
+    """What stands for a stretch of reasoning: its paragraphs, and tokens at 4 characters each."""
+    steps = max(1, len(_STEP.split(hidden.strip())))
+    tokens = max(1, -(-len(hidden) // CHARS_PER_TOKEN))
+    return f"[{steps} step{'s'[: steps > 1]}, {tokens} token{'s'[: tokens > 1]}]"
+
+
+class Hide(Rewriter):
+    """At work on one reply. `stand` writes what stands for a stretch; None: nothing does."""
+
+    def __init__(
+        self,
+        form: Format,
+        *,
+        stand: Callable[[str], str] | None,
+        lone: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(self._channel)
+        self._form = form
+        self._stand_in = stand
+        self._lone = lone
+        self._taken: list[str] = []
+
+    def taken(self) -> str:
+        taken = "".join(self._taken)
+        self._taken.clear()
+        return taken
+
+    def beyond(self, unit: Reply) -> bool:
+        if not hinted(unit.raw):
+            return False
+        known = {(id(place.holder), place.name) for place in places(unit.data)}
+        changed = False
+        for holder, name in list(undocumented(unit.data)):
+            if (id(holder), name) not in known:
+                self._taken.append(holder[name])
+                holder[name] = ""
+                changed = True
+        return changed
+
+    def ahead(self, data: Any) -> Iterable[Reply]:
+        """In chat, what stands for reasoning comes before the answer's first word."""
+        if self._stand_in is None or type(data) is not dict or "choices" not in data:
+            return ()
+        units: list[Reply] = []
+        for place in places(data):
+            if place.kind != "reasoning" and place.holder[place.name]:
+                for key in [k for k, c in self.channels.items() if _waits(c, k, place.key[0])]:
+                    units += self.finish(key[0], key[1], key[2])
+        return units
+
+    def _channel(self, kind: Kind, whole: bool) -> Channel:
+        if kind == "reasoning":
+            return FieldChannel(self._taken.append, self._stand_in)
+        return TagChannel(
+            self._form,
+            whole=whole,
+            took=self._taken.append,
+            replace=self._stand_in if kind == "text" else None,
+            lone=self._lone if kind == "text" and not whole else lambda: None,
+        )
+
+
+class FieldChannel:
+    """A member that is reasoning all through."""
+
+    def __init__(self, took: Callable[[str], None], stand: Callable[[str], str] | None) -> None:
+        self._took = took
+        self._stand_in = stand
+        self._kept: list[str] = []
+        self._size = 0
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something is to be said in place of what was taken."""
+        return self._stand_in is not None and self._size > 0
+
+    def push(self, text: str) -> str:
+        if text:
+            self._took(text)
+            if self._stand_in is not None:
+                self._kept.append(text[: max(0, MAX_KEPT - self._size)])
+            self._size += len(text)
+        return ""
+
+    def close(self) -> str:
+        hidden = "".join(self._kept)
+        self._kept.clear()
+        self._size = 0
+        if self._stand_in is None or not hidden.strip():
+            return ""
+        return self._stand_in(hidden)
+
+
+def _waits(channel: Channel, key: tuple[int, int, str], index: int) -> bool:
+    return key[0] == index and isinstance(channel, FieldChannel) and channel.waiting
