@@ -160,7 +160,8 @@ def _tokens(addresses: Iterable[str], pseudonyms: Pseudonyms) -> dict[str, Indic
         if number == MAX_ADDRESSES:
             raise InputError(f"more than {MAX_ADDRESSES} addresses; give those of the campaign")
         found = network_of(address)
-        ranges[found.value] = found
+        if found is not None:
+            ranges[found.value] = found
     return {pseudonyms.of("net", value): found for value, found in ranges.items()}
 
 

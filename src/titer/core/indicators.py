@@ -70,8 +70,8 @@ def canonical(kind: str, value: str) -> Indicator:
     raise InputError(f"that is no {kind} indicator: {value[:80]!r}")
 
 
-def network_of(address: str) -> Indicator:
-    """The /24 or /48 that an address is in. Raises `InputError`."""
+def network_of(address: str) -> Indicator | None:
+    """The /24 or /48 that an address is in; None when that is not public. Raises `InputError`."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
@@ -80,6 +80,8 @@ def network_of(address: str) -> Indicator:
         ip = ip.ipv4_mapped
     bits = NET4 if ip.version == 4 else NET6
     net = ipaddress.ip_network((ip, bits), strict=False)
+    if not _public(net):
+        return None
     return Indicator("ipv4" if ip.version == 4 else "ipv6", str(net))
 
 
@@ -131,14 +133,16 @@ def _range(kind: str, value: str) -> Indicator:
         raise InputError(
             f"{net} is too wide to say anything: give /{WIDEST4} (IPv4) or /{WIDEST6} at least"
         )
-    if not net.is_global and not _documentation(net):
+    if not _public(net):
         raise InputError(f"{net} is not a public network: it means another place at each operator")
     return Indicator("ipv4" if net.version == 4 else "ipv6", str(net))
 
 
-def _documentation(net: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
-    """Whether a network is one of the examples' (RFC 5737, RFC 3849, RFC 2544)."""
-    return any(
+def _public(net: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+    """Whether a network is the same place for everybody, or one of the examples' (RFC 5737, RFC
+    3849, RFC 2544).
+    """
+    return net.is_global or any(
         net.version == other.version and net.subnet_of(other)  # type: ignore[arg-type]
         for other in _EXAMPLES
     )

@@ -186,6 +186,7 @@ def test_networks_are_found_by_their_tokens():
     table = Table([made], NAMES)
     for address, hit in (("198.51.77.3", True), ("198.52.77.3", False), ("2001:db8::9", True)):
         token = NAMES.of("net", network_of(address).value)
+        assert network_of("10.0.0.7") is network_of("fe80::1") is None
         assert bool(list(table.match(Origin(net=token), 1))) is hit
     assert set(tokens(canonical("ipv4", "198.51.100.0/24"), NAMES)) == set(
         words(Origin(net=NAMES.of("net", "198.51.100.0/24")))
