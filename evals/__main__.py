@@ -7,6 +7,7 @@ live      how soon live traffic shows a campaign
 groups    small worlds with honest groups made to be mistaken for a campaign
 detect    one caller: false alarms, exchanges to detection, windows, baselines (needs the data)
 rules     rules that combine detectors, on tune sources (needs the data)
+weights   whether detectors should count by learnt weights, on tune sources (needs the data)
 default   makes the calibration that titer ships: attention only
 cells     which meaning cells survive a paraphrase
 conduct   which detectors of conduct see which conduct, on tune sources (needs the data)
@@ -32,6 +33,7 @@ MODULES = {"logits": "logit_theft", "callers": "frames_coverage", "hunt": "hunt_
            "groups": "hunt_small", "live": "hunt_live", "mutants": "dossier_mutants",
            "attribution": "attribution",
            "detect": "detect", "rules": "combination",
+           "weights": "weights",
            "cells": "cells", "lower": "lower", "hidden": "hidden_reasoning", "leaks": "leak_guard",
            "families": "families", "conduct": "conduct"}  # fmt: skip
 #: What writes into the package or needs a file of yours, and so runs only when it is named.
