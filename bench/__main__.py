@@ -7,6 +7,7 @@
     workers     requests/s with two workers over one (on two cores a lower bound: see below)
     growth      resident memory over a long run, after warm-up
     log         durable appends to the evidence log
+    proofs      proofs up to 10^9 entries, an erasure among 10^6 subjects, the hot path's share
     dossier     verifying as the log grows; a campaign of 25,000 proved and rendered
     feed        exchanges/s of `titer feed`
     keys        a million known callers against a thousand
@@ -208,6 +209,7 @@ BENCHES: dict[str, Callable[[Path, int], int]] = {
     "workers": workers,
     "growth": growth,
     "log": script("log_append"),
+    "proofs": script("log_costs"),
     "dossier": script("dossier"),
     "share": script("share"),
     "feed": script("feed"),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from titer.cli.common import data_flag, json_flag, show, tell
+from titer.cli.common import data_flag, json_flag, read_file, show, tell
 from titer.core.errors import ConfigError, TiterError
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 #: Below this much free space the evidence log has hours, not days.
 LOW_SPACE = 256 * 1024 * 1024
+
+#: A file of roots holds a few certificates of some KB each.
+MAX_ROOTS_FILE = 1024 * 1024
 
 
 class Remark(msgspec.Struct, frozen=True):
@@ -94,7 +97,8 @@ def _learn(arguments: argparse.Namespace) -> int:
 def check_config(path: Path | None) -> Iterator[Remark]:
     """What is wrong with a configuration; the first mistake in the file hides later ones."""
     from titer.config import load, settings
-    from titer.config.loading import options
+    from titer.config.loading import options, sequencing, vouching
+    from titer.evidence.timestamp import read_roots
 
     if path is None:
         yield Remark("note", "configuration", "there is no titer.toml: defaults are used")
@@ -112,7 +116,10 @@ def check_config(path: Path | None) -> Iterator[Remark]:
         yield Remark("note", "upstream", "none is set: `titer serve` needs --upstream URL")
     try:
         options(config)
-    except ConfigError as error:
+        for one in vouching(config).stampers:
+            read_roots(read_file(one.roots, limit=MAX_ROOTS_FILE))
+        sequencing(config).make_lease()
+    except TiterError as error:
         yield Remark("problem", "configuration", str(error))
     yield from _check_tls(config)
     given = {rung.name for rung in config.ladder if not rung.shadow and rung.give}

@@ -144,10 +144,17 @@ def require(
 
 
 def add(signed: str, lines: str) -> str:
-    """A checkpoint with more signature lines; those that it has already are left out."""
-    return signed + "".join(
-        f"{one}\n" for one in lines.splitlines() if one and f"{one}\n" not in signed
-    )
+    """A checkpoint with more signature lines. Of each key the first stays: a witness that is asked
+    again about the same head says it at another time, and the earlier one shows more.
+    """
+    _, old = note.split(signed.encode())
+    have = {(name, key_id) for name, key_id, _ in old}
+    for line in lines.splitlines():
+        _, ((name, key_id, _),) = note.split(f"x\n\n{line}\n".encode())
+        if (name, key_id) not in have:
+            have.add((name, key_id))
+            signed += f"{line}\n"
+    return signed
 
 
 def _message(body: str, at: int) -> bytes:

@@ -193,6 +193,8 @@ class Analysis:
             self._snapshots.save(self._weigher, self._log.size)
         if self._receiver is not None:
             self._receiver.close()
+        if self._voucher is not None:
+            self._voucher.stop()
         self._publisher.close()
         self._log.close()
 

@@ -106,8 +106,14 @@ class Voucher:
             self._thread.start()
 
     def stop(self) -> None:
-        """Ask the thread to end; it is not waited for, it holds nothing."""
+        """Ask the thread to end, and tell the anchor the last head.
+
+        The thread holds nothing, and is not waited for.
+        """
         self._stop.set()
+        with contextlib.suppress(OSError, LookupError, TiterError):
+            log = View.open(self._directory)
+            remember(log, self._vouching.anchor, log.publish())
 
     def _run(self) -> None:
         anchored, every = self._vouching.anchor is not None, self._vouching.every

@@ -64,6 +64,8 @@ def gather(log: View, signed: str, known: Sequence[Known]) -> tuple[heads.Vouche
     kept = heads.keep(log.directory, head.size, signed)
     failed: list[str] = []
     for one in known:
+        if cosignature.cosignatures(kept.signed.encode(), [one.key]):
+            continue  # nothing has happened since the last round
         try:
             lines = ask(log, signed, one)
         except InputError as error:

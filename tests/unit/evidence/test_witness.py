@@ -211,6 +211,16 @@ def test_heads_that_others_vouch_for_are_kept(log):
         log.vouched(6)
 
 
+def test_of_each_witness_the_first_cosignature_of_a_head_stays(log):
+    signer = Cosigner("w", Ed25519PrivateKey.generate())
+    signed = log.signed_head
+    for at in (NOW, NOW + 60, NOW + 120):
+        signed = cosignature.add(signed, signer.line(log.head.body(), at))
+    assert signed.count("\u2014 w ") == 1
+    assert cosignature.cosignatures(signed.encode(), [signer.witness])[0].at == NOW
+    assert cosignature.add(signed, signed.partition("\n\n")[2]) == signed
+
+
 def test_a_proof_file_is_verified_offline(log):
     signed, known = cosigned(log, 2)
     heads.keep(log.directory, 5, signed)
