@@ -208,7 +208,7 @@ def _pull(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
     kept = receive(
         arguments.data, name, got.read, weight=row.weight, days=row.days,
-        merge=not arguments.all and got.complete,
+        merge=not (arguments.all and got.complete),
     )  # fmt: skip
     if got.complete and got.newest:
         where.put(got.newest)

@@ -51,7 +51,11 @@ def receive(
     if merge:
         old = next((p for p in partners.load(data) if p.name == name), None)
         if old is not None:
-            both = {held.indicator: held for held in old.held if held.until > now}
+            both = {
+                held.indicator: held
+                for held in old.held
+                if held.until > now and held.indicator not in read.revoked
+            }
             both.update((held.indicator, held) for held in made.held)
             if len(both) > MAX_INDICATORS:
                 raise InputError(f"more than {MAX_INDICATORS} indicators of {name}")

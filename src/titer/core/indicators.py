@@ -27,6 +27,8 @@ NET4, NET6 = 24, 48
 WIDEST4, WIDEST6 = 16, 40
 #: Highest network number that is given out (RFC 7607 reserves 0, RFC 7300 the last one).
 MAX_ASN = 2**32 - 2
+#: Private network numbers (RFC 6996).
+_PRIVATE_ASN = ((64_512, 65_534), (4_200_000_000, 4_294_967_294))
 
 #: FoxIO JA4 (TLS client): protocol, version, SNI, counts, ALPN, two truncated SHA-256.
 _JA4 = re.compile(r"[tqd][0-9sd][0-9][di][0-9]{4}[0-9a-z]{2}_[0-9a-f]{12}_[0-9a-f]{12}")
@@ -59,8 +61,11 @@ def canonical(kind: str, value: str) -> Indicator:
         return _range(kind, value)
     if kind == "asn":
         digits = value[2:] if value[:2].upper() == "AS" else value
-        if digits.isascii() and digits.isdigit() and 0 < int(digits[:11]) <= MAX_ASN:
-            return Indicator("asn", str(int(digits)))
+        number = int(digits[:11]) if digits.isascii() and digits.isdigit() else 0
+        if any(first <= number <= last for first, last in _PRIVATE_ASN):
+            raise InputError(f"AS{number} is private: it is another network at each operator")
+        if 0 < number <= MAX_ASN:
+            return Indicator("asn", str(number))
     elif kind == "ja4" and _JA4.fullmatch(value):
         return Indicator("ja4", value)
     elif kind == "headers" and _HEADERS.fullmatch(value):

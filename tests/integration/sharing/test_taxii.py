@@ -79,14 +79,14 @@ def test_a_client_that_is_not_ours_reads_and_writes(served, lab):
     posted = {
         "objects": [
             {"type": "indicator", "spec_version": "2.1", "id": "indicator--" + "0" * 8,
-             "pattern": "[autonomous-system:number = 64600]", "pattern_type": "stix",
+             "pattern": "[autonomous-system:number = 65540]", "pattern_type": "stix",
              "created": "2026-01-01T00:00:00Z", "modified": "2026-01-01T00:00:00Z"},
         ]
     }  # fmt: skip
     status = inbox.add_objects(json.dumps(posted).encode(), wait_for_completion=True)
     assert (status.status, status.success_count, status.failure_count) == ("complete", 1, 0)
     (held,) = partners.load(lab)
-    assert [h.indicator for h in held.held] == ["asn:64600"]
+    assert [h.indicator for h in held.held] == ["asn:65540"]
     client.close()
 
 

@@ -144,6 +144,14 @@ def test_merge_adds_and_without_it_the_last_word_counts(data, tmp_path):
     assert [h.indicator for h in partners.load(data)[0].held] == ["asn:7"]
 
 
+def test_what_a_partner_takes_back_is_forgotten(data, tmp_path):
+    words = ["share", "import", "--from", "lab-b", "--merge", "--data", str(data)]
+    five, six = "[autonomous-system:number = 5]", "[autonomous-system:number = 6]"
+    assert main([*words, str(bundle(tmp_path, five, six))]) == 0
+    assert main([*words, str(bundle(tmp_path, five, revoked=True))]) == 0
+    assert [h.indicator for h in partners.load(data)[0].held] == ["asn:6"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

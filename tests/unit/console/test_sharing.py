@@ -113,7 +113,7 @@ def test_an_infrastructure_table_is_held_to_the_same_rules(data):
     table = read_table(
         [
             {"kind": "ipv4", "value": "198.51.100.0/24", "members": 20, "others": 0},
-            {"kind": "asn", "value": "AS64999", "members": 1, "others": 0},
+            {"kind": "asn", "value": "AS65541", "members": 1, "others": 0},
         ],
         "table",
     )

@@ -51,9 +51,12 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class Read(msgspec.Struct):
-    """What was read. `skipped` counts by reason; `objects` is how many there were."""
+    """What was read. `skipped` counts by reason; `objects` is how many there were; `revoked` are
+    the keys of indicators that the partner took back.
+    """
 
     told: list[Told]
+    revoked: set[str] = set()
     objects: int = 0
     words: int = 0
     skipped: dict[str, int] = {}
@@ -151,9 +154,6 @@ def take(objects: list[msgspec.Raw], out: Read, *, unmarked: str) -> None:
 
 
 def _take(found: _Indicator, out: Read, unmarked: str) -> None:
-    if found.revoked:
-        out.skip("revoked")
-        return
     if found.pattern_type != "stix":
         out.skip("another pattern language")
         return
@@ -161,6 +161,11 @@ def _take(found: _Indicator, out: Read, unmarked: str) -> None:
         terms = _terms(found.pattern)
     except InputError:
         out.skip("a pattern that says more than titer can look for")
+        return
+    if found.revoked:
+        out.skip("revoked")
+        if len(out.revoked) < MAX_INDICATORS:
+            out.revoked.update(one.key for one in terms)
         return
     level = tlp.strictest(found.object_marking_refs[:16], unmarked=unmarked)
     sure = min(max(found.confidence, 0), 100)

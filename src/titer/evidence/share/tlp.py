@@ -56,8 +56,3 @@ def strictest(markings: list[str], *, unmarked: str = "amber+strict") -> str:
     """The strictest level among ids of marking definitions; `unmarked` when there is none."""
     found = [_OF[m] for m in markings if m in _OF]
     return max(found, key=LEVELS.index) if found else unmarked
-
-
-def may_leave(name: str) -> bool:
-    """Whether what is so marked may be handed on beyond those who got it from its source."""
-    return name in ("clear", "green")

@@ -5,8 +5,8 @@
   resolves to is checked, and that very address is dialled, so that a second answer of DNS does
   not lead elsewhere.
 * A redirect is an error, never followed.
-* Head and body have limits, and the whole exchange has a deadline: a peer that drips costs that
-  much time and no more.
+* Head and body have limits, and the whole exchange has a deadline once the name is resolved: a
+  peer that drips costs that much time and no more.
 """
 
 from __future__ import annotations
@@ -70,10 +70,6 @@ class Target(msgspec.Struct, frozen=True):
     port: int
     path: str
     private: bool
-
-    @property
-    def origin(self) -> tuple[str, str, int]:
-        return self.scheme, self.host, self.port
 
     @property
     def netloc(self) -> str:

@@ -90,9 +90,10 @@ class Destination:
             except SendError as error:
                 failures += 1
                 self.done.error = str(error)
-                if not follow and failures >= ATTEMPTS:
+                if not follow and (failures >= ATTEMPTS or not error.again):
                     return
-                pause = min(MOST_PAUSE, FIRST_PAUSE * 2 ** min(failures - 1, 16))
+                doubled = FIRST_PAUSE * 2 ** min(failures - 1, 16)
+                pause = min(MOST_PAUSE, doubled) if error.again else MOST_PAUSE
                 pause = max(error.after, pause * random.uniform(0.8, 1.2))  # noqa: S311
                 if failures in (1, 5) or failures % 100 == 0:
                     self._say(f"{self.done.name}: {error}; again in {pause:.0f} s")

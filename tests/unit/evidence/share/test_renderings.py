@@ -228,7 +228,8 @@ def test_one_spelling(kind, value, meant):
 @pytest.mark.parametrize(
     ("kind", "value"),
     [
-        ("asn", "0"), ("asn", "4294967295"), ("asn", "9" * 5000), ("asn", "٣"),
+        ("asn", "0"), ("asn", "4294967295"),
+        ("asn", "64512"), ("asn", "4200000000"), ("asn", "9" * 5000), ("asn", "٣"),
         ("ipv4", "10.0.0.0/24"), ("ipv4", "0.0.0.0/0"), ("ipv4", "8.0.0.0/8"), ("ipv4", "::/48"),
         ("ipv6", "fe80::/48"), ("ipv6", "x"), ("ja4", "' OR '1'='1"), ("headers", "zz"),
         ("domain", "example.org"),
