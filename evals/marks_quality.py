@@ -54,7 +54,7 @@ NULLS: dict[str, tuple[Scheme, int, int]] = {
     "tournament h=4": (Tournament(4, 30), 10, 2),
     "vllm-philox h=4": (VllmPhilox(4), 5, 2),
     "sglang-murmur h=4": (SglangMurmur(4), 10, 2),
-    "hf-kgw lefthash": (HfKgw(151_936), 1, 40),
+    "hf-kgw lefthash": (HfKgw(151_936), 1, 200),
     "hf-synthid": (HfSynthid(5, 30), 10, 100),
 }
 

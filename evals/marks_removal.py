@@ -2,8 +2,8 @@
 
     python -m evals removal --tokenizer tokenizer.json [--quick] [--part NAME]...
 
-Writes evals/marks_removal.json, or adds parts to it: shares of texts found at 1e-6 (Clopper-Pearson 95 %) and median
-log10 p, for texts of 400 tokens at about 2 nats of entropy a token.
+Writes evals/marks_removal.json, or adds parts to it: shares of texts found at 1e-6
+(Clopper-Pearson 95 %) and median log10 p, for texts of 400 tokens at about 2 nats of entropy.
 
     mixing        a share of the text is marked, the rest is unmarked text of the same model
     edits         tokens are replaced, inserted or deleted at random, a third each
