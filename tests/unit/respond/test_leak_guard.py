@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import codecs
 import json
+import random
+import string
 
 import msgspec
+import numpy as np
 import pytest
 
 from titer.cli import main
@@ -236,3 +239,19 @@ def test_hidden_reasoning_is_protected_from_its_own_answer():
     assert message["reasoning_content"] == ""
     assert REMOVED in message["content"]
     assert len(message["content"]) < 80
+
+
+def test_pages_of_random_text_make_nothing_forgotten():
+    rng = random.Random(5)
+    noise = "".join(rng.choice(string.ascii_lowercase + "   ") for _ in range(200_000))
+    index = Index([PROMPT])
+    made = index.copy()
+    made.forget(noise)
+    lost = np.bitwise_count(index.grams & ~made.grams).sum()
+    assert lost < 0.01 * np.bitwise_count(index.grams).sum()
+    assert (made.skeletons == index.skeletons).all()
+    out, found = guarded(PROMPT, index=made)
+    assert found
+    assert out.endswith(REMOVED)
+    made.forget(f"You told me: {PROMPT} So?")
+    assert guarded(PROMPT, index=made) == (PROMPT, [])

@@ -31,6 +31,7 @@ class Index:
         self.shift = 64 - bits
         self.grams = np.zeros(1 << bits - 3, np.uint8)
         self.skeletons = np.zeros(1 << bits - 3, np.uint8)
+        self.words = np.zeros(1 << 14, np.uint8)
         self.letters = 0
         for text in texts:
             self.add(text)
@@ -40,13 +41,17 @@ class Index:
         for lower in (False, True):
             kernel.learn_shape(points(text), self.grams, self.shift, lower, False)
         words = points(" ".join(cuts(text)))
-        kernel.learn_words(words, fold_table(), self.grams, self.shift, False)
+        kernel.learn_words(words, fold_table(), self.grams, self.shift, self.words, False)
         for at, order in enumerate(orders(text)):
             letters = self._learn(order, known=False)
             self.letters += letters if at == 0 else 0
 
     def forget(self, text: str) -> None:
-        """What the caller's own words say is no secret from it."""
+        """What the caller's own words say is no secret from it: passages that both have, and words.
+
+        Not each gram alone: chance puts a sixteenth of all grams into the bitmap, so that pages of
+        random letters would take everything out.
+        """
         for lower in (False, True):
             kernel.learn_shape(points(text), self.grams, self.shift, lower, True)
         self._learn(text, known=True)
@@ -56,10 +61,11 @@ class Index:
         made = Index(())
         made.shift, made.letters = self.shift, self.letters
         made.grams, made.skeletons = self.grams.copy(), self.skeletons.copy()
+        made.words = self.words.copy()
         return made
 
     def _learn(self, text: str, *, known: bool) -> int:
-        kernel.learn_words(points(text), fold_table(), self.grams, self.shift, known)
+        kernel.learn_words(points(text), fold_table(), self.grams, self.shift, self.words, known)
         return int(
             kernel.learn(points(text), fold_table(), self.grams, self.shift, self.skeletons, known)
         )

@@ -78,6 +78,10 @@ RECENT = 64
 #: Characters for which that look lasts.
 LASTS_FOR = 24
 
+#: Grams in a row that a text must share with what is protected before they are forgotten: by chance
+#: a gram is there one time in 16, so that letters by the page would empty the bitmap one by one.
+FORGET = 6
+
 #: Regions told of one call, checks, and checks that one character can add at most: each lane can
 #: end as many secrets as are pending there.
 REGIONS = 64
@@ -117,7 +121,13 @@ def _skeleton(code: Any) -> int:
 
 @_compiled
 def learn(points: U32, fold: U8, grams: U8, shift: int, skeletons: U8, known: bool) -> int:
-    """Put the grams of a text into the bitmaps (or, `known`, take them out). Returns letters."""
+    """Put the grams of a text into the bitmaps (or, `known`, take shared passages out). Returns
+    letters.
+    """
+    were = grams.copy() if known else grams
+    bones_were = skeletons.copy() if known else skeletons
+    last_places = np.zeros((2, FORGET), np.int64)
+    run = bone_run = 0
     reg = np.uint64(0)
     sreg = np.uint64(0)
     letters = 0
@@ -137,7 +147,10 @@ def learn(points: U32, fold: U8, grams: U8, shift: int, skeletons: U8, known: bo
             bones += 1
             if bones >= GRAM and _rich(sreg, GRAM):
                 place = (sreg * _SPREAD) >> by
-                _set(skeletons, place, known)
+                if known:
+                    bone_run = _forget(skeletons, bones_were, place, bone_run, last_places[1])
+                else:
+                    _set(skeletons, place)
         if code > 26:
             continue
         letters += 1
@@ -145,7 +158,10 @@ def learn(points: U32, fold: U8, grams: U8, shift: int, skeletons: U8, known: bo
         last = code
         reg = ((reg << _FIVE) | np.uint64(diff)) & _MASK
         if letters >= GRAM and _rich(reg, GRAM - 1):
-            _set(grams, (reg * _SPREAD) >> by, known)
+            if known:
+                run = _forget(grams, were, (reg * _SPREAD) >> by, run, last_places[0])
+            else:
+                _set(grams, (reg * _SPREAD) >> by)
     return letters
 
 
@@ -154,6 +170,9 @@ def learn_shape(points: U32, grams: U8, shift: int, lower: bool, known: bool) ->
     """Put the patterns of repetition of a text into its bitmap (or take them out), capitals told
     apart or not.
     """
+    were = grams.copy() if known else grams
+    places = np.zeros(FORGET, np.int64)
+    run = 0
     seen = np.zeros(ALPHABET, np.int32)
     reg = np.uint64(0)
     by = np.uint64(shift)
@@ -163,7 +182,10 @@ def learn_shape(points: U32, grams: U8, shift: int, lower: bool, known: bool) ->
             point += 32
         reg = _pattern(point, i + 1, seen, reg)
         if i >= PATTERN and _rich(reg, PATTERN):
-            _set(grams, ((reg ^ _SALT_P) * _SPREAD) >> by, known)
+            if known:
+                run = _forget(grams, were, ((reg ^ _SALT_P) * _SPREAD) >> by, run, places)
+            else:
+                _set(grams, ((reg ^ _SALT_P) * _SPREAD) >> by)
 
 
 @_compiled
@@ -178,8 +200,14 @@ def _pattern(point: Any, now: int, seen: I32, reg: Any) -> Any:
 
 
 @_compiled
-def learn_words(points: U32, fold: U8, grams: U8, shift: int, known: bool) -> int:
-    """Put the long words of a text into a bitmap (or take them out). Returns how many."""
+def learn_words(
+    points: U32, fold: U8, grams: U8, shift: int, words_there: U8, known: bool
+) -> int:
+    """Put the long words of a text into a bitmap (or take them out). Returns how many.
+
+    `words_there` (2^17 bits) holds words alone, by another hash: a word is taken out if both
+    know it, so that made-up words take out hardly anything else.
+    """
     by = np.uint64(shift)
     value = np.uint64(0)
     letters = words = 0
@@ -191,7 +219,13 @@ def learn_words(points: U32, fold: U8, grams: U8, shift: int, known: bool) -> in
             letters += 1
         elif letters:
             if letters >= LONG_WORD:
-                _set(grams, ((value ^ _SALT_W) * _SPREAD) >> by, known)
+                place = ((value ^ _SALT_W) * _SPREAD) >> by
+                beside = (value * _SPREAD) >> np.uint64(47)
+                if not known:
+                    _set(grams, place)
+                    _set(words_there, beside)
+                elif _there(words_there, beside):
+                    _clear(grams, place)
                 words += 1
             value = np.uint64(0)
             letters = 0
@@ -210,7 +244,7 @@ def mark_words(points: U32, fold: U8, bitmap: U8) -> None:
             letters += 1
         elif letters:
             if letters >= LONG_WORD:
-                _set(bitmap, (value * _SPREAD) >> np.uint64(48), False)
+                _set(bitmap, (value * _SPREAD) >> np.uint64(48))
             value = np.uint64(0)
             letters = 0
 
@@ -243,12 +277,39 @@ def _word(
 
 
 @_compiled
-def _set(bitmap: U8, place: np.uint64, known: bool) -> None:
+def _set(bitmap: U8, place: np.uint64) -> None:
     at = np.int64(place)
-    if known:
-        bitmap[at >> 3] &= np.uint8(255 ^ (1 << (at & 7)))
-    else:
-        bitmap[at >> 3] |= np.uint8(1 << (at & 7))
+    bitmap[at >> 3] |= np.uint8(1 << (at & 7))
+
+
+@_compiled
+def _clear(bitmap: U8, place: np.uint64) -> None:
+    at = np.int64(place)
+    bitmap[at >> 3] &= np.uint8(255 ^ (1 << (at & 7)))
+
+
+@_compiled
+def _there(bitmap: U8, place: np.uint64) -> bool:
+    at = np.int64(place)
+    return bool((np.int64(bitmap[at >> 3]) >> (at & 7)) & 1)
+
+
+@_compiled
+def _forget(bitmap: U8, were: U8, place: np.uint64, run: int, places: I64) -> int:
+    """Take a gram out once it ends a run of `FORGET` that `were` there; returns the run so far.
+
+    `places` holds the run's beginning, which is taken out with its last.
+    """
+    if not _there(were, place):
+        return 0
+    if run >= FORGET:
+        _clear(bitmap, place)
+        return run
+    places[run] = np.int64(place)
+    if run + 1 == FORGET:
+        for k in range(FORGET):
+            _clear(bitmap, np.uint64(places[k]))
+    return run + 1
 
 
 @_compiled
