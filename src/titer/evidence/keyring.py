@@ -29,6 +29,9 @@ from titer.evidence.note import Signer, Verifier
 
 #: Rotations of one log: one a month for eighty years; a reader follows no longer chain.
 MAX_ROTATIONS = 1000
+#: Microseconds for which two keys sign at most: ten years. A time with more digits than a note may
+#: have would leave a log that nobody can open.
+MAX_OVERLAP = 3650 * 86_400_000_000
 #: Bytes of one rotation note.
 MAX_NOTE = 8192
 
@@ -173,8 +176,8 @@ def rotate(directory: Path, keys: Keys, *, index: int, overlap: int) -> Keys:
     now = _now()
     if keys.old is not None and now < keys.until:
         raise InputError("the last rotation still overlaps: wait until the old key has ended")
-    if overlap < 0:
-        raise InputError("an overlap is not negative")
+    if not 0 <= overlap <= MAX_OVERLAP:
+        raise InputError("an overlap is not negative, and at most ten years")
     if len(keys.rotations) >= MAX_ROTATIONS:
         raise InputError(f"a log has at most {MAX_ROTATIONS} rotations: start another log")
     old, new = keys.current, Signer.generate(keys.current.verifier.name)

@@ -23,12 +23,21 @@ def heed(weigher: Weigher, kind: str, body: bytes) -> str:
     """
     try:
         if kind == "decision":
-            return _decided(weigher, _decision(body))
+            decision = _decision(body)
+            _kept(decision)
+            return _decided(weigher, decision)
         if kind == "verification":
-            return _verified(weigher, _verification(body))
-    except msgspec.MsgspecError:
+            said = _verification(body)
+            _kept(said)
+            return _verified(weigher, said)
+    except (msgspec.MsgspecError, OverflowError):
         return ""
     return ""
+
+
+def _kept(said: Decision | Verification) -> None:
+    """Raise OverflowError for a number that JSON has and neither table nor snapshot can hold."""
+    msgspec.msgpack.encode(said)
 
 
 def _decided(weigher: Weigher, decision: Decision) -> str:

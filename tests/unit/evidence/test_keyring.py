@@ -134,3 +134,13 @@ def test_a_crash_at_every_call_of_a_rotation_leaves_one_key_or_the_other(tmp_pat
             assert not (directory / "log.key.next").exists()
     assert outcomes == {True, False}
     assert number > 8
+
+
+@pytest.mark.parametrize("overlap", [-1, keyring.MAX_OVERLAP + 1, 10**30])
+def test_an_overlap_that_no_note_can_say_leaves_the_log_as_it_is(log, overlap):
+    before = log.verifier
+    with pytest.raises(InputError, match="at most ten years"):
+        log.rotate(overlap=overlap)
+    log.close()
+    with Log.open(log.directory) as again:
+        assert again.verifier == before
