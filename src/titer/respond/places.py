@@ -3,7 +3,8 @@
 A transform that edits text needs more than the joined text of a unit: which choice, block or tool
 call it belongs to, so that a state machine runs over each of them alone. `places` gives that for
 chat, completions, responses, messages and the engines' own routes. What it does not know it does
-not enter; the input of a tool call is entered for its strings and never taken for structure.
+not enter; the input of a tool call is entered for its strings and names, and never taken for
+structure.
 """
 
 from __future__ import annotations
@@ -229,7 +230,9 @@ def _part(part: dict[str, Any], index: int, inner: int, *, thinks: bool) -> Iter
 
 
 def strings_of(holder: Any, name: Any, key: Key, depth: int = 0) -> Iterator[Place]:
-    """Every string inside `holder[name]`, as arguments; names of members are left out."""
+    """Every string inside `holder[name]`, as arguments; after an object's values its names, which
+    a model may be asked to write a text into.
+    """
     value = holder[name]
     if type(value) is str:
         yield Place(holder, name, "arguments", key)
@@ -240,7 +243,25 @@ def strings_of(holder: Any, name: Any, key: Key, depth: int = 0) -> Iterator[Pla
         elif type(value) is list:
             inside = range(len(value))
         for at, member in enumerate(inside):
-            yield from strings_of(value, member, (key[0], key[1] * 64 + at, key[2]), depth + 1)
+            inner = (key[0], key[1] * 64 + at, key[2])
+            yield from strings_of(value, member, inner, depth + 1)
+            if type(value) is dict:
+                yield Place(_Names(value), member, "arguments", (*inner[:2], "name-" + key[2]))
+
+
+class _Names:
+    """The names of an object's members, each to be read and set like a value."""
+
+    def __init__(self, members: dict[str, Any]) -> None:
+        self._members = members
+
+    def __getitem__(self, name: str) -> str:
+        return name
+
+    def __setitem__(self, name: str, other: str) -> None:
+        members = {other if k == name else k: v for k, v in self._members.items()}
+        self._members.clear()
+        self._members.update(members)
 
 
 def reasons(name: str) -> bool:

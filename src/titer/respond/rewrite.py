@@ -183,6 +183,24 @@ class Rewriter:
         return units
 
 
+def _said_once(delta: Any) -> None:
+    """Take out what clients join to what they have: a tool's name said again is another name."""
+    if type(delta) is not dict:
+        return
+    delta.pop("role", None)
+    calls = delta.get("tool_calls")
+    for call in (
+        *(calls if type(calls) is list else ()),
+        {"function": delta.get("function_call")},
+    ):
+        if type(call) is dict:
+            for name in ("id", "type"):
+                call.pop(name, None)
+            for member in ("function", "custom"):
+                if type(call.get(member)) is dict:
+                    call[member].pop("name", None)
+
+
 def _unit(data: Any, key: Key, text: str) -> Reply:
     """A unit like `data` that says `text` on one channel and nothing else."""
     made = copy.deepcopy(data)
@@ -202,8 +220,10 @@ def _unit(data: Any, key: Key, text: str) -> Reply:
     if type(made) is dict:
         made.pop("usage", None)
         for choice in made.get("choices") or ():
-            if type(choice) is dict and "finish_reason" in choice:
-                choice["finish_reason"] = None
+            if type(choice) is dict:
+                if "finish_reason" in choice:
+                    choice["finish_reason"] = None
+                _said_once(choice.get("delta"))
         if type(made.get("type")) is str:
             event = made["type"]
     return Reply(

@@ -11,11 +11,14 @@ import string
 import msgspec
 import numpy as np
 import pytest
+from openai.lib.streaming.chat import ChatCompletionStreamState
+from openai.types.chat import ChatCompletionChunk
 
 from titer.cli import main
 from titer.core.errors import Again, InputError, Refused
 from titer.core.nouns import Standing
 from titer.core.wire import Reply, Request
+from titer.gateway.dialects import named
 from titer.respond.leak_guard.guard import LeakGuard, instructions, without_instructions
 from titer.respond.leak_guard.index import MAX_CHARS, Index
 from titer.respond.leak_guard.scan import LONGEST, REMOVED, Scan, limits
@@ -255,3 +258,47 @@ def test_pages_of_random_text_make_nothing_forgotten():
     assert out.endswith(REMOVED)
     made.forget(f"You told me: {PROMPT} So?")
     assert guarded(PROMPT, index=made) == (PROMPT, [])
+
+
+def guard(dialect, events, *, streamed):
+    """The payloads that leave the guard, one after the other."""
+    codec = named(dialect).codec()
+    body = {"model": "m", "system": PROMPT, "messages": [{"role": "system", "content": PROMPT}]}
+    request = Request(dialect=dialect, endpoint="/", body=body, raw=b"{}", model="m")
+    transform = LeakGuard().answer(request, 1.0, STANDING)
+    out = []
+    for event in [*events, *([None] if streamed else [])]:
+        data = msgspec.json.encode(event) if event is not None else b"[DONE]"
+        raw = b"data: " + data + b"\n\n" if streamed else data
+        out += [unit.data for unit in transform.feed(codec.unit(raw, "", data))]
+    return [data for data in out if data is not None]
+
+
+def test_names_in_a_tools_input_are_read_like_its_values():
+    call = {"type": "tool_use", "id": "t", "name": "f", "input": {"a": {PROMPT: 1, "b": "c"}}}
+    message = {"type": "message", "role": "assistant", "content": [call]}
+    (data,) = guard("anthropic.messages", [message], streamed=False)
+    inner = data["content"][0]["input"]["a"]
+    assert list(inner.values()) == [1, "c"]
+    assert REMOVED in next(iter(inner))
+    assert PROMPT[:60] not in str(data)
+
+
+def test_what_was_held_of_a_call_leaves_without_saying_its_name_again():
+    arguments = json.dumps({"q": PROMPT[:38]})
+    function = {"name": "f", "arguments": arguments}
+    call = {"index": 0, "id": "t", "type": "function", "function": function}
+    delta = {"role": "assistant", "content": None, "tool_calls": [call]}
+    events = [
+        {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]},
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]},
+    ]
+    state = ChatCompletionStreamState()
+    for data in guard("openai.chat", events, streamed=True):
+        whole = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", **data}
+        state.handle_chunk(ChatCompletionChunk.model_validate(whole))
+    message = state.get_final_completion().choices[0].message
+    assert message.role == "assistant"
+    (said,) = message.tool_calls
+    assert (said.id, said.function.name) == ("t", "f")
+    assert said.function.arguments == arguments

@@ -51,7 +51,8 @@ class LeakGuard:
         measures="holds back and takes out protected texts, system prompts, hidden reasoning and "
         "secrets, in some 40 writings",
         blind_to="translations and paraphrases (there is no local embedding in the serving path); "
-        "texts given away a few words an answer; ciphers with a key",
+        "texts given away a few words an answer, a choice, a block, a tool call or a value of its "
+        "input; every fourth letter and sparser; ciphers with a key",
         benign_causes="answers that quote their system prompt at length, because it holds the "
         "document that they are asked about",
         cost="20 ns a character; holds back only what looks like a leak",

@@ -47,7 +47,7 @@ class Index:
             self.letters += letters if at == 0 else 0
 
     def forget(self, text: str) -> None:
-        """What the caller's own words say is no secret from it: passages that both have, and words.
+        """What the caller's own words say is no secret: passages that both have, and words.
 
         Not each gram alone: chance puts a sixteenth of all grams into the bitmap, so that pages of
         random letters would take everything out.

@@ -78,8 +78,8 @@ RECENT = 64
 #: Characters for which that look lasts.
 LASTS_FOR = 24
 
-#: Grams in a row that a text must share with what is protected before they are forgotten: by chance
-#: a gram is there one time in 16, so that letters by the page would empty the bitmap one by one.
+#: Grams in a row that a text must share with what is protected before they are forgotten. By
+#: chance one in 16 is there: letters by the page would empty the bitmap one by one.
 FORGET = 6
 
 #: Regions told of one call, checks, and checks that one character can add at most: each lane can
@@ -200,9 +200,7 @@ def _pattern(point: Any, now: int, seen: I32, reg: Any) -> Any:
 
 
 @_compiled
-def learn_words(
-    points: U32, fold: U8, grams: U8, shift: int, words_there: U8, known: bool
-) -> int:
+def learn_words(points: U32, fold: U8, grams: U8, shift: int, words_there: U8, known: bool) -> int:
     """Put the long words of a text into a bitmap (or take them out). Returns how many.
 
     `words_there` (2^17 bits) holds words alone, by another hash: a word is taken out if both
