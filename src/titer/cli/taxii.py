@@ -220,7 +220,7 @@ def _pull(arguments: argparse.Namespace) -> int:
     if arguments.json:
         show(said)
     else:
-        from titer.cli.share import skipped
+        from titer.cli.share_partners import skipped
 
         taken = f"{len(got.read.told)} indicators taken, {kept} held of {name}"
         tell([f"{got.read.objects} objects in {got.pages} pages: {taken}", *skipped(got.read)])
