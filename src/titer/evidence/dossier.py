@@ -20,7 +20,8 @@ from titer.core.errors import EvidenceError
 from titer.evidence import checkpoint, contents, form, merkle
 from titer.evidence.contents import Contents
 from titer.evidence.entry import Stored
-from titer.evidence.gather import AboutCampaign, AboutSubject, Gathered, heads_for
+from titer.evidence.gather import AboutSubject, Gathered, heads_for
+from titer.evidence.gather_campaign import AboutCampaign
 from titer.evidence.log import View
 from titer.evidence.verify import key_id, leaves_digest, verify
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import msgspec
+
+#: Characters of an id or token that are shown: enough to find it in the file.
+SHORT = 14
+_LAST = 253_402_300_799_000_000
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -66,3 +72,16 @@ def plain(text: str, most: int = 4_000) -> str:
     """A stranger's string on one line: what does not print is replaced, what is long is cut."""
     cut = text if len(text) <= most else text[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in cut)
+
+
+def cut(text: str) -> str:
+    """The beginning of an id or token."""
+    clean = plain(text, 400)
+    return clean if len(clean) <= SHORT else clean[: SHORT - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def moment(at: int) -> str:
+    """A time in microseconds, to the minute."""
+    if not 0 <= at <= _LAST:
+        return f"{at} us"
+    return f"{datetime.fromtimestamp(at // 1_000_000, UTC):%Y-%m-%d %H:%M} UTC"
