@@ -8,6 +8,8 @@ import subprocess
 import pytest
 
 from titer.cli import main
+from titer.core.indicators import Indicator
+from titer.evidence.share.stix import pattern
 
 
 @pytest.fixture(scope="module")
@@ -153,8 +155,8 @@ def test_verbs_refuse_in_words(proved, counsel, tmp_path, capsys):
     assert "seals nothing" in capsys.readouterr().err
 
 
-def bundle(path, number, tlp):
-    """A STIX bundle with one indicator on a network number."""
+def bundle(path, ja4, tlp):
+    """A STIX bundle with one indicator on a TLS fingerprint."""
     moment = "2026-05-01T00:00:00.000Z"
     marking = {
         "clear": "marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487",
@@ -162,8 +164,8 @@ def bundle(path, number, tlp):
     }[tlp]
     one = {
         "type": "indicator", "spec_version": "2.1", "created": moment, "modified": moment,
-        "id": f"indicator--00000000-0000-4000-8000-{number:012d}", "pattern_type": "stix",
-        "pattern": f"[autonomous-system:number = {number}]", "valid_from": moment,
+        "id": "indicator--00000000-0000-4000-8000-000000000002", "pattern_type": "stix",
+        "pattern": pattern(Indicator("ja4", ja4)), "valid_from": moment,
         "object_marking_refs": [marking],
     }  # fmt: skip
     name = "bundle--00000000-0000-4000-8000-000000000001"
@@ -176,16 +178,16 @@ def test_a_partners_indicator_becomes_a_link_only_beyond_the_base_rate(proved, t
     found = campaign_of(data)
     out = tmp_path / "x"
     labels = {one["principal"]: one["campaign"] for one in labels_of(folder)}
-    asn = {True: set(), False: set()}
+    prints = {True: set(), False: set()}
     with (folder / "w" / "log.jsonl").open() as log:
         for line in log:
             one = json.loads(line)
-            asn[labels[one["principal"]] is not None].add(one["origin"]["asn"])
-    theirs, common = min(asn[True]), min(asn[False] - asn[True])
-    for partner, number, tlp in (
+            prints[labels[one["principal"]] is not None].add(one["origin"]["ja4"])
+    theirs, common = min(prints[True]), min(prints[False] - prints[True])
+    for partner, ja4, tlp in (
         ("lab-2", theirs, "clear"), ("lab-3", common, "clear"), ("lab-4", theirs, "amber"),
     ):  # fmt: skip
-        path = bundle(tmp_path / partner, number, tlp)
+        path = bundle(tmp_path / partner, ja4, tlp)
         assert main(["share", "import", path, "--from", partner, "--data", str(data)]) == 0
     words = ["prove", found.id, "--data", str(data), "-o", str(out)]
     assert main([*words, "--partner", "lab-2", "--partner", "lab-3"]) == 0
@@ -193,7 +195,7 @@ def test_a_partners_indicator_becomes_a_link_only_beyond_the_base_rate(proved, t
     assert main(["verify", str(out), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)["dossier"]
     links = told["contents"]["infrastructure"]["links"]
-    assert {(one["name"], one["aspect"]) for one in links} == {("lab-2", "provider")}
+    assert {(one["name"], one["aspect"]) for one in links} == {("lab-2", "ja4")}
     assert main(words) == 0
     capsys.readouterr()
     assert main(["verify", str(out), "--json"]) == 0
