@@ -35,7 +35,7 @@ def material() -> Material:
         Indicator("ipv4", f"198.{18 + i // 256 % 2}.{i % 256}.0/24", 30, 0, AT, AT)
         for i in range(512)
     ]
-    found += [Indicator("asn", str(64_496 + i), 40, 0, AT, AT) for i in range(RANGES - 512)]
+    found += [Indicator("asn", str(100_000 + i), 40, 0, AT, AT) for i in range(RANGES - 512)]
     named = alias(b"k" * 32, "lab-b")
     return Material(
         campaign=campaign, name=campaign.id, size=MEMBERS, operator="Example Lab", salt="x",
