@@ -18,6 +18,7 @@ marks     marks: false positives, power, cost, tracing (needs the data, and --to
 removal   what attacks leave of a mark, and what a forger needs (the same)
 hidden    hidden reasoning in every dialect, beside the peer if it is named
 leaks     recall and false positives of the leak guard, beside the peer (needs the data)
+radioactivity  students of marked text: p-values, their null, edits, mixtures
 families  how often single prompts show a text family, by source (needs the data)
 
 `python -m evals NAME --quick` is a small run for a look, where an evaluation has one.
@@ -31,7 +32,7 @@ import sys
 
 MODULES = {"logits": "logit_theft", "callers": "frames_coverage", "hunt": "hunt_worlds",
            "groups": "hunt_small", "live": "hunt_live", "mutants": "dossier_mutants",
-           "attribution": "attribution",
+           "attribution": "attribution", "radioactivity": "radioactivity",
            "detect": "detect", "rules": "combination",
            "weights": "weights",
            "cells": "cells", "lower": "lower", "hidden": "hidden_reasoning", "leaks": "leak_guard",

@@ -2,12 +2,13 @@
 
     python -m evals.radioactivity [PART...]
 
-Parts: width1, width2, tokens, sizes, training, nulls, mixed, edits.
+Parts: shares, tuned1, tuned2, sizes, training, nulls, mixed, edits.
 
 Teacher and students are networks of a tenth of a million parameters (`titer.lab.radioactive`). The
-teacher is trained on the docstrings of Python's own library; every student from scratch on texts
-of the teacher, a share of them marked (KGW, gamma 0.25, delta 2), the others not. Everything is
-seeded; each part writes its figures into evals/radioactivity.json and leaves the others alone.
+teacher is trained on the docstrings of Python's own library; students from scratch, or (`tuned`)
+from a model of those docstrings, on texts of the teacher, a share of them marked (KGW, gamma 0.25,
+delta 2), the others not. Everything is seeded; each part writes its figures into
+evals/radioactivity.json and leaves the others alone.
 `attenuation`, named alone, fits what `titer audit power` answers by (it writes into the package).
 `--quick` is a small run for a look and writes nothing.
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import copy
 import hashlib
 import json
 import math
@@ -45,14 +47,24 @@ STATISTICS = ("closed", "closed-filter", "topk", "argmax", "soft")
 LN10 = math.log(10)
 TOP = {"topk": 5, "argmax": 1, "soft": 64}
 WRONG = 200
+#: Fine-tuning: passes over the text, the rate of the first steps, (marked tokens, their share).
+EPOCHS, TUNE_RATE = 3, 2e-3
+GRID = {
+    1: ((6_400, 1.0), (12_800, 1.0), (25_600, 1.0), (51_200, 1.0), (102_400, 1.0), (12_800, 0.25),
+        (25_600, 0.25), (51_200, 0.25), (12_800, 0.1), (25_600, 0.1)),
+    2: ((12_800, 1.0), (25_600, 1.0), (51_200, 1.0), (102_400, 1.0), (204_800, 1.0),
+        (51_200, 0.5), (102_400, 0.5)),
+}  # fmt: skip
 #: An effect is told from none at this z, on average over the seeds (one-sided 1 %).
 TOLD_Z = 2.33
+#: And in a single student at this one (1 in 740).
+SURE_Z = 3.0
 
 
 class World:
     """The teacher and what the parts share."""
 
-    def __init__(self, *, quick: bool) -> None:
+    def __init__(self, *, quick: bool, kept: Path | None = None) -> None:
         self.quick = quick
         self.tokens = 40_000 if quick else 200_000
         self.steps = 150 if quick else 600
@@ -61,7 +73,12 @@ class World:
         documents = [ids for t in texts if len(ids := self.words.known(t)) >= 16]
         held, self.human = documents[::10], [d for i, d in enumerate(documents) if i % 10]
         self.teacher = Network(VOCABULARY, Size(4, 32, 192), seed=1)
-        self.teacher.train(self.human, steps=300 if quick else 1500)
+        if kept is not None and kept.exists():
+            self.teacher.load(kept)
+        else:
+            self.teacher.train(self.human, steps=300 if quick else 1500)
+            if kept is not None:
+                self.teacher.save(kept)
         self.loss = self.teacher.loss(held)
         self.rng = np.random.default_rng(11)
 
@@ -171,7 +188,7 @@ def judged(scheme, pairs, key: int, wrong: list[int]) -> dict:
 
 
 def one(world: World, *, share: float, width: int, seed: int, size=SIZE, documents=None,
-        marked=None, key: int | None = None):  # fmt: skip
+        marked=None, key: int | None = None, student=None):  # fmt: skip
     """A student trained on a share of marked replies, tested under every statistic.
 
     Each student has a key of its own: one key may by chance suit the language a little.
@@ -185,7 +202,10 @@ def one(world: World, *, share: float, width: int, seed: int, size=SIZE, documen
     rng = np.random.default_rng(seed + 1)
     if not marked:  # a log of marked replies that the student has not seen
         marked = world.replies(world.tokens // LENGTH // 4, rng, scheme=scheme, key=key)
-    student = world.student(documents, seed=seed + 2, size=size)
+    if student is None:
+        student = world.student(documents, seed=seed + 2, size=size)
+    else:
+        student.train(documents, steps=EPOCHS * sum(map(len, documents)) // 512, rate=TUNE_RATE)
     logged = logged_contexts(scheme, marked)
     wrong = [int(k) for k in rng.integers(0, 1 << 62, WRONG)]
     found = samples(
@@ -199,24 +219,26 @@ def one(world: World, *, share: float, width: int, seed: int, size=SIZE, documen
     }  # fmt: skip
 
 
-def shares(world: World, width: int) -> list[dict]:
-    """p against the share of the training text that is marked."""
-    seeds = (100,) if world.quick else (100, 200)
-    return [
-        told(one(world, share=share, width=width, seed=seed + width))
-        for share in (SHARES[::3] if world.quick else SHARES)
-        for seed in seeds
-    ]
+def shares(world: World) -> list[dict]:
+    """p against the share of the training text that is marked, students from scratch."""
+    chosen = SHARES[::3] if world.quick else SHARES
+    return [told(one(world, share=share, width=1, seed=100)) for share in chosen]
 
 
-def tokens(world: World) -> list[dict]:
-    """p against how many marked tokens the student saw, all of them marked."""
+def tuned(world: World, width: int) -> list[dict]:
+    """p against how many marked tokens a student was fine-tuned on, and their share.
+
+    The student begins as a model of human text, which nobody marked, and makes three passes over
+    texts of the teacher: what a rival with a public base model does.
+    """
+    base = Network(VOCABULARY, SIZE, seed=50)
+    base.train(world.human, steps=world.steps)
     out = []
     whole = world.tokens
-    for width in (1, 2):
-        for part in (16, 8, 4, 2):
-            world.tokens = whole // part
-            out.append(told(one(world, share=1.0, width=width, seed=400 + width)))
+    for marked, share in GRID[width]:
+        world.tokens = int(marked / share)
+        student = copy.deepcopy(base)
+        out.append(told(one(world, share=share, width=width, seed=400, student=student)))
     world.tokens = whole
     return out
 
@@ -276,8 +298,8 @@ def edits(world: World) -> list[dict]:
     marked = world.replies(world.tokens // LENGTH, rng, scheme=scheme, key=key)
     other = world.student(world.human, seed=701)  # a paraphraser that is not the teacher
     for how, part in (
-        ("none", 0.0), ("words swapped", 0.1), ("words swapped", 0.25), ("words swapped", 0.5),
-        ("rewritten", 0.25), ("rewritten", 0.5), ("rewritten", 0.9),
+        ("none", 0.0), ("words swapped", 0.25), ("words swapped", 0.5), ("rewritten", 0.5),
+        ("rewritten", 0.9),
     ):  # fmt: skip
         changed = [change(other, ids, how, part, rng) for ids in marked]
         found = one(world, share=1.0, width=1, seed=702, documents=changed, marked=marked, key=key)
@@ -306,7 +328,7 @@ def nulls(world: World) -> dict:
     of replies (which the filter and the reading follow), but no student saw it: the p-value of
     that very key, which wrong keys cannot stand for.
     """
-    students, per_student, logs = (3, 100, 20) if world.quick else (20, 500, 600)
+    students, per_student, logs = (3, 100, 20) if world.quick else (8, 1000, 400)
     scheme = Kgw(width=1, gamma=0.25, delta=2.0)
     rng = np.random.default_rng(800)
     out: dict[str, dict[str, list[float]]] = {"wrong keys": {}, "own log": {}}
@@ -391,8 +413,7 @@ def attenuation() -> int:
     whole = json.loads(FILE.read_text("utf-8"))
     fits = []
     for width in (1, 2):
-        rows = [r for name in (f"width{width}", "tokens") for r in whole[name]
-                if r["width"] == width and r["share"] > 0]  # fmt: skip
+        rows = whole[f"tuned{width}"]
         fits += [fitted(access, width, rows) for access in ("words", "chances", "reading")]
     held = {
         "source": "evals/radioactivity.json", "scheme": whole["conditions"]["scheme"],
@@ -422,7 +443,7 @@ def fitted(access: str, width: int, rows: list[dict]) -> dict:
     _, c, a, b = best
     z = s * np.sqrt(pairs)
     seen = [f for f in sorted(set(share.tolist())) if z[share == f].mean() >= TOLD_Z]
-    told_from = z >= TOLD_Z
+    told_from = z >= SURE_Z
     ratios = np.log(s[told_from] / (c * marked**a * share**b)[told_from])
     asked = 1600 * LENGTH if access != "reading" else 400 * LENGTH
     return {
@@ -436,21 +457,31 @@ def fitted(access: str, width: int, rows: list[dict]) -> dict:
     }  # fmt: skip
 
 
-PARTS = {"width1": lambda world: shares(world, 1), "width2": lambda world: shares(world, 2),
-         "tokens": tokens, "sizes": sizes, "nulls": nulls, "mixed": mixed, "training": training,
-         "edits": edits}  # fmt: skip
+PARTS = {
+    "shares": shares,
+    "tuned1": lambda world: tuned(world, 1),
+    "tuned2": lambda world: tuned(world, 2),
+    "sizes": sizes,
+    "training": training,
+    "nulls": nulls,
+    "mixed": mixed,
+    "edits": edits,
+}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="evals.radioactivity")
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--quick", action="store_true", help="small, for a look; writes nothing")
+    parser.add_argument(
+        "--teacher", type=Path, metavar="FILE", help="keep the teacher there between parts (.npz)"
+    )
     given = parser.parse_args()
     if given.parts == ["attenuation"]:
         return attenuation()
     if unknown := set(given.parts) - set(PARTS):
         parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
-    world = World(quick=given.quick)
+    world = World(quick=given.quick, kept=given.teacher)
     print(f"teacher: held-out loss {world.loss:.3f}, {world.teacher.parameters} parameters")
     for name in given.parts or PARTS:
         began = time.process_time()
@@ -465,6 +496,7 @@ def main() -> int:
             "scheme": "kgw, gamma 0.25, delta 2", "top": TOP, "reply_tokens": LENGTH,
         }  # fmt: skip
         whole[name] = found
+        whole = {k: whole[k] for k in ("conditions", *PARTS) if k in whole}
         FILE.write_text(written(whole), "utf-8")
         print(f"{name}: {time.process_time() - began:.0f} s of CPU", flush=True)
     return 0

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import defaultdict
 from pathlib import Path
 
 from evals.plot import Axis, Plot
@@ -23,27 +22,34 @@ def log_p(row: dict, statistic: str) -> float:
     return max(LEAST, -row["statistics"][statistic]["log10_p"])
 
 
-def mean(rows: list[dict], statistic: str) -> float:
-    return max(LEAST, sum(-r["statistics"][statistic]["log10_p"] for r in rows) / len(rows))
-
-
-def shares(whole: dict, width: int) -> str:
+def shares(whole: dict) -> str:
     """p against the share of the training text that is marked."""
     plot = Plot(
-        f"p of students against the share of marked text (width {width})",
+        "p of students from scratch against the share of marked text (width 1)",
         Axis(0.01, 1.0, log=True, name="share of 200,000 training tokens that is marked"),
         Axis(LEAST, 100.0, log=True, name="-log10 p (6: proof)"),
     )
     plot.line("p = 1e-6", [(0.01, 6.0), (1.0, 6.0)], dash="5 4")
-    by_share = defaultdict(list)
-    for row in whole[f"width{width}"]:
-        if row["share"]:
-            by_share[row["share"]].append(row)
+    rows = [r for r in whole["shares"] if r["share"]]
     for statistic in ("closed", "closed-filter", "topk", "argmax", "soft"):
-        plot.line(statistic, [(s, mean(rows, statistic)) for s, rows in sorted(by_share.items())])
-        for share, rows in by_share.items():
-            values = [log_p(r, statistic) for r in rows]
-            plot.interval(share, min(values), max(values))
+        plot.line(statistic, [(r["share"], log_p(r, statistic)) for r in rows])
+    return plot.svg()
+
+
+def tuned(whole: dict) -> str:
+    """p against the number of marked tokens that a student was fine-tuned on."""
+    plot = Plot(
+        "p of fine-tuned students against marked tokens (width 1)",
+        Axis(5e3, 2e5, log=True, name="marked tokens, three passes"),
+        Axis(LEAST, 100.0, log=True, name="-log10 p (6: proof)"),
+    )
+    plot.line("p = 1e-6", [(5e3, 6.0), (2e5, 6.0)], dash="5 4")
+    rows = whole["tuned1"]
+    for statistic in ("closed", "closed-filter", "topk", "argmax", "soft"):
+        own = [r for r in rows if r["share"] == 1.0]
+        plot.line(statistic, [(r["marked_tokens"], log_p(r, statistic)) for r in own])
+    quarter = [(r["marked_tokens"], log_p(r, "topk")) for r in rows if r["share"] == 0.25]
+    plot.line("topk, share 25 %", quarter)
     return plot.svg()
 
 
@@ -85,7 +91,8 @@ def edits(whole: dict) -> str:
 def main() -> int:
     whole = json.loads((HERE / "radioactivity.json").read_text("utf-8"))
     drawn = {
-        "radioactivity-shares.svg": shares(whole, 1),
+        "radioactivity-shares.svg": shares(whole),
+        "radioactivity-tuned.svg": tuned(whole),
         "radioactivity-nulls.svg": nulls(whole),
         "radioactivity-edits.svg": edits(whole),
     }

@@ -352,14 +352,14 @@ def _explanations(
     return (
         Explanation(
             "common ancestor", bool(bases), based,
-            f"the base model, asked the same: smallest p 1e{min(bases) / _LN10:.1f}"
+            f"the base model, asked the same: smallest p 10^{min(bases) / _LN10:.1f}"
             if bases
             else "no base model was given: whether the mark is older than the suspect's own "
             "training was not tested",
         ),
         Explanation(
             "public data with our text", bool(public), spoilt,
-            f"the public texts under the same keys: smallest p 1e{min(public) / _LN10:.1f}"
+            f"the public texts under the same keys: smallest p 10^{min(public) / _LN10:.1f}"
             if public
             else "no public text was given: whether our marked text lies where anybody could "
             "train on it was not tested",

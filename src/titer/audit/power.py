@@ -6,9 +6,9 @@
              of the mark and kind of access, to students that were trained and tested
 
 The fit (`attenuation.json`) comes from `python -m evals.radioactivity attenuation`. Outside the
-range that was measured nothing is promised. The students were small and learned from scratch; a
-large model that is fine-tuned takes up less of a mark per token, so a needed number is a lower
-bound for it.
+range that was measured nothing is promised. The students were networks of a tenth of a million
+parameters, fine-tuned in three passes; how much of a mark a large model takes up per token is
+another number, and passes matter, so what is needed is an order of magnitude.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     def lines(self) -> list[str]:
         """The answer for a person."""
         head = "provable" if self.provable else f"NOT PROVABLE: {self.why}"
-        out = [f"{self.statistic}, p < 1e{self.target_log10_p:.1f}: {head}"]
+        out = [f"{self.statistic}, p < 10^{self.target_log10_p:.1f}: {head}"]
         if self.needed is not None:
             out.append(
                 f"needs about {self.needed:,} distinct pairs for an even chance, "
@@ -120,8 +120,8 @@ def answer(question: Question, held: Attenuation | None = None) -> Answer:
     cost = UNIFORM_COST if question.access == "reading" else 0.0
     notes = [
         (
-            "measured on small students trained from scratch; a large model that is fine-tuned "
-            "takes up less of a mark per token: read the numbers as lower bounds"
+            "measured on students of a tenth of a million parameters, three passes over the text: "
+            "for a large model, or another number of passes, this is an order of magnitude"
         ),
         "after paraphrase, or training on other text afterwards, less is left",
     ]

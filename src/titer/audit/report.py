@@ -200,7 +200,7 @@ def power_of_ten(log10_p: float) -> str:
     """A p-value in words that do not underflow."""
     if log10_p > -4:
         return f"{10**log10_p:.2g}"
-    return f"1e{log10_p:.1f}"
+    return f"10^{log10_p:.1f}"
 
 
 def _counts(measured: Any) -> str:

@@ -48,8 +48,38 @@ def register(verbs: Any) -> None:
     report.add_argument("id", metavar="ID", nargs="?", help="of a result or plan; without: all")
     data_flag(report)
 
+    power = actions.add_parser("power", help="how much it would take to prove it, if it can be")
+    _power_flags(power)
+
     for action in actions.choices.values():
         json_flag(action)
+
+
+def _power_flags(power: argparse.ArgumentParser) -> None:
+    power.add_argument(
+        "--marked", metavar="N", type=int, required=True,
+        help="tokens of ours with the mark that the suspect was trained on",
+    )  # fmt: skip
+    power.add_argument(
+        "--share", metavar="F", type=float, required=True,
+        help="their share of what it was trained on, 0 to 1",
+    )  # fmt: skip
+    power.add_argument("--width", metavar="H", type=int, default=1, help="of the mark (default 1)")
+    power.add_argument(
+        "--access", choices=("words", "chances", "reading"), default="words",
+        help="what the suspect's API gives: replies, their log-probabilities, or those along a "
+        "given text (default words)",
+    )  # fmt: skip
+    power.add_argument(
+        "--available", metavar="N", type=int,
+        help="distinct pairs or contexts that can be had at most; without: no bound",
+    )  # fmt: skip
+    power.add_argument(
+        "--alpha", metavar="P", type=float, default=1e-6, help="p to reach (default 1e-6)"
+    )
+    power.add_argument(
+        "--keys", metavar="N", type=int, default=1, help="accounts tested at once (default 1)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -129,10 +159,28 @@ def _report(arguments: argparse.Namespace) -> int:
     return max((_status(r) for _, r in found), key=(0, 2, 1).index)
 
 
+def _power(arguments: argparse.Namespace) -> int:
+    from titer.audit.power import Question, answer
+
+    found = answer(
+        Question(
+            marked=arguments.marked, share=arguments.share, width=arguments.width,
+            access=arguments.access, alpha=arguments.alpha, keys=arguments.keys,
+            available=arguments.available,
+        )
+    )  # fmt: skip
+    if arguments.json:
+        show(found)
+    else:
+        tell(found.lines())
+    return 0 if found.provable else 1
+
+
 _ACTIONS: dict[str, Callable[[argparse.Namespace], int]] = {
     "plan": _plan,
     "radioactivity": _radioactivity,
     "report": _report,
+    "power": _power,
 }
 
 

@@ -120,3 +120,16 @@ def test_wrong_keys_follow_from_the_plan_alone(bench):
 def test_targets_that_cannot_be_asked_are_refused(fields):
     with pytest.raises(ValueError, match=r"url|callable|name"):
         Target(**fields)
+
+
+def test_wrong_keys_are_those_of_the_specification(bench):
+    """docs/spec/audit.md, in other words than the code's."""
+    import hashlib
+
+    plan = bench.plan()
+    digest = hashlib.sha256(f"{plan.id} wrong key 17".encode()).hexdigest()
+    assert plan.wrong()[17] == int(digest[:16], 16)
+    bare = msgspec.json.decode(plan.body())
+    del bare["id"], bare["accounts"]
+    content = msgspec.json.encode(bare)
+    assert plan.id == f"ap-{hashlib.sha256(content).hexdigest()[:20]}"

@@ -71,6 +71,16 @@ def test_a_network_learns_its_language():
     assert network.parameters == 65 * 16 + 32 * 48 + 48 + 48 * 64 + 64
 
 
+def test_weights_come_back_as_they_were(tmp_path):
+    network, other = Network(12, Size(2, 4, 6), seed=1), Network(12, Size(2, 4, 6), seed=2)
+    network.save(tmp_path / "w.npz")
+    other.load(tmp_path / "w.npz")
+    contexts = np.zeros((1, 2), np.uint32)
+    assert (other.logits(contexts) == network.logits(contexts)).all()
+    with pytest.raises(ValueError, match="another size"):
+        Network(12, Size(2, 4, 8), seed=1).load(tmp_path / "w.npz")
+
+
 def test_only_texts_with_a_key_are_marked():
     language = Language(seed=1, vocabulary=256, followers=32)
     rng = np.random.default_rng(2)

@@ -8,6 +8,7 @@ one core, and they learn a mark's bias with it, which is all that they are for.
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -87,6 +88,21 @@ class Network:
                 mean = first[name] / (1 - BETA1**step)
                 spread = np.sqrt(second[name] / (1 - BETA2**step)) + TINY
                 self._weights[name] -= np.float32(speed) * mean / spread
+
+    def save(self, path: Path) -> None:
+        """Write the weights as they are (`.npz`)."""
+        with path.open("wb") as file:
+            np.savez(file, **self._weights)  # type: ignore[arg-type]
+
+    def load(self, path: Path) -> None:
+        """Read weights that `save` wrote; nothing in them is code. Raises ValueError."""
+        with np.load(path, allow_pickle=False) as held:
+            found = {name: held[name] for name in held.files}
+        if {k: v.shape for k, v in found.items()} != {
+            k: v.shape for k, v in self._weights.items()
+        }:
+            raise ValueError(f"{path}: these are the weights of a network of another size")
+        self._weights = found
 
     def _forward(self, contexts: U32) -> tuple[F32, F32, F32]:
         w = self._weights
