@@ -74,8 +74,8 @@ def check(arguments: argparse.Namespace) -> int:
             raise InputError("give --key: a key that the server itself names proves nothing")
         pinned = list(keyring.every(folder))
     get = source(where)
-    verifiers = monitor.keys(get, pinned, time.time_ns() // 1000)
-    ever = (*verifiers, *pinned)
+    chain = monitor.keys(get, pinned, time.time_ns() // 1000)
+    verifiers, ever = chain.now, chain.ever
     seen = [
         monitor.known(str(path), read_file(path, limit=MAX_CHECKPOINT), ever)
         for path in arguments.since

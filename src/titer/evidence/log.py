@@ -98,12 +98,27 @@ class View:
         self._reload_keys()
         data = files.read(self.directory / "checkpoint")
         if data is not None:
-            self.head = checkpoint.read(data, self.verifiers)
+            try:
+                self.head = checkpoint.read(data, self.verifiers)
+            except EvidenceError:
+                self.head = self._before_rotation(data)
             self.signed_head = data.decode()
         self.journal.refresh()
 
     def _reload_keys(self) -> None:
         self.verifiers = keyring.accepted(self.directory)
+
+    def _before_rotation(self, data: bytes) -> Checkpoint:
+        """A head that the key before the last rotation signed, and that covers no more than came
+        before it: the next head is by the new key. Raises EvidenceError.
+        """
+        rotations = keyring.read_rotations(self.directory)
+        if not rotations:
+            return checkpoint.read(data, self.verifiers)
+        head = checkpoint.read(data, [rotations[-1].old])
+        if head.size > rotations[-1].index:
+            raise EvidenceError("note: no signature by a known key; the one here has ended")
+        return head
 
     def read(self, index: int) -> Stored:
         """One entry. Raises IndexError beyond the size, EvidenceError on damage."""
@@ -374,23 +389,24 @@ class Log(View):
         later; no entry is lost) and EvidenceError when the new head would not extend the last.
         """
         with self._guard:
-            self._must_be_open()
-            self._tree.extend(self._pending)
-            self._pending = []
-            if self.head and self.head.size == self._tree.size:
-                return self.signed_head
-            self._tree.write()
-            head = Checkpoint(
-                origin=self.verifier.name, size=self._tree.size, root=self._tree.root()
-            )
-            self._check_extends(head)
-            if self._lease is not None:
-                self._lease.advance(head.size, head.root)
-            signed = head.sign(*self._keys.signers(time.time_ns() // 1000))
-            files.replace(self.directory / "checkpoint", signed.encode())
-            files.sync_directory(self.directory)
-            self.head, self.signed_head = head, signed
-            return signed
+            return self._publish()
+
+    def _publish(self) -> str:
+        self._must_be_open()
+        self._tree.extend(self._pending)
+        self._pending = []
+        if self.head and self.head.size == self._tree.size:
+            return self.signed_head
+        self._tree.write()
+        head = Checkpoint(origin=self.verifier.name, size=self._tree.size, root=self._tree.root())
+        self._check_extends(head)
+        if self._lease is not None:
+            self._lease.advance(head.size, head.root)
+        signed = head.sign(*self._keys.signers(time.time_ns() // 1000))
+        files.replace(self.directory / "checkpoint", signed.encode())
+        files.sync_directory(self.directory)
+        self.head, self.signed_head = head, signed
+        return signed
 
     def publish(self) -> str:
         """The newest signed head, published now."""
@@ -438,6 +454,7 @@ class Log(View):
             )
             self.verifiers = self._accepted()
             self._log_rotation()
+            self._publish()
             return self._keys.rotations[-1]
 
     def _log_rotation(self) -> None:

@@ -45,6 +45,13 @@ class Known(msgspec.Struct, frozen=True):
     signed: str
 
 
+class Chain(msgspec.Struct, frozen=True):
+    """The keys of a log: those that may sign now, and those that ever did."""
+
+    now: tuple[note.Verifier, ...]
+    ever: tuple[note.Verifier, ...]
+
+
 class Looked(msgspec.Struct, frozen=True):
     """What a look found: the newest head, what it was compared with, entries read (0: none)."""
 
@@ -54,8 +61,8 @@ class Looked(msgspec.Struct, frozen=True):
     entries: int
 
 
-def keys(get: Get, pinned: Sequence[note.Verifier], now: int) -> tuple[note.Verifier, ...]:
-    """The keys that may sign now, from the ones that were pinned, through the log's rotations.
+def keys(get: Get, pinned: Sequence[note.Verifier], now: int) -> Chain:
+    """The log's keys, from the ones that were pinned, through its rotations.
 
     `now` is in microseconds. Raises EvidenceError.
     """
@@ -68,7 +75,8 @@ def keys(get: Get, pinned: Sequence[note.Verifier], now: int) -> tuple[note.Veri
     found: dict[note.Verifier, None] = {}
     for one in pinned:
         found.update(dict.fromkeys(keyring.follow(one, rotations, now)))
-    return tuple(found)
+    ever = dict.fromkeys((*found, *pinned, *(r.old for r in rotations)))
+    return Chain(tuple(found), tuple(ever))
 
 
 def known(who: str, data: bytes, verifiers: Sequence[note.Verifier]) -> Known:

@@ -15,7 +15,7 @@ from typing import Protocol
 import msgspec
 
 from titer.core.errors import InputError
-from titer.evidence import files, heads, monitor
+from titer.evidence import files, heads, keyring, monitor
 from titer.evidence.checkpoint import MAX_CHECKPOINT
 from titer.evidence.log import View
 from titer.evidence.tiles import HEIGHT, WIDTH, encode_bundle, tile_path
@@ -122,7 +122,7 @@ def _before(log: View, place: Place) -> int:
     if data is None:
         return 0
     assert log.head is not None
-    other = monitor.known("the place", data, log.verifiers)
+    other = monitor.known("the place", data, keyring.every(log.directory))
     ours = monitor.Known("this disk", log.head, log.signed_head)
     monitor.compare(ours, other, log.tiles.nodes(log.head.size))
     return other.head.size

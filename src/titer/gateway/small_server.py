@@ -1,12 +1,13 @@
 """A small HTTP server for services beside the gateway: a witness, a sequencer's intake.
 
 The standard library's parser on a bounded number of threads: requests are few, bodies small, and a
-peer that is slow or floods costs one thread for some `TIMEOUT` seconds. What faces strangers at
-scale is the gateway's own data plane, not this.
+peer that is slow costs one thread for `DEADLINE` seconds at most. What faces strangers at scale is
+the gateway's own data plane, not this.
 """
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -22,6 +23,8 @@ import msgspec
 THREADS = 16
 #: Seconds to send a request, and to take the reply.
 TIMEOUT = 10.0
+#: Seconds that a connection may last: a peer that sends a byte now and then is cut.
+DEADLINE = 60.0
 #: Requests of one address: so many at once, and so many a second after that.
 BURST, PER_SECOND = 40.0, 10.0
 #: Addresses remembered for that; the oldest is forgotten first.
@@ -86,6 +89,8 @@ class SmallServer(HTTPServer):
         self.rate = rate or Rate()
         self._tls = tls
         self._free = threading.BoundedSemaphore(THREADS)
+        self._guard = threading.Lock()
+        self._served: dict[socket.socket, float] = {}
         if ":" in host:
             self.address_family = socket.AF_INET6
         super().__init__((host, port), _Handler)
@@ -108,7 +113,19 @@ class SmallServer(HTTPServer):
             target=self._serve, args=(request, client_address), daemon=True, name="titer-small"
         ).start()
 
+    def service_actions(self) -> None:
+        """Cut connections that have lasted too long; called between two looks for new ones."""
+        old = time.monotonic() - DEADLINE
+        with self._guard:
+            late = [one for one, began in self._served.items() if began < old]
+        for one in late:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
     def _serve(self, request: socket.socket, client_address: Any) -> None:
+        plain = request.dup()  # what `service_actions` can cut, whatever TLS makes of the other
+        with self._guard:
+            self._served[plain] = time.monotonic()
         try:
             request.settimeout(TIMEOUT)
             if self._tls is not None:
@@ -117,6 +134,9 @@ class SmallServer(HTTPServer):
         except (OSError, ValueError):  # a peer that left, or never spoke TLS or HTTP
             pass
         finally:
+            with self._guard:
+                del self._served[plain]
+            plain.close()
             self.shutdown_request(request)
             self._free.release()
 

@@ -43,6 +43,6 @@ def stamp_all(
             continue  # nothing has happened since the last round
         try:
             said.append(stamp(directory, vouched, one))
-        except (InputError, EvidenceError, OSError) as error:
+        except (InputError, EvidenceError, OSError, ValueError) as error:
             failed.append(f"{one.name}: {error}")
     return said, failed

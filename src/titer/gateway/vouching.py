@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from titer.core.errors import EvidenceError, InputError, TiterError
-from titer.evidence import checkpoint, files, merkle, monitor
+from titer.evidence import checkpoint, files, keyring, merkle, monitor
 from titer.evidence.checkpoint import MAX_CHECKPOINT, Checkpoint
 from titer.evidence.log import Log, View
 from titer.evidence.timestamp import Stamp
@@ -140,7 +140,7 @@ class Voucher:
 def _compare(log: View, data: bytes, size: int, who: str) -> None:
     """Raise EvidenceError unless the log extends the head that somebody else knows."""
     try:
-        other = monitor.known(who, data, log.verifiers)
+        other = monitor.known(who, data, keyring.every(log.directory))
     except EvidenceError as error:
         raise EvidenceError(
             f"{error}; if the log was started anew on purpose, name another anchor"

@@ -7,6 +7,7 @@ import os
 import stat
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from titer.core.errors import EvidenceError, InputError
 from titer.evidence import checkpoint, keyring, note
@@ -76,6 +77,32 @@ def test_whoever_pinned_an_old_key_can_follow(log):
         keyring.follow(note.Signer.generate(ORIGIN).verifier, rotations, now)
     with pytest.raises(EvidenceError, match="no chain"):
         keyring.check_chain(rotations[::-1])
+
+
+def test_a_head_by_the_key_before_counts_until_there_is_a_newer_one(log):
+    before = (log.directory / "checkpoint").read_bytes()
+    rotation = log.rotate(overlap=0)
+    after = (log.directory / "checkpoint").read_bytes()
+    assert checkpoint.read(after, [rotation.new]).size == 2  # published with the rotation
+    (log.directory / "checkpoint").write_bytes(before)  # as a crash in between leaves it
+    assert View.open(log.directory).size == 1
+    thief = checkpoint.Checkpoint(origin=ORIGIN, size=2, root=bytes(32))
+    old = note.Signer(ORIGIN, Ed25519PrivateKey.generate())
+    (log.directory / "checkpoint").write_text(thief.sign(old))
+    with pytest.raises(EvidenceError, match="no signature by a known key"):
+        View.open(log.directory)
+    (log.directory / "checkpoint").write_bytes(after)
+
+
+def test_a_retired_key_signs_nothing_new(tmp_path):
+    with Log.open(tmp_path, origin=ORIGIN) as log:
+        log.append([("start", b"{}")])
+        old = log.signer()
+        log.rotate(overlap=0)
+    later = checkpoint.Checkpoint(origin=ORIGIN, size=9, root=bytes(32))
+    (tmp_path / "checkpoint").write_text(later.sign(old))
+    with pytest.raises(EvidenceError, match="the one here has ended"):
+        View.open(tmp_path)
 
 
 def test_a_second_rotation_waits_for_the_first(log):
