@@ -97,7 +97,7 @@ def _campaign(data: Path, log: View, campaign: Campaign, wanted: Wanted) -> Made
 
 def _build(log: View, **how: Any) -> bytes:
     try:
-        return build(log, **how)
+        return build(log, as_read=True, **how)
     except (LookupError, ValueError) as error:
         raise InputError(f"no dossier was made: {error}") from None
 

@@ -37,9 +37,11 @@ def build(
     names: Mapping[str, str] | None = None,
     exchange_cap: int | None = None,
     at: int | None = None,
+    as_read: bool = False,
 ) -> bytes:
     """The dossier on `subject` (a campaign's id with `campaign`), signed with the log's key, over
-    the newest head.
+    the newest head; with `as_read` over the one that `log` has read, so that what was worked out
+    from it before still agrees.
 
     `summary` is the operator's plain statement (bits, exposure, decisions, technique, detector
     versions, calibrations, n); ids in its `cites`, `findings` and `decisions` are looked up.
@@ -52,7 +54,7 @@ def build(
     Raises LookupError when the log holds nothing about the subject, ValueError when the result
     would be too large to verify, EvidenceError when the log is damaged or `told` contradicts it.
     """
-    signed = log.publish()
+    signed = log.signed_head if as_read and log.signed_head else log.publish()
     head = checkpoint.read(signed.encode(), log.verifiers)
     plain = msgspec.json.decode(msgspec.json.encode(dict(summary)))
     usual = contents.CAMPAIGN_CAP if campaign else form.EXCHANGE_CAP

@@ -122,7 +122,7 @@ class AboutCampaign:
             if stored.body is None:
                 continue
             if stored.kind != "exchange":
-                if missing and (name := ident(stored.body)) in missing:
+                if missing and (name := ident(stored.body)) and name in missing:
                     about = CONCLUSION.decode(stored.body).subject
                     (left_out if about in self._members else others).add(name)
                 continue

@@ -24,7 +24,7 @@ from titer.core.nouns import (
 )
 from titer.evidence import contents, dossier, form, names
 from titer.evidence.contents import Contents, Infrastructure, Share, Snapshot, Tie
-from titer.evidence.log import Log
+from titer.evidence.log import Log, View
 from titer.evidence.verify import key_id, verify
 
 NAME = "c-0123456789abcdef"
@@ -288,3 +288,14 @@ def test_keys_that_are_none_are_refused():
             names.seal({"a": "b"}, bad, origin="o", subject="s")
         with pytest.raises(InputError):
             names.read_private(bad)
+
+
+def test_a_log_that_grows_meanwhile_changes_nothing(log):
+    log.checkpoint()
+    view = View.open(log.directory)
+    before = made(view, as_read=True)
+    log.append([campaign(MEMBERS[:3], 99.0)], at=5)
+    log.append([exchange(900, MEMBERS[0])], at=5)
+    log.checkpoint()
+    assert made(view, as_read=True) == before
+    assert verify(made(log)).counts.campaigns == verify(before).counts.campaigns + 1
