@@ -294,7 +294,7 @@ def test_a_log_that_grows_meanwhile_changes_nothing(log):
     log.checkpoint()
     view = View.open(log.directory)
     before = made(view, as_read=True)
-    log.append([campaign(MEMBERS[:3], 99.0)], at=5)
+    log.append([campaign(bits=99.0)], at=5)
     log.append([exchange(900, MEMBERS[0])], at=5)
     log.checkpoint()
     assert made(view, as_read=True) == before
