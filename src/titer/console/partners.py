@@ -18,6 +18,8 @@ from titer.evidence.share.reading import MAX_INDICATORS, Read
 from titer.gateway.assembly import enter
 from titer.gateway.attention import load
 
+#: Seconds that are waited for the process that holds the log; the entry is kept in any case.
+ENTER_S = 2.0
 #: Subjects listed with attention, the heaviest first.
 MAX_LISTED = 10_000
 
@@ -65,7 +67,7 @@ def receive(
         "at": now, "action": "import", "partner": name, "weight": weight, "sha256": digest,
         "taken": len(read.told), "held": len(made.held), "skipped": read.skipped,
     }  # fmt: skip
-    enter(data, "import", msgspec.json.encode(body))
+    enter(data, "import", msgspec.json.encode(body), timeout=ENTER_S)
     return len(made.held)
 
 

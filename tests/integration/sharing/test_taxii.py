@@ -209,6 +209,7 @@ def test_what_is_posted_wrongly(tmp_path):
     assert post(b"[" * 100_000) == 422
     assert post(b'{"objects":[' + b"{}," * 10_001 + b"{}]}") == 413
     assert post(b'{"objects":[7,{"id":"x"}]}') == 202
+    assert [post(b"{}") for _ in range(60)][-3:] == [202, 429, 429]
     made._store.close()
 
 

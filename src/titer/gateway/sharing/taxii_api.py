@@ -29,6 +29,8 @@ STIX_MEDIA = "application/stix+json;version=2.1"
 ROOT = "titer"
 #: Bytes of what is posted at a time (told as `max_content_length`), and objects in it.
 MAX_POST, MAX_POSTED = 8 << 20, 10_000
+#: Posts of one reader in `POST_WINDOW` microseconds: each is an entry of the log.
+MAX_POSTS, POST_WINDOW = 60, 3_600_000_000
 #: Objects of a page, and characters of a query.
 MAX_LIMIT, MAX_QUERY, MAX_MATCH = 1_000, 4_096, 100
 
@@ -66,8 +68,11 @@ class _No(Exception):  # noqa: N818 - an answer, not a fault
     def __init__(self, status: int, title: str, why: str) -> None:
         super().__init__(title)
         body = {"title": title, "description": why, "http_status": str(status)}
-        extra = (("www-authenticate", 'Basic realm="taxii", charset="UTF-8"'),)
-        self.answer = Answer(status, msgspec.json.encode(body), extra if status == 401 else ())
+        extra = {
+            401: (("www-authenticate", 'Basic realm="taxii", charset="UTF-8"'),),
+            429: (("retry-after", "600"),),
+        }
+        self.answer = Answer(status, msgspec.json.encode(body), extra.get(status, ()))
 
 
 class _Objects(msgspec.Struct):
@@ -87,6 +92,7 @@ class Api:
         self._title = title
         self._contact = contact
         self._clock = clock
+        self._posts: dict[str, list[int]] = {}
 
     def answer(self, asked: Asked) -> Answer:
         """The reply to a request; never raises for what a peer sent."""
@@ -232,6 +238,7 @@ class Api:
             objects = msgspec.json.decode(asked.body, type=_Objects).objects
         except (msgspec.MsgspecError, RecursionError, ValueError):
             raise _No(422, "Unprocessable", "The body is no TAXII envelope.") from None
+        self._admit(reader)
         if len(objects) > MAX_POSTED:
             raise _No(413, "Too large", f"Send at most {MAX_POSTED} objects at a time.")
         read = Read([])
@@ -254,6 +261,14 @@ class Api:
         body = msgspec.json.encode(report)
         self._store.note(id_, reader.name, body)
         return Answer(202, body)
+
+    def _admit(self, reader: Reader) -> None:
+        """Count a post, or refuse it."""
+        now = self._clock()
+        posts = [at for at in self._posts.get(reader.name, ()) if at > now - POST_WINDOW]
+        if len(posts) >= MAX_POSTS:
+            raise _No(429, "Too many requests", f"Post at most {MAX_POSTS} times an hour.")
+        self._posts[reader.name] = [*posts, now]
 
     def _readable(self, asked: Asked, name: str, reader: Reader) -> None:
         self._only(asked, "GET")

@@ -24,7 +24,7 @@ HEAD_BYTES, HEADER_COUNT, MAX_CONNECTIONS, DEADLINE = 16 << 10, 64, 64, 30.0
 _REASONS = {200: "OK", 202: "Accepted", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden",
             404: "Not Found", 405: "Method Not Allowed", 406: "Not Acceptable",
             408: "Request Timeout", 413: "Content Too Large", 415: "Unsupported Media Type",
-            422: "Unprocessable Content", 500: "Internal Server Error",
+            422: "Unprocessable Content", 429: "Too Many Requests", 500: "Internal Server Error",
             503: "Service Unavailable"}  # fmt: skip
 
 
