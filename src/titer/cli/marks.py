@@ -8,6 +8,8 @@ from typing import Any
 
 from titer.cli.common import data_flag, json_flag
 
+_WHO = "an organisation, a key id or a pseudonym"
+
 
 def register(verbs: Any) -> None:
     parser = verbs.add_parser("marks", help="plant and recognise marks in text, trace their keys")
@@ -15,9 +17,7 @@ def register(verbs: Any) -> None:
     _register_keys(actions)
 
     plant = actions.add_parser("plant", help="what an engine needs to plant an account's mark")
-    plant.add_argument(
-        "account", metavar="ACCOUNT", help="pseudonym, as `titer standings` shows it"
-    )
+    plant.add_argument("account", metavar="ACCOUNT", help=_WHO)
     plant.add_argument(
         "--engine", metavar="E", required=True,
         choices=("sglang", "vllm", "vllm-engine", "transformers", "synthid", "llama-cpp"),
@@ -107,11 +107,11 @@ def _register_keys(actions: Any) -> None:
         help="others may know the old one: log that it proves nothing from now on",
     )  # fmt: skip
     issue = keys.add_parser("issue", help="commit to an account's key in the log")
-    issue.add_argument("account", metavar="ACCOUNT", help="pseudonym of the account")
+    issue.add_argument("account", metavar="ACCOUNT", help=_WHO)
     reveal = keys.add_parser(
         "reveal", help="print an account's secret, for whoever must verify it"
     )
-    reveal.add_argument("account", metavar="ACCOUNT", help="pseudonym of the account")
+    reveal.add_argument("account", metavar="ACCOUNT", help=_WHO)
     reveal.add_argument("--epoch", metavar="N", type=int, help="default: the current one")
     escrow = keys.add_parser("escrow", help="seal all keys to a second person's public key")
     escrow.add_argument(

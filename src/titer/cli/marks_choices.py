@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from titer.cli.common import read_file, show, tell
+from titer.console.names import Names
 from titer.core.errors import InputError
 from titer.marks import keystore
 from titer.marks.choices import MAX_TEXT, Agreement, Choices, load
@@ -28,30 +29,33 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(
             f"there is no epoch {arguments.epoch}; see `titer marks keys list`"
         ) from None
+    names = Names(arguments.data)
     sets = load(read_file(arguments.choices, limit=_MAX_SETS))
     choices = Choices(secret, sets, width=arguments.width)
     if arguments.action == "choose":
-        marked = choices.plant(_text(arguments.text), arguments.account)
+        account = names.subject(arguments.account)
+        marked = choices.plant(_text(arguments.text), account)
         if arguments.json:
-            show({"account": arguments.account, "text": marked})
+            show({"account": account, "text": marked})
         else:
             sys.stdout.write(marked)
         return 0
     if not 0 < arguments.level < 1:
         raise InputError("--level lies between 0 and 1, such as 1e-6")
-    found = choices.recognise([_text(path) for path in arguments.texts], arguments.account)
+    accounts = [names.subject(account) for account in arguments.account]
+    found = choices.recognise([_text(path) for path in arguments.texts], accounts)
     hit = any(a.holm_log10_p <= math.log10(arguments.level) for a in found)
     if arguments.json:
         show({"level": arguments.level, "results": [msgspec.structs.asdict(a) for a in found]})
     else:
         for a in found:
-            tell([_said(a, len(found))])
+            tell([_said(names.of(a.account), a, len(found))])
     return int(hit)
 
 
-def _said(found: Agreement, tried: int) -> str:
+def _said(name: str, found: Agreement, tried: int) -> str:
     return (
-        f"{found.account}: {found.agreed} of {found.coins} coins agree; "
+        f"{name or found.account}: {found.agreed} of {found.coins} coins agree; "
         f"p = 10^{found.log10_p:.1f}, adjusted for {tried} accounts 10^{found.holm_log10_p:.1f}"
     )
 

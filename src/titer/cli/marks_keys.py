@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from titer.cli.common import read_file, show, tell
+from titer.console.names import Names
 from titer.core.errors import InputError
 from titer.gateway.assembly import enter
 from titer.gateway.marking import KIND
@@ -77,10 +78,13 @@ def _list(arguments: argparse.Namespace) -> None:
 
 
 def _issue(arguments: argparse.Namespace) -> None:
-    key = keystore.load(arguments.data).key(_account(arguments.account))
+    key = keystore.load(arguments.data).key(_account(arguments))
     where = _log(arguments.data, issued(key, _now()))
     if arguments.json:
-        show({"epoch": key.epoch, "commitment": key.commitment, "id": key.id, "log": where})
+        show({
+            "account": key.account, "epoch": key.epoch, "commitment": key.commitment,
+            "id": key.id, "log": where,
+        })  # fmt: skip
     else:
         tell([f"Key {key.id} of epoch {key.epoch} is committed to: {where}."])
 
@@ -88,7 +92,7 @@ def _issue(arguments: argparse.Namespace) -> None:
 def _reveal(arguments: argparse.Namespace) -> None:
     ring = keystore.load(arguments.data)
     try:
-        key = ring.key(_account(arguments.account), arguments.epoch)
+        key = ring.key(_account(arguments), arguments.epoch)
     except KeyError:
         raise InputError(
             f"there is no epoch {arguments.epoch}; see `titer marks keys list`"
@@ -149,10 +153,8 @@ def _log(data: Path, entry: Issued) -> str:
     return enter(data, KIND, msgspec.json.encode(entry)).line()
 
 
-def _account(name: str) -> str:
-    if not name or not name.isprintable() or len(name) > 200:
-        raise InputError("an account is a pseudonym, as `titer standings` shows it")
-    return name
+def _account(arguments: argparse.Namespace) -> str:
+    return Names(arguments.data).subject(arguments.account)
 
 
 def _date(at: int) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from titer.cli.common import read_file, show, tell
 from titer.config.secrets import SecretRef
+from titer.console.names import Names
 from titer.core.errors import InputError
 from titer.evidence.files import replace
 from titer.evidence.log import View
@@ -28,6 +29,9 @@ from titer.marks.schemes import BUILTIN, scheme
 
 #: Bytes of a text or of a file of ids.
 MAX_TEXT = 512 << 20
+#: Parameters of schemes that are secrets, and bytes of a file with one.
+_SECRET = frozenset({"key_b", "keys"})
+_MAX_PARAMETER = 65_536
 #: Accounts of one tracing; times epochs they stay below `recognise.MAX_KEYS`.
 MAX_ACCOUNTS = 1_000_000
 
@@ -56,7 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _contexts(arguments: argparse.Namespace) -> int:
     """Add the contexts of marked replies to a file."""
-    log = _context_log(arguments, arguments.width, arguments.account, arguments.epoch)
+    account = Names(arguments.data).subject(arguments.account)
+    log = _context_log(arguments, arguments.width, account, arguments.epoch)
     if arguments.out.exists():
         log.load(read_file(arguments.out, limit=context_log.MAX_FILE))
     log.add(_tokens(arguments)[0])
@@ -81,7 +86,9 @@ def _context_log(
 def _plant(arguments: argparse.Namespace) -> int:
     """Print what to give the engine: request members, or settings for its start."""
     try:
-        key = keystore.load(arguments.data).key(arguments.account, arguments.epoch)
+        key = keystore.load(arguments.data).key(
+            Names(arguments.data).subject(arguments.account), arguments.epoch
+        )
     except KeyError:
         raise InputError(
             f"there is no epoch {arguments.epoch}; see `titer marks keys list`"
@@ -129,7 +136,8 @@ def _recognise(arguments: argparse.Namespace) -> int:
     elif arguments.data is None or not arguments.account:
         raise InputError("say whose key: --data DIR with --account A, or --key file=PATH")
     else:
-        keys = _keys(arguments, arguments.account)
+        names = Names(arguments.data)
+        keys = _keys(arguments, [names.subject(account) for account in arguments.account])
     marks = _scheme(arguments)
     log = None
     if arguments.contexts is not None:
@@ -185,15 +193,16 @@ def _report(
 ) -> int:
     """Print the results; 1 when a mark was found. What normalisation was tried is paid for."""
     extra = math.log10(forms)
-    rows = [
-        {
-            "account": key.account, "epoch": key.epoch, "id": key.id, "tokens": r.tokens,
-            "scored": r.scored, "total": r.total, "expected": r.expected, "log10_p": r.log10_p,
-            "adjusted_log10_p": min(0.0, r.holm_log10_p + extra),
-            "found": r.holm_log10_p + extra <= math.log10(arguments.level),
-        }
-        for key, r in found
-    ]  # fmt: skip
+    names = Names(arguments.data) if arguments.data is not None else None
+    rows = []
+    for key, r in found:
+        adjusted = min(0.0, r.holm_log10_p + extra)
+        rows.append({
+            "account": key.account, "name": names.of(key.account) if names else "",
+            "epoch": key.epoch, "id": key.id, "tokens": r.tokens, "scored": r.scored,
+            "total": r.total, "expected": r.expected, "log10_p": r.log10_p,
+            "adjusted_log10_p": adjusted, "found": adjusted <= math.log10(arguments.level),
+        })  # fmt: skip
     hit = any(row["found"] for row in rows)
     if arguments.json:
         show({
@@ -210,7 +219,7 @@ def _report(
 
 def _said(row: dict[str, Any], tried: int) -> str:
     return (
-        f"{row['account'] or row['id']}, epoch {row['epoch']}: "
+        f"{row['name'] or row['account'] or row['id']}, epoch {row['epoch']}: "
         f"{'MARKED' if row['found'] else 'no mark found'}; p = 10^{row['log10_p']:.1f}, "
         f"adjusted for {tried} keys 10^{row['adjusted_log10_p']:.1f} "
         f"({row['scored']} distinct contexts of {row['tokens']} tokens)"
@@ -273,7 +282,8 @@ def _keys(arguments: argparse.Namespace, accounts: list[str]) -> list[MarkKey]:
 def _accounts(arguments: argparse.Namespace) -> list[str]:
     if arguments.accounts is not None:
         lines = _text(arguments.accounts).splitlines()
-        return list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+        names = Names(arguments.data)
+        return list(dict.fromkeys(names.subject(line.strip()) for line in lines if line.strip()))
     try:
         view = View.open(arguments.data / "log")
     except FileNotFoundError:
@@ -304,10 +314,17 @@ def _scheme(arguments: argparse.Namespace) -> Scheme:
         name, equals, value = given.partition("=")
         if not equals:
             raise InputError(f"--set takes NAME=VALUE, not {given!r}")
+        if value.startswith("@"):
+            value = read_file(Path(value[1:]), limit=_MAX_PARAMETER).decode("utf-8", "replace")
+        elif name in _SECRET:
+            raise InputError(
+                f"{name} is a secret, and what stands on a command line is seen by others: put it "
+                f"into a file and say --set {name}=@FILE"
+            )
         try:
             parameters[name] = msgspec.json.decode(value)
         except msgspec.MsgspecError:
-            parameters[name] = value
+            parameters[name] = value.strip()
     return scheme(arguments.scheme, parameters)
 
 

@@ -39,6 +39,13 @@ class Names:
         """The pseudonyms of all callers that have or had a key."""
         return list(self._known)
 
+    def subject(self, name: str) -> str:
+        """The one pseudonym that is weighed and marked under `name`: of those that it may mean the
+        first that has a key, else that of an organisation. Raises `InputError`.
+        """
+        found = self.candidates(name)
+        return next((one for one in found if one in self._known), found[0])
+
     def candidates(self, name: str) -> list[str]:
         """The pseudonyms that `name` may mean: itself, a key id, an organisation, an account.
 

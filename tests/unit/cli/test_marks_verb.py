@@ -8,7 +8,10 @@ import subprocess
 import numpy as np
 import pytest
 
+from titer.access import KeyBook
+from titer.access.secret import load_or_create
 from titer.cli import main
+from titer.core.ids import Pseudonyms
 from titer.evidence.log import View
 from titer.marks import keystore
 from titer.marks.contexts import as_tokens
@@ -42,6 +45,15 @@ def marked(key, n=200):
     return tokens
 
 
+def named(data, name):
+    """The pseudonym of an organisation."""
+    return Pseudonyms(load_or_create(data)).of("org", name)
+
+
+def key_of(data, name):
+    return keystore.load(data).key(named(data, name))
+
+
 def kinds(data):
     bodies = [(s.kind, json.loads(s.body)) for s in View.open(data / "log").scan()]
     return [body for kind, body in bodies if kind == "mark-key"]
@@ -52,11 +64,11 @@ def test_keys_are_committed_to_before_they_are_used(data, capsys):
     assert kinds(data)[0]["commitment"] == ring.current.commitment
     status, issued = as_json(capsys, "keys", "issue", "acct-1", "--data", data)
     assert status == 0
-    assert issued["commitment"] == ring.key("acct-1").commitment
+    assert issued["commitment"] == key_of(data, "acct-1").commitment
     status, shown = as_json(capsys, "keys", "reveal", "acct-1", "--data", data)
-    assert shown["engine_key"] == f"{ring.key('acct-1').engine:016x}"
+    assert shown["engine_key"] == f"{key_of(data, 'acct-1').engine:016x}"
     assert kinds(data)[1] == {
-        "at": kinds(data)[1]["at"], "epoch": 1, "account": "acct-1",
+        "at": kinds(data)[1]["at"], "epoch": 1, "account": named(data, "acct-1"),
         "commitment": issued["commitment"],
     }  # fmt: skip
 
@@ -92,7 +104,7 @@ def test_escrow_comes_back(data, capsys, tmp_path):
 
 
 def test_a_marked_text_is_recognised_and_traced(data, capsys, tmp_path):
-    key = keystore.load(data).key("acct-7")
+    key = key_of(data, "acct-7")
     text = tmp_path / "ids.json"
     text.write_text(json.dumps(marked(key.engine)))
     status, found = as_json(capsys, "recognise", text, "--account", "acct-7", "--data", data)
@@ -106,14 +118,38 @@ def test_a_marked_text_is_recognised_and_traced(data, capsys, tmp_path):
     status, traced = as_json(capsys, "trace", text, "--accounts", accounts, "--data", data)
     assert status == 1
     assert traced["keys"] == 3000
-    assert traced["results"][0]["account"] == "acct-7"
+    assert traced["results"][0]["account"] == named(data, "acct-7")
     assert said(capsys, "trace", text, "--data", data)[0] == 2
     said(capsys, "keys", "issue", "acct-7", "--data", data)
     assert as_json(capsys, "trace", text, "--data", data)[1]["results"][0]["found"]
 
 
+def test_accounts_go_by_the_names_that_the_operator_knows(data, capsys, tmp_path):
+    with KeyBook(data) as book:
+        record, _ = book.create(org="acme", tier="standard", grants=[], expires=None, limits=None)
+    text = tmp_path / "ids.json"
+    text.write_text(json.dumps(marked(keystore.load(data).key(record.subject).engine)))
+    for name in ("acme", record.id, record.subject):
+        words = ("recognise", text, "--account", name, "--data", data)
+        status, found = as_json(capsys, *words)
+        assert (status, found["results"][0]["account"]) == (1, record.subject)
+        assert found["results"][0]["name"] == "acme"
+    assert "acme, epoch 1: MARKED" in said(capsys, *words)[1].out
+
+
+def test_secret_parameters_come_from_files(data, capsys, tmp_path):
+    ids, secret = tmp_path / "ids.json", tmp_path / "key_b"
+    ids.write_text(json.dumps(list(range(50))))
+    secret.write_text('"beef"\n')
+    words = ("recognise", ids, "--account", "a", "--data", data, "--scheme", "sglang-murmur")
+    assert said(capsys, *words, "--set", "key_b=beef")[0] == 2
+    status, found = as_json(capsys, *words, "--set", f"key_b=@{secret}")
+    assert status == 0
+    assert "key_b" not in found["parameters"]
+
+
 def test_a_key_can_come_from_a_file(data, capsys, tmp_path):
-    key = keystore.load(data).key("a").engine
+    key = key_of(data, "a").engine
     text, file = tmp_path / "ids.json", tmp_path / "key"
     text.write_text(json.dumps(marked(key)))
     file.write_text(f"{key:016x}\n")
@@ -148,7 +184,7 @@ def test_normalised_text_is_tried_in_every_form(data, capsys, tmp_path):
     )
     made.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
     made.save(str(tmp_path / "tokenizer.json"))
-    ids = marked(keystore.load(data).key("a").engine)
+    ids = marked(key_of(data, "a").engine)
     text = tmp_path / "text"
     text.write_text(" ".join(words[i] for i in ids).replace("é", "e\u0301"))
     flags = ("--account", "a", "--data", data, "--tokenizer", tmp_path / "tokenizer.json")
@@ -157,7 +193,7 @@ def test_normalised_text_is_tried_in_every_form(data, capsys, tmp_path):
 
 
 def test_plant_prints_what_each_engine_takes(data, capsys):
-    key = keystore.load(data).key("a").engine
+    key = key_of(data, "a").engine
     for engine, check in {
         "sglang": lambda w: int(w["watermark"]["key"], 16) == key,
         "vllm": lambda w: int(w["vllm_xargs"]["titer_mark_key"], 16) == key,
@@ -188,14 +224,14 @@ def test_wordings_are_chosen_and_recognised(data, capsys, tmp_path):
     accounts = ("--account", "a", "--account", "b")
     status, found = as_json(capsys, "chosen", text, *accounts, *flags)
     assert status == 1
-    assert found["results"][0]["account"] == "a"
+    assert found["results"][0]["account"] == named(data, "a")
     assert found["results"][1]["holm_log10_p"] > -3
     assert said(capsys, "chosen", text, "--account", "b", *flags)[0] == 0
     assert said(capsys, "chosen", text, "--account", "b", *flags, "--epoch", 7)[0] == 2
 
 
 def test_logged_contexts_sharpen_a_recognition(data, capsys, tmp_path):
-    key = keystore.load(data).key("a").engine
+    key = key_of(data, "a").engine
     ids = marked(key)
     noise = np.random.default_rng(5).integers(0, 300, 2000).tolist()
     reply, suspect, log = tmp_path / "reply", tmp_path / "suspect", tmp_path / "log"
