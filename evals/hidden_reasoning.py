@@ -26,6 +26,7 @@ import msgspec
 
 from titer.core.interval import clopper_pearson
 from titer.core.nouns import Standing
+from titer.core.wire import Transform
 from titer.gateway.dialects import named
 from titer.respond.reasoning import Reasoning
 from titer.testing.hidden import DIALECTS, Case, hidden_cases, payloads
@@ -50,15 +51,14 @@ for line in sys.stdin:
 """
 
 
-def served(case: Case, dialect: str, *, streamed: bool, strength: float) -> tuple[bytes, int]:
-    """(the bytes that leave, events that came)."""
+def served(case: Case, dialect: str, transform: Transform, *, streamed: bool) -> tuple[bytes, int]:
+    """(the bytes that leave through a transform and the dialect's codec, events that came)."""
     codec = named(dialect).codec()
-    transform = Reasoning().reply(strength, Standing("s"))
     events = payloads(case, dialect, streamed=streamed)
     out = []
     for event in events:
         encoded = msgspec.json.encode(event)
-        name = event.get("type", "") if streamed and "type" in event else ""
+        name = event.get("type", "") if streamed else ""
         head = f"event: {name}\n".encode() if name else b""
         raw = head + b"data: " + encoded + b"\n\n" if streamed else encoded
         unit = codec.unit(raw, name, encoded)
@@ -101,7 +101,8 @@ def measure() -> dict:
             for streamed in (True, False):
                 leaked = tokens = broken = 0
                 for case in cases:
-                    raw, count = served(case, dialect, streamed=streamed, strength=strength)
+                    transform = Reasoning().reply(strength, Standing("s"))
+                    raw, count = served(case, dialect, transform, streamed=streamed)
                     events += count
                     found = len(HIDDEN.findall(raw))
                     leaked, tokens = leaked + (b"hq" in raw), tokens + found

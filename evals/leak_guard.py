@@ -36,7 +36,7 @@ from titer.respond.leak_guard.scan import Scan, limits
 KINDS = {"listed": LISTED, "unseen": UNSEEN, "fresh": FRESH}
 #: What was found when a list was run for the first time (caught, of): `unseen` before the guard
 #: learnt words, patterns of repetition and UTF-8 in encodings, `fresh` after that. From then on
-#: they had been seen: limits of words and patterns and Morse signs were set knowing them.
+#: they had been seen: limits of words and patterns, Morse signs, words by their letters alone.
 FIRST = {"listed": [6465, 6720], "unseen": [2958, 6000], "false positives": [0, 63511],
          "fresh": [2005, 3000], "false positives then": [3, 63511]}  # fmt: skip
 OUT = Path(__file__).with_suffix(".json")

@@ -100,6 +100,7 @@ class Worker:
         options = with_mark_keys(service).at_home(pseudonyms, run)
         given = mitigations(options)
         guard = given["leak_guard"]
+        self._leaks: dict[str, int] = guard.leaks if isinstance(guard, LeakGuard) else {}
         named = service.ladder.mitigations() | {dose.mitigation for dose in options.always}
         if isinstance(guard, LeakGuard) and "leak_guard" in named:
             guard.ready()  # compiled before traffic comes
@@ -191,6 +192,7 @@ class Worker:
             "records_dropped": self._ring.dropped,
             "mitigation_faults": sum(engine.faults.counts.values()),
             "shadow_doses": engine.shadow.requests,
+            "leaks_stopped": sum(self._leaks.values()),
             **engine.shadow.flat("shadow"),
             **engine.given.flat("dosed"),
         }

@@ -44,6 +44,9 @@ class Rewriter:
 
     held = 0
 
+    #: Whether probabilities may spell a text that is in no channel, so that they are always read.
+    strict = False
+
     def __init__(self, make: Make) -> None:
         self._make = make
         self.channels: dict[Key, Channel] = {}
@@ -131,7 +134,7 @@ class Rewriter:
 
     def _tidy(self, unit: Reply, *, changed: bool) -> None:
         changed |= self.beyond(unit)
-        if spelled(unit.raw):
+        if (changed or self.strict) and spelled(unit.raw):
             changed |= hush(unit.data)
         unit.edited = unit.edited or changed
         unit.hidden += self.taken()

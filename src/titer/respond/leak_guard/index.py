@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from titer.respond.leak_guard import kernel
+from titer.respond.leak_guard import lanes, learning
 from titer.respond.leak_guard.fold import fold_table
 
 #: Bits of a bitmap (as a power of two) at least and at most: 16 KiB for a system prompt, 2 MiB for
@@ -39,9 +39,9 @@ class Index:
     def add(self, text: str) -> None:
         """Protect one more text."""
         for lower in (False, True):
-            kernel.learn_shape(points(text), self.grams, self.shift, lower, False)
+            learning.learn_shape(points(text), self.grams, self.shift, lower, False)
         words = points(" ".join(cuts(text)))
-        kernel.learn_words(words, fold_table(), self.grams, self.shift, self.words, False)
+        learning.learn_words(words, fold_table(), self.grams, self.shift, self.words, False)
         for at, order in enumerate(orders(text)):
             letters = self._learn(order, known=False)
             self.letters += letters if at == 0 else 0
@@ -53,7 +53,7 @@ class Index:
         random letters would take everything out.
         """
         for lower in (False, True):
-            kernel.learn_shape(points(text), self.grams, self.shift, lower, True)
+            learning.learn_shape(points(text), self.grams, self.shift, lower, True)
         self._learn(text, known=True)
 
     def copy(self) -> Index:
@@ -65,9 +65,11 @@ class Index:
         return made
 
     def _learn(self, text: str, *, known: bool) -> int:
-        kernel.learn_words(points(text), fold_table(), self.grams, self.shift, self.words, known)
+        learning.learn_words(points(text), fold_table(), self.grams, self.shift, self.words, known)
         return int(
-            kernel.learn(points(text), fold_table(), self.grams, self.shift, self.skeletons, known)
+            learning.learn(
+                points(text), fold_table(), self.grams, self.shift, self.skeletons, known
+            )
         )
 
 
@@ -83,20 +85,20 @@ def orders(text: str) -> Iterator[str]:
 
 
 def cuts(text: str) -> Iterator[str]:
-    """Each long word without its first and its last letter, and as pig Latin has it."""
+    """Each long word without its first and its last letter, as pig Latin has it, and by rot13."""
     for word in text.split():
-        if len(word) > kernel.LONG_WORD:
+        if len(word) > lanes.LONG_WORD:
             yield word[1:]
             yield word[:-1]
-            at = next((i for i, c in enumerate(word) if c in "aeiouAEIOU"), 0)
-            yield f"{word[at:]}{word[:at]}ay"
+            yield f"{word}ay"  # words are told apart by their letters, whatever the order
+            yield word.translate(_ROT13)
 
 
 @functools.cache
 def common_words() -> npt.NDArray[np.uint8]:
     """A bitmap of words that are in every text and so in none."""
     bitmap = np.zeros(1 << 13, np.uint8)
-    kernel.mark_words(points(_COMMON), fold_table(), bitmap)
+    learning.mark_words(points(_COMMON), fold_table(), bitmap)
     bitmap.setflags(write=False)
     return bitmap
 
@@ -124,6 +126,9 @@ _COMMON = (
 #: Letters that look like each other when the page is turned.
 _TURNED = str.maketrans("bqpdnu", "qbdpun")
 _LOWER = "abcdefghijklmnopqrstuvwxyz"
+_ROT13 = str.maketrans(
+    _LOWER + _LOWER.upper(), (_LOWER[13:] + _LOWER[:13]) + (_LOWER[13:] + _LOWER[:13]).upper()
+)
 _ATBASH = str.maketrans(_LOWER + _LOWER.upper(), _LOWER[::-1] + _LOWER[::-1].upper())
 
 

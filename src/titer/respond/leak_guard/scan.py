@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from titer.respond.leak_guard import kernel
+from titer.respond.leak_guard import kernel, lanes
 from titer.respond.leak_guard.fold import decoders, fold_table, morse_table
 from titer.respond.leak_guard.index import Index, common_words, points
 from titer.respond.leak_guard.secrets import Watched
@@ -46,24 +46,24 @@ def limits(leak: int) -> Limits:
 
     For texts of which fewer than `leak` letters in a row may leave as they are.
     """
-    hit = np.full(kernel.LANES, _score(CODED_LEAK), np.int64)
-    hold = np.full(kernel.LANES, _score(CODED_HOLD), np.int64)
-    for lane in (kernel.WORDS, kernel.LINES, kernel.LASTS):
+    hit = np.full(lanes.LANES, _score(CODED_LEAK), np.int64)
+    hold = np.full(lanes.LANES, _score(CODED_HOLD), np.int64)
+    for lane in (lanes.WORDS, lanes.LINES, lanes.LASTS):
         hit[lane], hold[lane] = _score(INITIAL_LEAK), _score(INITIAL_HOLD)
-    hit[kernel.PLAIN], hold[kernel.PLAIN] = _score(leak), _score(max(leak // 2, 20))
+    hit[lanes.PLAIN], hold[lanes.PLAIN] = _score(leak), _score(max(leak // 2, 20))
     # Both read text as it stands too, so they must not be sooner than the plain lane.
     words, shape = max(WORDS_LEAK, leak // 5), leak * 5 // 4
-    hit[kernel.BAG], hold[kernel.BAG] = words, words // 2
-    hit[kernel.SHAPE], hold[kernel.SHAPE] = 2 * shape, shape
+    hit[lanes.BAG], hold[lanes.BAG] = words, words // 2
+    hit[lanes.SHAPE], hold[lanes.SHAPE] = 2 * shape, shape
     # About half of the letters of English are consonants other than l.
     bones = leak * 53 // 100
-    hit[kernel.SKELETON] = _score(max(bones, 18))
-    hold[kernel.SKELETON] = _score(max(bones // 2, 13))
+    hit[lanes.SKELETON] = _score(max(bones, 18))
+    hold[lanes.SKELETON] = _score(max(bones // 2, 13))
     return np.stack((hold, hit, hit + 4))
 
 
 def _score(letters: int) -> int:
-    return (letters - kernel.GRAM + 1) * 2
+    return (letters - lanes.GRAM + 1) * 2
 
 
 class Scan:
@@ -79,27 +79,27 @@ class Scan:
         watched: Watched | None = None,
         found: Callable[[str], None] = lambda _: None,
     ) -> None:
-        lanes = kernel.LANES
+        many = lanes.LANES
         self._index = index
         self._limit = limit
         self._watched = watched
         self._found = found
-        self._state = np.zeros(kernel.STATE, np.int64)
-        self._state[kernel.NEW_LINE] = 1
-        self._numbers = np.zeros((4, lanes), np.int64)  # count, last, score, place in the ring
-        self._reg = np.zeros((2, lanes), np.uint64)
-        self._recent = np.zeros(kernel.RECENT, np.uint8)
+        self._state = np.zeros(lanes.STATE, np.int64)
+        self._state[lanes.NEW_LINE] = 1
+        self._numbers = np.zeros((4, many), np.int64)  # count, last, score, place in the ring
+        self._reg = np.zeros((2, many), np.uint64)
+        self._recent = np.zeros(lanes.RECENT, np.uint8)
         self._todo = np.zeros((512, 2), np.int64)
-        self._wide = np.zeros((2, lanes), np.int64)
-        self._said = np.zeros(kernel.SAID, np.uint64)
-        self._seen = np.zeros(kernel.ALPHABET, np.int32)
-        size = lanes if watched is not None else 0
-        self._ring = np.zeros((size, kernel.RING), np.uint8)
-        self._due = np.zeros((2, size, kernel.PENDING), np.int64)
-        self._regions = np.zeros((kernel.REGIONS, 3), np.int64)
-        checks = kernel.CHECKS if watched is not None else 1 + kernel.SPARE
+        self._wide = np.zeros((2, many), np.int64)
+        self._said = np.zeros(lanes.SAID, np.uint64)
+        self._seen = np.zeros(lanes.ALPHABET, np.int32)
+        size = many if watched is not None else 0
+        self._ring = np.zeros((size, lanes.RING), np.uint8)
+        self._due = np.zeros((2, size, lanes.PENDING), np.int64)
+        self._regions = np.zeros((lanes.REGIONS, 3), np.int64)
+        checks = lanes.CHECKS if watched is not None else 1 + lanes.SPARE
         self._checks = np.zeros((checks, 3), np.int64)
-        self._copies = np.zeros((checks if watched is not None else 0, kernel.RING), np.uint8)
+        self._copies = np.zeros((checks if watched is not None else 0, lanes.RING), np.uint8)
         self._held = ""
         self._open = False
 
@@ -111,11 +111,11 @@ class Scan:
     def push(self, text: str) -> str:
         """What may leave now that `text` has come."""
         out = self._piece(text) if text else ""
-        read = int(self._state[kernel.READ])
+        read = int(self._state[lanes.READ])
         while text and read < len(text):  # the kernel stops where it has no room to tell more
             text = text[read:]
             out += self._piece(text)
-            read = int(self._state[kernel.READ])
+            read = int(self._state[lanes.READ])
         return out
 
     def _piece(self, text: str) -> str:
@@ -127,12 +127,12 @@ class Scan:
             self._ring, watched.begins, watched.starts, watched.lengths,
             self._due, self._regions, self._checks, self._copies, LONGEST,
         )  # fmt: skip
-        text = text[: int(self._state[kernel.READ])]
-        if not many and not self._held and not self._checks[0, 0] and not self._state[kernel.AGE]:
+        text = text[: int(self._state[lanes.READ])]
+        if not many and not self._held and not self._checks[0, 0] and not self._state[lanes.AGE]:
             return text
         regions = [tuple(map(int, row[:2])) for row in self._regions[:many]]
         for start, _, lane in self._regions[:many]:
-            if start != kernel.BEFORE:
+            if start != lanes.BEFORE:
                 self._found(LANE_NAMES[int(lane)])
         secrets = self._secrets() if self._checks[0, 0] else []
         return self._release(text, regions, secrets)
@@ -160,12 +160,12 @@ class Scan:
         full = self._held + text
         # An open region comes first, so that what lies in it needs no mark of its own.
         cuts = sorted(
-            (0 if start == kernel.BEFORE else max(0, start + shift), start != kernel.BEFORE,
-             len(full) if end == kernel.OPEN else max(0, end + shift))
+            (0 if start == lanes.BEFORE else max(0, start + shift), start != lanes.BEFORE,
+             len(full) if end == lanes.OPEN else max(0, end + shift))
             for start, end in (*regions, *secrets)
         )  # fmt: skip
-        self._open = bool(self._state[kernel.HIT])
-        age = int(self._state[kernel.AGE])
+        self._open = bool(self._state[lanes.HIT])
+        age = int(self._state[lanes.AGE])
         keep = 0 if self._open else min(age, LONGEST, len(full))
         edge = len(full) - keep
         out: list[str] = []

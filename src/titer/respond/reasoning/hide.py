@@ -33,6 +33,8 @@ def structure(hidden: str) -> str:
 class Hide(Rewriter):
     """At work on one reply. `stand` writes what stands for a stretch; None: nothing does."""
 
+    strict = True
+
     def __init__(
         self,
         form: Format,
