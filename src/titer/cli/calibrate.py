@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     from titer.gateway.networks import load as load_networks
     from titer.gateway.networks.notice import knowing
     from titer.gateway.networks.places import in_use, told_by
-    from titer.gateway.recorded import listed, recorded, suspects
+    from titer.gateway.recorded import erased, listed, recorded, suspects
 
     keep_private()
     data: Path = arguments.data
@@ -77,6 +77,9 @@ def run(arguments: argparse.Namespace) -> int:
         made = fit(knowing(detectors(), kinds), again, seed=arguments.seed, exclude=excluded)
     made = keep_calibration(data, made)
     combination = made.combination
+    notes = list(reports[-1].notes) if reports else []
+    if not arguments.logs and (gone := erased(data)):
+        notes.append(f"{gone} recorded exchanges were erased, and are left out")
     out = {
         "calibration": made.id,
         "version": made.version,
@@ -88,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
         "seed": made.seed,
         "excluded": len(excluded),
         "bad_lines": reports[-1].bad if reports else 0,
-        "notes": reports[-1].notes if reports else [],
+        "notes": notes,
         "combination": {"of": combination.detectors, **_figures(combination)},
         "detectors": [
             {"detector": name, "version": null.version, **_figures(null)}

@@ -42,6 +42,11 @@ def facts(data: Path) -> Iterator[Exchange | Campaign | Decision]:
             yield kinds[stored.kind](stored.body)
 
 
+def erased(data: Path) -> int:
+    """How many exchanges of the published log were erased, and are no traffic to calibrate on."""
+    return sum(s.kind == "exchange" and s.body is None for s in _view(data).scan())
+
+
 def listed(data: Path) -> frozenset[str]:
     """Kinds of network that could be told at every time that was recorded."""
     found: list[frozenset[str]] = []

@@ -44,9 +44,10 @@ class LiveHunt:
             self._take()
 
     def forget(self, subject: str) -> None:
-        """Drop the rows of a subject that was erased; counts of rows folded away stay."""
+        """Drop the rows of a subject that was erased, and the counts of older ones."""
         self._take()
         self._builder.forget(subject)
+        self._past.forget(subject)
 
     def run(self) -> list[Campaign]:
         """Campaigns among what is remembered; members are subjects."""

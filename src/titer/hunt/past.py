@@ -167,11 +167,21 @@ class Past:
         least = now - MAX_DAYS * 24
         if len(self.number) > MAX_ACCOUNTS:
             least = max(least, int(np.partition(last, -MAX_ACCOUNTS)[-MAX_ACCOUNTS]))
-        gone = last < least
+        self._drop(last < least)
+
+    def forget(self, subject: str) -> None:
+        """Drop the counts of a subject that was erased."""
+        gone = np.zeros(len(self.number), np.bool_)
+        if subject in self.number:
+            gone[self.number[subject]] = True
+        self._drop(gone)
+
+    def _drop(self, gone: npt.NDArray[np.bool_]) -> None:
+        """Drop the units at the given places, and number the others anew."""
         if not gone.any():
             return
         here = {s: n for s, n in self.number.items() if not gone[n]}
-        renumber = np.full(len(last), -1, np.int64)
+        renumber = np.full(len(gone), -1, np.int64)
         renumber[list(here.values())] = np.arange(len(here))
         self.number = {s: int(renumber[n]) for s, n in here.items()}
         self.accounts = {i: p for i, p in self.accounts.items() if p.subject in self.number}

@@ -6,7 +6,7 @@ import pytest
 from titer.core.errors import InputError
 from titer.core.nouns import Campaign, Decision, Dose, Exchange, Principal
 from titer.evidence.log import Log
-from titer.gateway.recorded import recorded, suspects
+from titer.gateway.recorded import erased, recorded, suspects
 
 
 def exchange(i: int, who: str) -> Exchange:
@@ -26,6 +26,12 @@ def test_what_was_recorded_comes_back_and_suspects_are_named(tmp_path):
         log.append([(kind, msgspec.json.encode(fact)) for kind, fact in entries])
     assert list(recorded(tmp_path)) == facts
     assert suspects(tmp_path) == {"dosed", "member"}
+    assert erased(tmp_path) == 0
+    with Log.open(tmp_path / "log") as log:
+        log.erase("dosed", reason="asked")
+    assert list(recorded(tmp_path)) == [facts[0], facts[2]]
+    assert suspects(tmp_path) == {"member"}
+    assert erased(tmp_path) == 1
 
 
 def test_a_directory_without_a_log_says_what_to_do(tmp_path):

@@ -103,3 +103,29 @@ def test_silent_callers_and_old_pairs_are_forgotten(monkeypatch):
     past.fold(table(late))
     assert gone and set(past.number) == {"new"}
     assert set(past.accounts) == {"new"}
+
+
+def test_an_erased_subject_leaves_rows_and_counts_as_if_it_had_never_been():
+    begin = 20_000 * 24 * HOUR
+    parts = [rows(seed, 400, begin + seed * 40 * HOUR) for seed in (5, 6)]
+    for subject in ("o2", "a20", "nobody"):
+        past, builder = Past(), TableBuilder()
+        past.fold(table(parts[0]))
+        builder.add(parts[1])
+        past.forget(subject)
+        builder.forget(subject)
+        without = [[e for e in part if e.principal.subject != subject] for part in parts]
+        other = Past()
+        other.fold(table(without[0]))
+        assert builder.rows == len(without[1])
+        found, expected = (
+            PastAndRows(past, builder.build()),
+            PastAndRows(other, table(without[1])),
+        )
+        assert subject not in found.callers().subjects
+        order = np.argsort(found.callers().subjects)
+        again = np.argsort(expected.callers().subjects)
+        assert sorted(found.callers().subjects) == sorted(expected.callers().subjects)
+        for name in ("rows", "texts", "tokens_out"):
+            one, two = getattr(found.totals(), name), getattr(expected.totals(), name)
+            assert np.array_equal(one[order], two[again]), (subject, name)
