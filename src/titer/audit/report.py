@@ -23,6 +23,8 @@ from titer.evidence.contents import Mark
 #: Outcomes in an entry: those with the smallest p, when there are more.
 MAX_OUTCOMES = 400
 
+#: log10 of how many keys there are: an engine's key has 64 bits.
+LOG10_KEYS = 64 * math.log10(2)
 #: Claims that a dossier tells.
 _TOLD = ("proof", "hint")
 #: What no audit of this kind shows. Part of every result.
@@ -164,6 +166,8 @@ def lines(result: Result) -> list[str]:
         )
     if len(result.outcomes) + result.left_out > 20:
         out.append(f"... and {len(result.outcomes) + result.left_out - 20} more, see --json")
+    proofs = [o for o in result.outcomes if o.claim == "proof"]
+    out += [f"picking   {o.statistic} {o.key}: {picked(o, result.alpha)}" for o in proofs[:5]]
     for e in result.explanations:
         state = (
             ("explains it" if e.explains else "does not explain it") if e.tested else "UNTESTED"
@@ -194,6 +198,16 @@ def marks(results: Iterable[Result], account: str) -> tuple[Mark, ...]:
                 )
             )  # fmt: skip
     return tuple(found)
+
+
+def picked(outcome: Outcome, alpha: float) -> str:
+    """What the result says to somebody who believes that the key was picked to fit the suspect."""
+    if outcome.log10_adjusted + LOG10_KEYS <= math.log10(alpha):
+        return "holds even if the key had been picked to fit among all 2^64"
+    return (
+        "a key picked to fit among many would do as well: that this one was committed to before "
+        "the suspect was made has to be shown by dates"
+    )
 
 
 def power_of_ten(log10_p: float) -> str:

@@ -21,8 +21,8 @@ from titer.config.audit_file import AuditFile, Model, read_audit_file
 from titer.console.explain import open_view
 from titer.console.names import Names
 from titer.core.errors import ConfigError, InputError
-from titer.evidence.intake import enter
 from titer.evidence.log import View
+from titer.gateway.assembly import enter
 from titer.marks import keystore, schemes, tokens
 
 if TYPE_CHECKING:

@@ -176,3 +176,13 @@ def test_nulls_count_and_refuse():
     bad = nulls.wrong_keys(uniform - np.log(3), np.zeros(400))
     assert "expected" in bad.why
     assert nulls.wrong_keys(np.zeros(0), np.zeros(0)).why
+
+
+def test_a_strong_result_stands_against_any_choice_of_the_key(case):
+    from titer.audit.report import picked
+
+    outcome = case.judge().outcomes[0]
+    assert outcome.log10_adjusted < -26
+    assert "holds even if" in picked(outcome, 1e-6)
+    weak = msgspec.structs.replace(outcome, log10_adjusted=-25.0)
+    assert "has to be shown by dates" in picked(weak, 1e-6)
