@@ -13,6 +13,7 @@ cells     which meaning cells survive a paraphrase
 conduct   which detectors of conduct see which conduct, on tune sources (needs the data)
 lower     what lowering costs honest accounts, at each rung of the default ladder
 attribution  ties and links of strangers, and of crews that share networks and hours
+kills     the log's writer is killed a thousand times: what is lost, and what contradicts
 mutants   changed dossiers that are accepted: there must be none
 marks     marks: false positives, power, cost, tracing (needs the data, and --tokenizer FILE)
 removal   what attacks leave of a mark, and what a forger needs (the same)
@@ -31,7 +32,8 @@ import subprocess
 import sys
 
 MODULES = {"logits": "logit_theft", "callers": "frames_coverage", "hunt": "hunt_worlds",
-           "groups": "hunt_small", "live": "hunt_live", "mutants": "dossier_mutants",
+           "groups": "hunt_small", "live": "hunt_live", "kills": "log_kills",
+           "mutants": "dossier_mutants",
            "attribution": "attribution", "radioactivity": "radioactivity",
            "detect": "detect", "rules": "combination",
            "weights": "weights",

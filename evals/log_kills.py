@@ -1,6 +1,6 @@
 """The log's writer is killed with SIGKILL a thousand times: what is lost, and what contradicts.
 
-    python -m evals.log_kills [--rounds 1000] [--seed 1] [--out evals/log_kills.json]
+    python -m evals kills [--rounds 1000] [--seed 1] [--out evals/log_kills.json]
 
 Each round forks a writer that appends and publishes for ever, kills it at a random moment, opens
 what is left and checks: nothing acknowledged is lost, no entry differs, no two heads of one size,
@@ -23,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--rounds", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=None)
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="titer-kills-") as name:
         done = subprocess.run(
@@ -42,8 +42,7 @@ def main() -> None:
         "failure_rate_95": [0.0, round(1 - 0.025 ** (1 / rounds), 5)],
     }
     print(json.dumps(result))
-    if options.out is not None:
-        options.out.write_text(json.dumps(result, indent=1) + "\n")
+    options.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":
