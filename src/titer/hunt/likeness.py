@@ -21,8 +21,11 @@ MEMBERS = 512
 ROWS = 128
 #: Members with two rows or more that an answer needs.
 FEWEST = 8
-#: Spread of lengths (powers of two) and share of different requests under a template's token.
-FIXED = 0.5
+#: Under a template's token: share of requests whose length is within a power of two of the mean,
+#: the spread of theirs (powers of two), and the share of different requests.
+OCTAVE = 1.0
+NEAR = 0.9
+FIXED = 0.44
 FRESH = 0.9
 #: Rows that a token needs for that.
 FEWEST_ROWS = 3
@@ -112,8 +115,13 @@ def templates(rows: Rows, place: Ints, *, tokens: int) -> npt.NDArray[np.bool_]:
     size = np.log2(np.maximum(rows.chars, 1))[row]
     count = np.bincount(token, minlength=tokens)
     mean = np.bincount(token, weights=size, minlength=tokens) / np.maximum(count, 1)
-    square = np.bincount(token, weights=(size - mean[token]) ** 2, minlength=tokens)
-    fixed = np.sqrt(square / np.maximum(count - 1, 1)) <= FIXED
+    off = size - mean[token]
+    # A few requests of any length, sent for it, must not hide a template.
+    near = np.abs(off) <= OCTAVE
+    kept = np.bincount(token[near], minlength=tokens)
+    mean = np.bincount(token[near], weights=off[near], minlength=tokens) / np.maximum(kept, 1)
+    square = np.bincount(token[near], weights=(off - mean[token])[near] ** 2, minlength=tokens)
+    fixed = (kept >= NEAR * count) & (np.sqrt(square / np.maximum(kept - 1, 1)) <= FIXED)
     # Only of those is it asked whether requests repeat: that is a sort.
     told: npt.NDArray[np.bool_] = (count >= FEWEST_ROWS) & fixed
     kept = told[token]

@@ -29,6 +29,9 @@ from titer.hunt.modalities import Bools, Floats, Ints
 BEGIN = 24
 #: How many times more often a member uses a text than others, for it to be the stock's own.
 ODDS = 6.0
+#: Own tokens that a member has, at least: with fewer, thousands of callers of one request each,
+#: sent for it, would open any set.
+TOKENS = 3
 #: Members that use it, at least.
 USERS = 3
 #: Share of all callers beyond which a text is everybody's.
@@ -76,8 +79,8 @@ class Pairs(msgspec.Struct, frozen=True):
 
 
 class Weighed(msgspec.Struct, frozen=True):
-    """`nats` per caller for being a member (log odds, prior included; minus infinity without an
-    own text), and which tokens are `own`.
+    """`nats` per caller for being a member (log odds, prior included; minus infinity with fewer
+    than `TOKENS` own tokens), and which tokens are `own`.
     """
 
     nats: Floats
@@ -114,7 +117,9 @@ def weigh(pairs: Pairs, likely: Bools, rows: Ints) -> Weighed:
         on = own[token]
         at, who = token[on], unit[on]
         text = _of_one_text(rows, own)
-        hits = np.bincount(who, minlength=count) / text
+        hits = np.bincount(who, minlength=count)
+        enough = hits >= TOKENS
+        hits = np.where(enough, hits, 0) / text
         counted = _by_share(hits, np.maximum(rich / text, hits), member, seen)
         # Of a caller's own texts, without what it adds to them itself.
         with_it = np.maximum(inside[at] - member[who], 0.0) + HALF
@@ -123,9 +128,9 @@ def weigh(pairs: Pairs, likely: Bools, rows: Ints) -> Weighed:
         which = np.log(with_it / (inside[own].sum() + kinds))
         which -= np.log(without / (outside[own].sum() + kinds))
         nats = counted + np.bincount(who, weights=which, minlength=count) / text
-        nats = np.where(hits > 0, nats + np.log(total / (many - total)), -np.inf)
+        nats = np.where(enough, nats + np.log(total / (many - total)), -np.inf)
         after = 1.0 / (1.0 + np.exp(-np.clip(nats, -CERTAIN, CERTAIN)))
-        after[hits == 0] = 0.0
+        after[~enough] = 0.0
         settled = float(np.abs(after - member).sum()) < SETTLED * total
         member = after
         if settled:

@@ -41,14 +41,22 @@ OWN_USERS = 8
 #: Share of a text's users that are members, for a part to be fitted again by it.
 MOSTLY = 0.5
 #: Share of the uses of a part's texts that callers have who are as likely members as not: accounts
-#: that did little cannot be told from others, and use the same texts.
-CLOSED = 0.77
+#: that did little cannot be told from others, and use the same texts. Seen: campaigns 0.89 to 1,
+#: users of public templates up to 0.83; small campaigns 0.94 to 1, users of one framework 0.87.
+CLOSED = 0.88
+CLOSED_SMALL = 0.92
+#: Members below which a part is small.
+SMALL = 60
 #: And share of them that is on texts of its own. Seen: campaigns 0.67 to 0.97, honest communities
 #: 0 to 0.58, but for trades (0.76 to 0.90), whose texts are no templates.
-KEPT = 0.65
+KEPT = 0.67
+#: Texts that a pool has, by how evenly they are used (inverse Simpson), and that half of its
+#: members use, counted in one band. Users of one public template, with variants, have 2 to 5 and 2.
+TEXTS = 6.0
+EACH = 3
 #: Share of the uses of its own texts that is on templates. Seen: campaigns 0.66 to 1, trades 0.23
 #: to 0.41.
-FIXED = 0.55
+FIXED = 0.6
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -108,7 +116,10 @@ def pools(units: Units, shared: Shared, asked: Asked) -> tuple[list[Candidate], 
             if len(members) > MOST * units.count:
                 continue
             part = Part.of(pairs, members, texts, fit.nats)
-            if not (part.closed(likely) or _tightened(pairs, part, asked).closed(likely)):
+            alone = part.closed(likely, CLOSED if len(members) >= SMALL else CLOSED_SMALL)
+            if not alone and len(members) >= SMALL:
+                alone = _tightened(pairs, part, asked).closed(likely, CLOSED)
+            if not (alone and _several(pairs, members, part.own & likely, asked.band)):
                 left += 1
                 continue
             found.append(Candidate("pool", members, np.flatnonzero(part.own)))
@@ -139,13 +150,13 @@ class Part(msgspec.Struct, frozen=True):
         own = (inside >= OWN_USERS) & (inside >= OWN * users) & (users <= COMMON * pairs.count)
         return cls(texts, users, inside, pairs.counted(belongs | (nats >= 0.0)), own)
 
-    def closed(self, likely: Bools) -> bool:
-        """Whether its texts are its members', and mostly templates."""
+    def closed(self, likely: Bools, share: float) -> bool:
+        """Whether so much of its texts' use is its members', and they are mostly templates."""
         texts, inside, own = self.texts, self.inside, self.own
         uses = int(inside[texts].sum())
         return bool(
             uses
-            and self.maybe[texts].sum() >= CLOSED * self.users[texts].sum()
+            and self.maybe[texts].sum() >= share * self.users[texts].sum()
             and inside[texts[own[texts]]].sum() >= KEPT * uses
             and inside[own & likely].sum() >= FIXED * inside[own].sum()
         )
@@ -159,3 +170,20 @@ def _tightened(pairs: Pairs, part: Part, asked: Asked) -> Part:
     mostly = asked.likely & (part.inside >= OWN_USERS) & (part.inside >= MOSTLY * part.users)
     fit = weigh(pairs, mostly, asked.rows)
     return Part.of(pairs, np.flatnonzero(fit.nats >= NATS), np.flatnonzero(fit.own), fit.nats)
+
+
+def _several(pairs: Pairs, members: Places, own: Bools, band: Ints) -> bool:
+    """Whether these are several texts, and members use several of them each.
+
+    Counted in the band that has most: a text stands in each band once, but for variants.
+    """
+    bands = band[own & (band >= 0)]
+    if not len(bands):
+        return False
+    chosen = own & (band == np.bincount(bands).argmax())
+    belongs = np.zeros(pairs.count, np.bool_)
+    belongs[members] = True
+    on = chosen[pairs.token] & belongs[pairs.unit]
+    uses = np.bincount(pairs.token[on]).astype(np.float64)
+    each = np.bincount(pairs.unit[on], minlength=pairs.count)[members]
+    return bool(uses.sum() ** 2 >= TEXTS * (uses**2).sum() > 0 and np.median(each) >= EACH)

@@ -17,11 +17,13 @@ DAY = 86_400_000_000
 HONEST, MEMBERS, TEMPLATES, EACH = 500, 90, 40, 16
 
 
-def world(seed, *, again=0.0, loose=False):
+def world(seed, *, again=0.0, loose=False, whale=0, flood=0, stuffed=False):
     """Honest callers with public templates; a pool of `TEMPLATES`, of which each uses `EACH`.
 
     With `again`, that share of the pool's requests repeats an old one; with `loose`, its texts
-    stand in requests of any length, as phrases do.
+    stand in requests of any length, as phrases do. `whale` is the rows of one honest caller who
+    says all there is; `flood` the callers of one request each, which hits some band of the pool's;
+    with `stuffed`, half of the bands of a member's own requests are others' texts.
     """
     rng = np.random.default_rng(seed)
     rows, number = [], 0
@@ -60,8 +62,18 @@ def world(seed, *, again=0.0, loose=False):
             chars = 2 ** rng.uniform(4, 11) if loose else rng.integers(380, 470)
             if rng.random() < again:
                 exact, chars = rng.integers(1, 20), 400
-            say(f"x{i}", own[mine[k % EACH]], exact, chars)
+            frames = own[mine[k % EACH]].copy()
+            if stuffed:
+                frames[rng.permutation(8)[:4]] = public[rng.integers(60)][:4]
+            say(f"x{i}", frames, exact, chars)
         cover(f"x{i}", 20)
+    for k in range(whale):
+        texts = own if k % 10 == 0 else public
+        say("whale", texts[k % len(texts)], rng.integers(2**62), 2 ** rng.uniform(4, 11))
+    for i in range(flood):
+        frames = rng.integers(-(2**62), 2**62, 8)
+        frames[i % 8] = own[i % TEMPLATES][i % 8]
+        say(f"f{i}", frames, rng.integers(2**62), 2 ** rng.uniform(4, 11))
     builder = TableBuilder()
     builder.add(rows)
     return MemorySource(builder.build())
@@ -193,6 +205,18 @@ def test_a_dealt_work_list_is_a_campaign_without_any_tie_of_origin():
     assert not set(campaign.formed) & set(campaign.tested)
     assert campaign.bits > 5
     assert campaign.frames and campaign.timeline and campaign.doubtful and campaign.null
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [{"whale": 12_000}, {"flood": 100}, {"stuffed": True}],
+    ids=["one caller has 40 % of all rows", "callers of one request", "others' texts stuffed in"],
+)
+def test_a_pool_is_found_in_hostile_logs_and_nobody_else(hostile):
+    report = find(world(4, **hostile), seed=1, permutations=999)
+    accused = {m for c in report.campaigns if not c.review for m in c.members}
+    assert {m for m in accused if m.startswith("x")} == {f"x{i}" for i in range(MEMBERS)}
+    assert len(accused) == MEMBERS
 
 
 @pytest.mark.parametrize("honest", [{"again": 0.2}, {"loose": True}])
