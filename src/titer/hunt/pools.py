@@ -51,7 +51,8 @@ SMALL = 60
 #: 0 to 0.58, but for trades (0.76 to 0.90), whose texts are no templates.
 KEPT = 0.67
 #: Texts that a pool has, by how evenly they are used (inverse Simpson), and that half of its
-#: members use, counted in one band. Users of one public template, with variants, have 2 to 5 and 2.
+#: members use, counted in one band. Users of one public template, which has variants, have 2 to 5
+#: texts, and use 2.
 TEXTS = 6.0
 EACH = 3
 #: Share of the uses of its own texts that is on templates. Seen: campaigns 0.66 to 1, trades 0.23
