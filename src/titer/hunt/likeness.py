@@ -124,8 +124,8 @@ def templates(rows: Rows, place: Ints, *, tokens: int) -> npt.NDArray[np.bool_]:
     fixed = (kept >= NEAR * count) & (np.sqrt(square / np.maximum(kept - 1, 1)) <= FIXED)
     # Only of those is it asked whether requests repeat: that is a sort.
     told: npt.NDArray[np.bool_] = (count >= FEWEST_ROWS) & fixed
-    kept = told[token]
-    token, row = token[kept], row[kept]
+    asked = told[token]
+    token, row = token[asked], row[asked]
     _, content = np.unique(
         rows.exact ^ (rows.chars.astype(np.int64) * np.int64(0x9E3779B97F4A7C1)),
         return_inverse=True,

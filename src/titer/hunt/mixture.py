@@ -117,9 +117,9 @@ def weigh(pairs: Pairs, likely: Bools, rows: Ints) -> Weighed:
         on = own[token]
         at, who = token[on], unit[on]
         text = _of_one_text(rows, own)
-        hits = np.bincount(who, minlength=count)
-        enough = hits >= TOKENS
-        hits = np.where(enough, hits, 0) / text
+        tokens = np.bincount(who, minlength=count)
+        enough = tokens >= TOKENS
+        hits: Floats = np.where(enough, tokens, 0) / text
         counted = _by_share(hits, np.maximum(rich / text, hits), member, seen)
         # Of a caller's own texts, without what it adds to them itself.
         with_it = np.maximum(inside[at] - member[who], 0.0) + HALF
