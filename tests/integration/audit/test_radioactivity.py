@@ -22,6 +22,9 @@ from titer.marks.kgw import Kgw
 
 pytest.importorskip("tokenizers", reason="needs titer[tokens]")
 
+#: Some twenty seconds of CPU in all: two students are trained, three audits made.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
 SCHEME = Kgw(width=1, gamma=0.25, delta=2.0)
 VOCABULARY = 256
 TOKENS = 100
