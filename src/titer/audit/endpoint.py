@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import http.client
 import math
+import socket
 import ssl
+import threading
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,6 +26,8 @@ from titer.audit.texts import Text
 MAX_ANSWER = 64 << 20
 #: Seconds without a byte before a request counts as lost.
 TIMEOUT = 120.0
+#: Seconds for a whole answer: a server that drips bytes would hold the collection for ever.
+DEADLINE = 900.0
 #: Alternatives that are read at a place, whatever the server sends.
 MAX_TOP = 256
 #: Seconds that a server may ask us to wait; more is cut to this.
@@ -37,13 +41,17 @@ _BUSY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
 class Endpoint:
     """One server and model. Safe for threads: each call has a connection of its own."""
 
-    def __init__(self, target: Target, credential: str = "", *, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self, target: Target, credential: str = "", *, timeout: float = TIMEOUT,
+        deadline: float = DEADLINE,
+    ) -> None:  # fmt: skip
         parts = urlsplit(target.url)
         if not parts.hostname or parts.username or parts.query or parts.fragment:
             raise NotAnswered(
                 f"{target.name}: the url must be http(s)://HOST[:PORT]/v1, without credentials"
             )
         self._target, self._credential, self._timeout = target, credential, timeout
+        self._deadline = deadline
         self._host, self._port = parts.hostname, parts.port
         self._base = parts.path.rstrip("/")
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
@@ -94,7 +102,14 @@ class Endpoint:
         if self._credential:
             headers["authorization"] = f"Bearer {self._credential}"
         connection = self._connect()
+        late = threading.Event()
+        held: list[socket.socket] = []
+        guard = threading.Timer(self._deadline, _cut, (held, late))
+        guard.daemon = True
         try:
+            connection.connect()
+            held.append(connection.sock)  # a connection forgets it once the head has come
+            guard.start()
             connection.request("POST", self._base + path, msgspec.json.encode(body), headers)
             with connection.getresponse() as reply:
                 data = reply.read(MAX_ANSWER + 1)
@@ -102,7 +117,10 @@ class Endpoint:
         except (OSError, http.client.HTTPException) as error:
             raise Later(f"no answer ({type(error).__name__})") from None
         finally:
+            guard.cancel()
             connection.close()
+        if late.is_set():
+            raise Later(f"no whole answer in {self._deadline:.0f} s")
         if status in _BUSY:
             raise Later(f"status {status}", after=_seconds(after), throttled=status in (429, 503))
         if status != 200:
@@ -121,6 +139,14 @@ class Endpoint:
         return http.client.HTTPSConnection(
             self._host, self._port, timeout=self._timeout, context=self._tls
         )
+
+
+def _cut(held: list[socket.socket], late: threading.Event) -> None:
+    """End a request whose time is up, wherever it waits."""
+    late.set()
+    for one in held:
+        with contextlib.suppress(OSError):
+            one.shutdown(socket.SHUT_RDWR)
 
 
 class _Usage(msgspec.Struct):

@@ -7,8 +7,11 @@ HTTP is for machines that reach each other privately, and what comes back is ver
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import socket
 import ssl
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +22,8 @@ from titer.core.errors import InputError
 
 #: Seconds for each step of a request.
 TIMEOUT = 10.0
+#: Seconds from the first byte sent to the last one read: a peer that drips bytes meets no step's end.
+DEADLINE = 60.0
 #: Bytes of a reply when the caller names no other limit.
 LIMIT = 1 << 20
 
@@ -59,11 +64,12 @@ def request(
     headers: Mapping[str, str] | None = None,
     limit: int = LIMIT,
     timeout: float = TIMEOUT,
+    deadline: float = DEADLINE,
 ) -> Reply:
     """One request to a peer's URL, with `path` after it.
 
-    Raises `InputError` on a URL that is none, on a reply beyond `limit`, and when the peer cannot
-    be reached or does not speak HTTP.
+    Raises `InputError` on a URL that is none, on a reply beyond `limit` or `deadline`, and when
+    the peer cannot be reached or does not speak HTTP.
     """
     peer = Peer(peer) if isinstance(peer, str) else peer
     try:
@@ -81,7 +87,14 @@ def request(
     else:
         connection = http.client.HTTPConnection(url.hostname, port, timeout=timeout)
     query = f"?{url.query}" if url.query else ""
+    late = threading.Event()
+    guard = threading.Timer(deadline, lambda: _cut(held, late))
+    guard.daemon = True
+    held = None
     try:
+        connection.connect()
+        held = connection.sock  # a connection forgets it once the reply's head has come
+        guard.start()
         connection.request(
             method, f"{url.path.rstrip('/')}{path}{query}" or "/", body, dict(headers or {})
         )
@@ -89,10 +102,21 @@ def request(
         data = reply.read(limit + 1)
         found = {name.lower(): value for name, value in reply.getheaders()}
     except (OSError, http.client.HTTPException, ValueError) as error:
-        what = str(error) or type(error).__name__
+        what = "it took too long" if late.is_set() else str(error) or type(error).__name__
         raise InputError(f"{peer.url} cannot be reached: {what}") from None
     finally:
+        guard.cancel()
         connection.close()
+    if late.is_set():
+        raise InputError(f"{peer.url}{path}: the reply took more than {deadline:.0f} s")
     if len(data) > limit:
         raise InputError(f"{peer.url}{path}: the reply has more than {limit} bytes")
     return Reply(reply.status, found, data)
+
+
+def _cut(held: socket.socket | None, late: threading.Event) -> None:
+    """End an exchange whose time is up, wherever it waits."""
+    late.set()
+    with contextlib.suppress(OSError):
+        if held is not None:
+            held.shutdown(socket.SHUT_RDWR)

@@ -147,3 +147,27 @@ def test_any_json_is_an_answer_or_a_reason_to_try_again(value, as_chat):
             found = read(data)
             assert isinstance(found.text, str)
             assert all(isinstance(p.token, str) for p in found.places)
+
+
+def test_a_server_that_drips_is_cut_off():
+    listener = socket.create_server(("127.0.0.1", 0))
+    stop = threading.Event()
+
+    def drip():
+        peer, _ = listener.accept()
+        with peer, contextlib.suppress(OSError):
+            peer.recv(65536)
+            peer.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\nconnection: close\r\n\r\n")
+            while not stop.wait(0.05):
+                peer.sendall(b" ")
+
+    thread = threading.Thread(target=drip, daemon=True)
+    thread.start()
+    target = Target(name="rival", url=f"http://127.0.0.1:{listener.getsockname()[1]}/v1", model="m")
+    try:
+        with pytest.raises(Later, match="no whole answer"):
+            Endpoint(target, timeout=5, deadline=0.3).generate(Text("hello", ""), **ASK)
+    finally:
+        stop.set()
+        thread.join(5)
+        listener.close()
