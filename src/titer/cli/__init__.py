@@ -89,6 +89,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _fail(f"{where}{error.strerror or type(error).__name__}; nothing more was done")
+    except RecursionError:
+        return _fail("a file that was given is nested too deeply to be read; nothing more was done")
+    except UnicodeEncodeError as error:
+        if error.encoding != "utf-8":  # not about a word, but about where it is to be printed
+            return _fail("this terminal cannot show the result: use a UTF-8 locale, or --json")
+        return _fail("a word of the command line is not UTF-8 text; give it as UTF-8")
     except Exception as error:
         if os.environ.get("TITER_DEBUG"):
             raise

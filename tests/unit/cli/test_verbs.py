@@ -158,3 +158,19 @@ def test_what_serve_feed_and_calibrate_make_is_private(tmp_path):
     keep_private()
     (tmp_path / "file").write_text("")
     assert (tmp_path / "file").stat().st_mode & 0o077 == 0
+
+
+def test_a_file_that_is_nested_without_end_gets_one_line(capsys, tmp_path):
+    deep = tmp_path / "deep"
+    deep.write_bytes(b'{"a":' * 100_000)
+    assert main(["match", "finish", str(deep), "--state", str(deep), "--data", str(tmp_path)]) == 2
+    err = capsys.readouterr().err
+    assert "nested too deeply" in err
+    assert err.count("\n") == 1
+
+
+def test_a_word_that_is_not_utf_8_gets_one_line(capsys, tmp_path):
+    assert main(["keys", "revoke", "\udcff", "--data", str(tmp_path)]) == 2
+    err = capsys.readouterr().err
+    assert "give it as UTF-8" in err
+    assert err.count("\n") == 1
