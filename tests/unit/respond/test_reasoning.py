@@ -21,7 +21,7 @@ from titer.respond.reasoning.formats import (
     pair,
     read_formats,
 )
-from titer.respond.reasoning.tags import TagChannel
+from titer.respond.reasoning.tags import MAX_TAIL, Machine, TagChannel
 
 STANDING = Standing("s")
 
@@ -274,3 +274,27 @@ def test_without_a_summariser_there_is_structure():
     (unit,) = units_of({"content": f"<think>{THOUGHT}</think>Seven."})
     (left,) = transform.feed(unit)
     assert "[1 step, 21 tokens]" in left.text
+
+
+@pytest.mark.parametrize("run", [" ", "\n", "`", "~"])
+def test_a_run_without_end_is_not_kept_back(run):
+    def through(parts):
+        channel = TagChannel(Format(UNION), whole=False, took=[].append)
+        return "".join(map(channel.push, parts)) + channel.close()
+
+    for head in ("", "a"):
+        text = f"{head}{run * 1000}<think>hidden</think>rest"
+        channel = TagChannel(Format(UNION), whole=False, took=[].append)
+        out = "".join(map(channel.push, head + run * 1000))
+        assert len(out) >= 1000 - MAX_TAIL
+        assert through([text]) == through(list(text))
+
+
+def test_a_piece_of_many_lines_is_searched_for_half_tags_once(monkeypatch):
+    looks = []
+    real = Machine.partial
+    monkeypatch.setattr(Machine, "partial", lambda *a: looks.append(1) or real(*a))
+    channel = TagChannel(Format(UNION), whole=False, took=[].append)
+    text = "a" + "\n<" * 500
+    assert channel.push(text) + channel.close() == text
+    assert len(looks) < 5

@@ -52,7 +52,7 @@ class Machine:
         if lone:
             words.append(f"(?P<close>{'|'.join(_pattern(c) for c in lone)})")
         self.visible = re.compile(
-            "|".join((r"(?P<line>\n)", r"(?P<tick>`+|~{3,})", *words)), re.IGNORECASE
+            "|".join((r"(?P<line>\n)", rf"(?P<tick>`{{1,{MAX_TAIL}}}|~{{3,{MAX_TAIL}}})", *words)), re.IGNORECASE
         )
         self.firsts = frozenset(
             c for t in body for w in (t.open, *t.close) for c in (w[0].lower(), w[0].upper())
@@ -103,6 +103,11 @@ class Machine:
         return False
 
 
+def _from(buffer: str, found: re.Match[str]) -> str:
+    """The text from a match on, as far as a tag may reach."""
+    return buffer[found.start() : found.start() + MAX_TAIL]
+
+
 def _attributes(literal: str, low: str) -> bool:
     """Whether `low` is the tag with attributes begun: `<think mode=...`."""
     name = literal[:-1]
@@ -147,6 +152,7 @@ class TagChannel:
         self._replace = replace
         self._lone = lone
         self._tail = ""
+        self._edge = -1
         self._before = ""
         self._fence = ""
         self._tick = False
@@ -189,13 +195,18 @@ class TagChannel:
                 return ""
         buffer = self._tail + text
         self._tail = ""
+        self._edge = -1
         out: list[str] = []
         at = 0
         if not self._begun and self._tag is None:
+            blank = len(buffer) - len(buffer.lstrip()) - MAX_TAIL
+            if blank > 0:  # a text that begins with pages of nothing is not kept back for them
+                out.append(buffer[:blank])
+                buffer = buffer[blank:]
             waits, at = self._start(buffer, last=last)
             if waits:
                 self._tail = buffer
-                return ""
+                return "".join(out)
         while True:
             step = self._hidden_step if self._tag is not None else self._visible_step
             at, more = step(buffer, at, out, last=last)
@@ -229,7 +240,7 @@ class TagChannel:
         if found is None or (not last and self._undecided(buffer, found)):
             edge = len(buffer)
             if not last:
-                edge = self._machine.partial(buffer, at)
+                edge = self._partial(buffer, at)
                 edge = min(edge, max(at, len(buffer.rstrip("~"))))  # a fence may be growing
                 if found is not None:
                     edge = min(edge, found.start())
@@ -238,7 +249,7 @@ class TagChannel:
             return edge, False
         edge = found.start()
         if not last:
-            edge = min(edge, self._machine.partial(buffer, at))
+            edge = min(edge, self._partial(buffer, at))
         if edge < found.start():
             # A tag may begin before this token and reach over it (`<` newline `think>`).
             self._show(buffer[at:edge], out)
@@ -268,17 +279,23 @@ class TagChannel:
             self._enter(self._machine.kinds[int(name[1:])])
         return found.end(), True
 
+    def _partial(self, buffer: str, at: int) -> int:
+        """`Machine.partial` of this run's buffer: looked up once, not at each line of a piece."""
+        if self._edge < at:
+            self._edge = self._machine.partial(buffer, at)
+        return self._edge
+
     def _undecided(self, buffer: str, found: re.Match[str]) -> bool:
         name = found.lastgroup
         if name == "line":
             return False
         size = found.end() - found.start()
-        if name != "tick" and self._machine.longer(buffer[found.start() :], size):
+        if name != "tick" and self._machine.longer(_from(buffer, found), size):
             return True
         if found.end() < len(buffer):
             return False
         if name == "tick":
-            return True
+            return size < MAX_TAIL
         return self._prior(buffer, found.start()) in _QUOTES
 
     def _mark(self, run: str) -> None:
@@ -352,7 +369,7 @@ class TagChannel:
         return found.end(), True
 
     def _undecided_close(self, buffer: str, found: re.Match[str]) -> bool:
-        if self._machine.longer(buffer[found.start() :], found.end() - found.start()):
+        if self._machine.longer(_from(buffer, found), found.end() - found.start()):
             return True
         if found.end() < len(buffer):
             return False
