@@ -9,6 +9,7 @@ import pytest
 from evals.hidden_reasoning import answer, served
 
 from titer.core.nouns import Standing
+from titer.gateway.dialects import named
 from titer.respond.reasoning import STRUCTURE, Reasoning
 from titer.testing.hidden import DIALECTS, hidden_cases, payloads
 
@@ -46,3 +47,24 @@ def test_the_check_can_fail():
     case = next(c for c in CASES if any(k == "hidden" for k, _ in c.parts))
     events = payloads(case, "openai.chat", streamed=True)
     assert any(b"hq" in msgspec.json.encode(event) for event in events)
+
+
+@pytest.mark.parametrize("odd", [b"-Infinity", b"NaN", b"1e999", b'"\\ud83d"'])
+def test_what_clients_read_although_it_is_no_json_does_not_pass_unread(odd):
+    head = b'{"choices":[{"index":0,"delta":{"content":"<think>hq12</think>vis123456"},"odd":'
+    data = head + odd + b"}]}"
+    codec = named("openai.chat").codec()
+    unit = codec.unit(b"data: " + data + b"\n\n", "", data)
+    units = Reasoning().reply(1.0, STANDING).feed(unit)
+    left = b"".join(codec.render(u) if u.edited else u.raw for u in units)
+    assert b"hq12" not in left
+    assert b"vis123456" in left
+
+
+@pytest.mark.parametrize("odd", [b"-Infinity", b"NaN"])
+def test_it_passes_as_it_came_when_nothing_is_hidden(odd):
+    data = b'{"choices":[{"index":0,"delta":{"content":"vis123456"},"odd":' + odd + b"}]}"
+    codec = named("openai.chat").codec()
+    (unit,) = Reasoning().reply(1.0, STANDING).feed(codec.unit(data, "x", data))
+    assert not unit.edited
+    assert unit.raw == data

@@ -14,6 +14,8 @@ The framing stays: every line of the event other than `data:` is kept, in its li
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -73,7 +75,10 @@ def read_unit(
     try:
         value = _decode(data)
     except UNREADABLE:
-        return Reply(raw=raw, event=event, final=whole)
+        try:
+            value = _lenient(data)
+        except (ValueError, RecursionError, OverflowError):
+            return Reply(raw=raw, event=event, final=whole)
     text, reasoning = said(slots(value))
     return Reply(
         raw=raw,
@@ -83,6 +88,21 @@ def read_unit(
         reasoning=reasoning,
         final=whole or final(event, value),
     )
+
+
+def _lenient(data: bytes) -> Any:
+    """What many clients read although it is no JSON: NaN and infinities (here null), halves of
+    surrogate pairs (here `?`). Engines write them, above all as log-probabilities, and a payload
+    that a client can read must not pass by the transforms.
+    """
+    value = json.loads(data, parse_constant=_number, parse_float=_number)
+    written = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return _decode(written.encode("utf-8", "replace"))
+
+
+def _number(text: str) -> float | None:
+    value = float(text)
+    return value if math.isfinite(value) else None
 
 
 def write_unit(unit: Reply, *, slots: Slots) -> bytes:
