@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         return _fail(f"{where}{error.strerror or type(error).__name__}; nothing more was done")
     except RecursionError:
-        return _fail("a file that was given is nested too deeply to be read; nothing more was done")
+        return _fail("a file that was given is nested too deeply to be read")
     except UnicodeEncodeError as error:
         if error.encoding != "utf-8":  # not about a word, but about where it is to be printed
             return _fail("this terminal cannot show the result: use a UTF-8 locale, or --json")

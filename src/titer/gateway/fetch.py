@@ -22,7 +22,7 @@ from titer.core.errors import InputError
 
 #: Seconds for each step of a request.
 TIMEOUT = 10.0
-#: Seconds from the first byte sent to the last one read: a peer that drips bytes meets no step's end.
+#: Seconds from the first byte sent to the last one read: a peer that drips bytes ends no step.
 DEADLINE = 60.0
 #: Bytes of a reply when the caller names no other limit.
 LIMIT = 1 << 20

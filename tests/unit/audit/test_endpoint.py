@@ -163,7 +163,9 @@ def test_a_server_that_drips_is_cut_off():
 
     thread = threading.Thread(target=drip, daemon=True)
     thread.start()
-    target = Target(name="rival", url=f"http://127.0.0.1:{listener.getsockname()[1]}/v1", model="m")
+    target = Target(
+        name="rival", url=f"http://127.0.0.1:{listener.getsockname()[1]}/v1", model="m"
+    )
     try:
         with pytest.raises(Later, match="no whole answer"):
             Endpoint(target, timeout=5, deadline=0.3).generate(Text("hello", ""), **ASK)

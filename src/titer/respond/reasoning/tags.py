@@ -51,9 +51,8 @@ class Machine:
         words.append(f"(?P<mark>{'|'.join(_pattern(mark) for mark in MARKS)})")
         if lone:
             words.append(f"(?P<close>{'|'.join(_pattern(c) for c in lone)})")
-        self.visible = re.compile(
-            "|".join((r"(?P<line>\n)", rf"(?P<tick>`{{1,{MAX_TAIL}}}|~{{3,{MAX_TAIL}}})", *words)), re.IGNORECASE
-        )
+        tick = rf"(?P<tick>`{{1,{MAX_TAIL}}}|~{{3,{MAX_TAIL}}})"
+        self.visible = re.compile("|".join((r"(?P<line>\n)", tick, *words)), re.IGNORECASE)
         self.firsts = frozenset(
             c for t in body for w in (t.open, *t.close) for c in (w[0].lower(), w[0].upper())
         ) | {"\\", "<"}
