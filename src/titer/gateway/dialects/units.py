@@ -73,12 +73,9 @@ def read_unit(
     if data == b"[DONE]":
         return Reply(raw=raw, event=event, final=True)
     try:
-        value = _decode(data)
+        value = _read(data)
     except UNREADABLE:
-        try:
-            value = _lenient(data)
-        except (ValueError, RecursionError, OverflowError):
-            return Reply(raw=raw, event=event, final=whole)
+        return Reply(raw=raw, event=event, final=whole)
     text, reasoning = said(slots(value))
     return Reply(
         raw=raw,
@@ -90,14 +87,18 @@ def read_unit(
     )
 
 
-def _lenient(data: bytes) -> Any:
-    """What many clients read although it is no JSON: NaN and infinities (here null), halves of
-    surrogate pairs (here `?`). Engines write them, above all as log-probabilities, and a payload
-    that a client can read must not pass by the transforms.
+def _read(data: bytes) -> Any:
+    """A payload, also one that many clients read although it is no JSON: NaN and infinities (here
+    null), halves of surrogate pairs (here `?`). Engines write them, above all as
+    log-probabilities, and what a client can read must not pass by the transforms. Raises what is
+    in `UNREADABLE`.
     """
-    value = json.loads(data, parse_constant=_number, parse_float=_number)
-    written = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    return _decode(written.encode("utf-8", "replace"))
+    try:
+        return _decode(data)
+    except UNREADABLE:
+        value = json.loads(data, parse_constant=_number, parse_float=_number)
+        written = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        return _decode(written.encode("utf-8", "replace"))
 
 
 def _number(text: str) -> float | None:
@@ -110,7 +111,7 @@ def write_unit(unit: Reply, *, slots: Slots) -> bytes:
     if not unit.edited or unit.data is None:
         return unit.raw
     try:
-        before = _decode(payload(unit.raw))
+        before = _read(payload(unit.raw))
     except UNREADABLE:
         before = None  # a transform's own unit
     text, reasoning = said(slots(before))
@@ -129,7 +130,7 @@ def write_unit(unit: Reply, *, slots: Slots) -> bytes:
 def unchanged(unit: Reply) -> bool:
     """Whether the payload is still what `raw` says."""
     try:
-        return bool(_decode(payload(unit.raw)) == unit.data)
+        return bool(_read(payload(unit.raw)) == unit.data)
     except UNREADABLE:
         return False
 
