@@ -171,6 +171,12 @@ def test_unknown_roles_and_names_are_not_stored(name):
     assert not any("everything" in p or "xxx" in p for p in facts.params)
 
 
+@pytest.mark.parametrize("role", [["user"], {}, None, 5])
+def test_a_role_that_is_no_word_is_another(role):
+    dialect, request = parsed("openai.responses", input=[{"role": role, "content": "x"}])
+    assert "other" in dialect.facts(request).roles
+
+
 @pytest.mark.parametrize(
     ("name", "param", "value"),
     [

@@ -157,7 +157,7 @@ def biased(body: Mapping[str, Any]) -> tuple[int, ...]:
 
 def role(word: Any) -> str:
     """A known role, or `other`: a role's name is text of the caller."""
-    return word if word in ROLES else "other"
+    return word if type(word) is str and word in ROLES else "other"
 
 
 def roles(messages: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
