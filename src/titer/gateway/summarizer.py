@@ -64,7 +64,7 @@ class Summarizer:
             async with asyncio.timeout(self._settings.timeout):
                 summary = await self._post(hidden)
         except (OSError, ValueError, TimeoutError, httptools.HttpParserError, LookupError,
-                msgspec.MsgspecError, TypeError):  # fmt: skip
+                msgspec.MsgspecError, TypeError, RecursionError):  # fmt: skip
             self.failed += 1
             self._rest_until = self._clock() + REST
         told(summary)

@@ -20,10 +20,13 @@ MAX_ASKED = 4
 #: Characters of a summary that are served, and in a row that it may have in common with what it
 #: sums up: beyond, it is a copy.
 MAX_SUMMARY, COPIED = 2_000, 48
+#: Characters of reasoning in which a copy is looked for; summarisers are not shown more.
+MAX_READ = 20_000
 
-#: What stands in a held unit until the summary comes: private characters, which no tokenizer has.
+#: What stands in a held unit until the summary comes: private characters. A model may write them
+#: as well, and a mark that is none of ours stays as it is.
 _MARK = "\uf8f0{}\uf8f1"
-_MARKS = re.compile("\uf8f0(\\d+)\uf8f1")
+_MARKS = re.compile("\uf8f0\\d{1,2}\uf8f1")
 
 
 def copies(summary: str, hidden: str) -> bool:
@@ -60,8 +63,9 @@ class Summed(Hide):
         """The answer to `wants`, or None when there is none."""
         hidden = self.wants
         stands = structure(hidden)
-        if summary and summary.strip() and not copies(summary, hidden):
-            stands += f" {summary.strip()[:MAX_SUMMARY]}"
+        said = (summary or "").strip()[:MAX_SUMMARY]
+        if said and not copies(said, hidden[:MAX_READ]):
+            stands += f" {said}"
         self._said[hidden] = stands
         return () if self.wants else self._let_go()
 
@@ -91,6 +95,7 @@ class Summed(Hide):
         return units
 
     def _fill(self, text: str) -> str:
-        return _MARKS.sub(lambda m: self._said.get(self._texts[int(m[1])], ""), text) if (
-            "\uf8f0" in text
-        ) else text  # fmt: skip
+        if "\uf8f0" not in text:
+            return text
+        ours = {_MARK.format(at): self._said.get(said, "") for at, said in enumerate(self._texts)}
+        return _MARKS.sub(lambda m: ours.get(m[0], m[0]), text)
