@@ -111,7 +111,8 @@ def to_pdf(report: Report) -> bytes:
 
 
 def _section(pages: _Pages, section: Section) -> None:
-    _heading(pages, section.heading)
+    first = draw(section.figures[0]).height if section.figures and not section.words else 0.0
+    _heading(pages, section.heading, below=first)
     for text in section.words:
         pages.lines(text, BODY, TEXT)
         pages.y += 4
@@ -144,8 +145,9 @@ def _section(pages: _Pages, section: Section) -> None:
         pages.y += 2
 
 
-def _heading(pages: _Pages, text: str) -> None:
-    pages.need(80)
+def _heading(pages: _Pages, text: str, *, below: float = 0.0) -> None:
+    """A heading on the page of what follows it, which is `below` points high."""
+    pages.need(80 + below)
     pages.y += 14
     pages.lines(text, BOLD, HEADING)
     pages.box(MARGIN, pages.y + 4, ROOM, 0.6, "line")

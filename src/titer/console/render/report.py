@@ -224,7 +224,7 @@ def _findings(found: Verified, facts: _Facts) -> Section | None:
     counts = Counter(plain(f.detector, 40) for f in facts.findings)
     by = ", ".join(f"{name}: {n:,}" for name, n in sorted(counts.items()))
     in_log = getattr(found.counts, "findings_in_log", found.counts.findings)
-    head = ("Detector", "About", "Bits", "Technique", "Calibration, n", "What it saw")
+    head = ("Detector", "About", "Bits", "Technique", "n (calibration)", "What it saw")
     return Section(
         "Findings",
         words=(
@@ -263,7 +263,7 @@ def _null_of(finding: Finding, calibrations: Mapping[str, Calibration]) -> str:
         return cut(finding.calibration)
     null = held.detectors.get(finding.detector.partition("@")[0])
     n = null.everyone.n if null is not None else held.combination.everyone.n
-    return f"{cut(held.id)}, n = {n:,}"
+    return f"n = {n:,} ({cut(held.id)})"
 
 
 def _alternatives(found: Verified) -> Section | None:
