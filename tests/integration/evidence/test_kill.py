@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-ROUNDS = 200
+#: The evaluation `kills` has a thousand.
+ROUNDS = 100
 #: In memory where there is such a place: a killed process leaves the same either way, as what
 #: it has written stays with the kernel, and syncing a busy disk takes a minute.
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None

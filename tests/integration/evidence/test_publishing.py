@@ -81,6 +81,7 @@ def nginx(tmp_path):
     server.wait(timeout=20)
 
 
+@pytest.mark.slow
 def test_a_static_server_shows_the_log_and_a_monitor_follows_it(data, nginx, tmp_path):
     root, url = nginx
     key = (data / "log" / "log.pub").read_text().strip()
@@ -109,6 +110,7 @@ def test_a_static_server_shows_the_log_and_a_monitor_follows_it(data, nginx, tmp
     assert "with their bodies" in whole.stdout
 
 
+@pytest.mark.slow
 def test_keys_that_took_over_are_followed_from_the_one_that_was_pinned(data, nginx):
     root, url = nginx
     old = (data / "log" / "log.pub").read_text().strip()

@@ -66,6 +66,7 @@ def stamper(tmp_path, authority_module):
     served.close()
 
 
+@pytest.mark.slow
 def test_a_head_is_cosigned_stamped_proved_and_verified_by_others(
     data, witness, stamper, tmp_path
 ):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from titer.evidence.log import View
 
 
@@ -14,6 +16,7 @@ def ask_for_logits(service, key, start, count):
         assert service.ask(key, **body)[0] == 200
 
 
+@pytest.mark.slow
 def test_an_erased_organisation_is_gone_and_the_log_still_replays(service):
     data = str(service.data)
     acme, other = service.key("acme"), service.key("other")

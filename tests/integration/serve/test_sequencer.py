@@ -103,6 +103,7 @@ def ids(data):
     ]
 
 
+@pytest.mark.slow
 def test_exchanges_of_two_gateways_come_into_one_log_once(pair, wait):
     service, other, _, _ = pair
     here, there = service.key("acme"), other.key("acme")

@@ -41,6 +41,7 @@ def witnessed(service, tmp_path):
     witness.stdout.close()
 
 
+@pytest.mark.slow
 def test_heads_are_vouched_for_and_a_rolled_back_disk_is_refused(
     service, witnessed, tmp_path, wait
 ):
