@@ -143,7 +143,8 @@ class Collector:
         """Whether one more request fits the budget, counting what is in flight in full."""
         held, plan = self._answers, self._plan
         coming = (flying + 1) * plan.max_tokens
-        return held.asked < plan.requests and held.tokens + coming <= plan.tokens
+        # a request in flight may not have been noted yet: counted twice rather than not at all
+        return held.asked + flying < plan.requests and held.tokens + coming <= plan.tokens
 
     def _ask(self, task: Task) -> Answer:
         """One task with its retries; in a thread of the pool."""

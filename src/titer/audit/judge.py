@@ -23,7 +23,8 @@ import numpy as np
 from titer.audit import nulls, statistics
 from titer.audit.nulls import Measured
 from titer.audit.pairs import Gatherer, logged_contexts
-from titer.audit.plan import NEEDS, Plan, PlannedKey, Registered
+from titer.audit.plan import FOLLOWS_KEY, NEEDS, Plan, PlannedKey, Registered
+from titer.audit.power import smallest_effect
 from titer.audit.relay import Passed
 from titer.audit.statistics import Said, Sample, Tested
 from titer.audit.texts import Text
@@ -71,7 +72,9 @@ class Outcome(msgspec.Struct, frozen=True):
     pairs: distinct pairs. total, expected, z: of the statistic. log10_p: exact or an upper bound;
     log10_adjusted: after Holm and earlier plans. rank_p: (1 + wrong keys that do as well) / (1 +
     wrong keys). echoed, elsewhere, beyond: pairs left out. base_log10_p: of the base model.
-    echo_log10_p: had pairs that we showed been counted. wrong_keys, calibration: the nulls.
+    echo_log10_p: had pairs that we showed been counted. effect, smallest_effect: standard
+    deviations a pair, seen and needed for a proof every other time (the test's power). wrong_keys,
+    calibration: the nulls.
     """
 
     key: str
@@ -89,6 +92,8 @@ class Outcome(msgspec.Struct, frozen=True):
     elsewhere: int
     beyond: int
     echo_log10_p: float
+    effect: float
+    smallest_effect: float
     base_log10_p: float | None
     base_pairs: int
     wrong_keys: Measured
@@ -150,11 +155,12 @@ def judge(
     log_ps = np.array([0.0 if why else r.log_p for r, why in zip(raw, refusals, strict=True)])
     adjusted = np.minimum(0.0, pvalues.holm(log_ps) + math.log(looks))
     spoiled = {key.planned.label: _public(key, read_public) for key in keys}
+    level = math.log10(plan.alpha / (len(raw) * looks))
     outcomes = []
     for one, refused, log_p in zip(raw, refusals, adjusted.tolist(), strict=True):
         taken = _explained(one, spoiled, relayed, asked_until)
         claim, why = _claim(plan, one, log_p, refused=refused, explained=taken)
-        outcomes.append(one.outcome(log_p, claim, why))
+        outcomes.append(one.outcome(log_p, claim, why, level))
     order: list[Claim] = ["proof", "hint", "no evidence", "refused"]
     best = min((order.index(o.claim) for o in outcomes), default=3)
     return Judgement(
@@ -184,7 +190,8 @@ class _Raw(msgspec.Struct):
     null: Measured
     calibration: Measured
 
-    def outcome(self, adjusted: float, claim: Claim, why: str) -> Outcome:
+    def outcome(self, adjusted: float, claim: Claim, why: str, level: float) -> Outcome:
+        """The test as it is reported; `level` is the log10 p that a proof needed."""
         base = None if self.base_log_p is None else self.base_log_p / _LN10
         return Outcome(
             key=self.key.planned.label,
@@ -202,6 +209,10 @@ class _Raw(msgspec.Struct):
             elsewhere=self.sample.elsewhere,
             beyond=self.sample.beyond,
             echo_log10_p=self.echo_log_p / _LN10,
+            effect=self.z / math.sqrt(max(1, self.pairs)),
+            smallest_effect=smallest_effect(
+                max(1, self.pairs), level, follows_key=self.statistic in FOLLOWS_KEY
+            ),
             base_log10_p=base,
             base_pairs=self.base_pairs,
             wrong_keys=self.null,

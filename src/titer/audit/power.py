@@ -172,13 +172,29 @@ def _effect(fit: Fit, question: Question) -> float:
     return math.exp(fit.constant + fit.marked * math.log(marked) + fit.share * math.log(share))
 
 
-def _needed(effect: float, target: float) -> int:
-    """Units until log10 p falls to the target: -n s^2 / 2 = log p, with Mills' factor."""
-    log_p = target * math.log(10)
+def sigmas(log10_p: float) -> float:
+    """How many standard deviations give that p, by Mills' bound of the normal tail.
+
+    An estimate for planning and for what a test could have seen; never for a p-value.
+    """
+    log_p = log10_p * math.log(10)
     z = math.sqrt(-2 * log_p)
-    for _ in range(20):  # p = phi(z) / z, a bound of the normal tail; only an estimate is needed
+    for _ in range(20):  # p = phi(z) / z
         z = math.sqrt(max(1.0, -2 * (log_p + math.log(max(z, 1.0)) + 0.919)))
-    return max(1, math.ceil((z / effect) ** 2))
+    return z
+
+
+def smallest_effect(pairs: int, log10_p: float, *, follows_key: bool) -> float:
+    """The effect a pair (standard deviations) that so many pairs show at that p every other time;
+    infinite without pairs.
+    """
+    cost = UNIFORM_COST if follows_key else 0.0
+    return sigmas(log10_p - cost) / math.sqrt(pairs) if pairs else math.inf
+
+
+def _needed(effect: float, target: float) -> int:
+    """Pairs until log10 p falls to the target every other time."""
+    return max(1, math.ceil((sigmas(target) / effect) ** 2))
 
 
 def _check(question: Question, held: Attenuation) -> None:

@@ -159,6 +159,10 @@ def lines(result: Result) -> list[str]:
             f"{power_of_ten(o.log10_adjusted)}, z {o.z:.1f}, {o.pairs} pairs, rank p "
             f"{o.rank_p:.3g}: {o.claim}{why}"
         )
+        out.append(
+            f"  power     effect {o.effect:+.4f} sd a pair; {o.smallest_effect:.4f} would have "
+            "been proved every other time"
+        )
         null, hot = o.wrong_keys, o.calibration
         out.append(
             f"  null      {null.n} wrong keys: {_counts(null)}, z {null.mean_z:+.2f} sd "

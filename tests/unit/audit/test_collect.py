@@ -106,6 +106,14 @@ def test_the_budget_of_requests_counts_tries_and_survives_restarts(bench, tmp_pa
     assert not more.calls
 
 
+def test_several_lanes_do_not_overrun_the_budget(bench, tmp_path):
+    fake = Fake()
+    collector, held = collect(bench, tmp_path / "a", fake, plan=bench.plan(requests=21), lanes=8)
+    with held:
+        assert not collector.run().complete
+    assert len(fake.calls) == 21
+
+
 def test_the_budget_of_tokens_is_never_exceeded(bench, tmp_path):
     plan = bench.plan(tokens=205)
     collector, held = collect(bench, tmp_path / "a", Fake(), plan=plan)

@@ -59,11 +59,14 @@ def test_a_marked_suspect_is_proved_and_an_unmarked_one_is_not(bench, case):
     assert outcome.rank_p == 1 / 201
     assert outcome.wrong_keys.good
     assert outcome.calibration.good
+    assert outcome.effect > outcome.smallest_effect > 0
     assert [e.name for e in found.explanations if not e.tested] == [
         "common ancestor",
         "public data with our text",
     ]
-    assert Case(bench, marked=False).judge().claim == "no evidence"
+    clean = Case(bench, marked=False).judge()
+    assert clean.claim == "no evidence"
+    assert clean.outcomes[0].effect < clean.outcomes[0].smallest_effect
 
 
 def test_another_accounts_key_stays_quiet(bench, case):
