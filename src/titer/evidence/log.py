@@ -193,7 +193,7 @@ class View:
     def check(self) -> None:
         """Hash everything again, from bodies to head. Raises EvidenceError.
 
-        Reads the whole journal: about 3 s per million entries of 600 bytes, twice that sealed.
+        Reads the whole journal: some seconds per million entries, see docs/spec/log.md.
         Finds keys that came back after an erasure, too.
         """
         tree = merkle.CompactRange()
