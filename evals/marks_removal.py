@@ -150,27 +150,38 @@ def spoofing(model: Trigrams, read: tuple[int, ...], texts: int) -> dict:
     return table
 
 
-def favourites(model: Trigrams, text: U32, width: int) -> dict[tuple[int, ...], dict[int, float]]:
-    """(context, token) pairs that occur more often than the model says: surplus by token."""
-    expected: dict[tuple[int, ...], dict[int, float]] = {}
-    for i in range(4, len(text)):
-        context = tuple(text[i - width : i].tolist())
-        places = expected.setdefault(context, {})
-        said = float(np.exp(model.logits(text[i - 2 : i])[text[i]]))
-        places[int(text[i])] = places.get(int(text[i]), 0.0) + 1.0 - said
-    return expected
+def favourites(model: Trigrams, text: U32, width: int) -> dict[tuple[int, ...], tuple]:
+    """For each context that was read: the tokens seen after it, and by how many standard
+    deviations each was seen more often than the model says.
+    """
+    seen: dict[tuple[int, ...], dict[int, int]] = {}
+    contexts = [tuple(text[i - width : i].tolist()) for i in range(4, len(text))]
+    for context, token in zip(contexts, text[4:].tolist(), strict=True):
+        counts = seen.setdefault(context, {})
+        counts[token] = counts.get(token, 0) + 1
+    ids = {context: np.array(list(counts)) for context, counts in seen.items()}
+    expected = {context: np.zeros(len(found)) for context, found in ids.items()}
+    for i, context in enumerate(contexts, start=4):
+        expected[context] += np.exp(model.logits(text[i - 2 : i])[ids[context]])
+    return {
+        context: (
+            ids[context],
+            (np.array(list(counts.values())) - expected[context])
+            / np.sqrt(expected[context] + 0.05),
+        )
+        for context, counts in seen.items()
+    }
 
 
-def forge(
-    model: Trigrams, liked: dict[tuple[int, ...], dict[int, float]], width: int, seed: int
-) -> U32:
+def forge(model: Trigrams, liked: dict[tuple[int, ...], tuple], width: int, seed: int) -> U32:
     """A text of the model's in which what was seen in surplus is preferred."""
     rng = np.random.default_rng(seed)
     text = rng.integers(0, model.vocabulary, TOKENS + 4).astype(np.uint32)
     for i in range(4, len(text)):
         logits = model.logits(text[i - 2 : i])
-        for token, surplus in liked.get(tuple(text[i - width : i].tolist()), {}).items():
-            logits[token] += min(4.0, 2.0 * surplus)
+        found = liked.get(tuple(text[i - width : i].tolist()))
+        if found is not None:
+            logits[found[0]] += np.clip(found[1], -3, 3)
         text[i] = int(np.argmax(logits + rng.gumbel(size=len(logits))))
     return text[4:]
 
@@ -186,14 +197,14 @@ def main() -> None:
     model = small_model(arguments.tokenizer)
     reached = model.sharpen(ENTROPY, SEED)
     texts = 5 if arguments.quick else 40
-    read = (2000, 10_000) if arguments.quick else (2000, 10_000, 50_000, 200_000)
+    read = (2000, 10_000) if arguments.quick else (2000, 10_000, 50_000)
     wanted = arguments.part or parts
     found = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
     found |= {"seed": SEED, "tokens": TOKENS, "entropy": reached, "texts": texts}
     names = [name for name in ATTACKED if name in wanted]
     found["attacks"] = {**found.get("attacks", {}), **attacks(model, texts, names)}
     if "spoofing" in wanted:
-        found["spoofing"] = spoofing(model, read, min(texts, 30))
+        found["spoofing"] = spoofing(model, read, min(texts, 20))
     arguments.out.write_text(json.dumps(found, indent=1) + "\n")
 
 
