@@ -207,8 +207,10 @@ def _of_campaign(campaign: Campaign) -> Mapping[str, Any]:
             f"{', '.join(campaign.tested) or 'nothing else'}."
         ),
         f"{campaign.bits:.1f} bits beside {campaign.null or 'a null that is not recorded'}.",
-        f"By when it was found: {campaign.exchanges} exchanges, {campaign.tokens_out} tokens of "
-        "replies.",
+        (
+            f"By when it was found: {campaign.exchanges} exchanges, {campaign.tokens_out} tokens of "
+            "replies."
+        ),
     ]
     if campaign.review:
         words.append("It is for people to look at: no dose follows from it by itself.")
