@@ -208,8 +208,8 @@ def _of_campaign(campaign: Campaign) -> Mapping[str, Any]:
         ),
         f"{campaign.bits:.1f} bits beside {campaign.null or 'a null that is not recorded'}.",
         (
-            f"By when it was found: {campaign.exchanges} exchanges, {campaign.tokens_out} tokens of "
-            "replies."
+            f"By when it was found: {campaign.exchanges} exchanges, {campaign.tokens_out} "
+            "tokens of replies."
         ),
     ]
     if campaign.review:
