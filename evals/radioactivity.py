@@ -255,7 +255,7 @@ def training(world: World) -> list[dict]:
     """A mark of width 2, all text marked: p against how long and how large the student is."""
     out = []
     usual = world.steps
-    for hidden, factor in ((128, 1), (256, 3), (256, 8)):
+    for hidden, factor in ((128, 1), (256, 4)):
         world.steps = usual * factor
         row = one(world, share=1.0, width=2, seed=900, size=Size(4, 32, hidden))
         out.append(told({"steps": world.steps} | row))
