@@ -1,6 +1,7 @@
-"""Draw what `python -m evals detect` found: python -m evals.figures
+"""Draw what `python -m evals detect` and `evals hunt` found: python -m evals.figures
 
-Reads evals/detect.json, writes docs/images/detect-*.svg. Run it again when the JSON changes.
+Reads evals/detect.json and evals/hunt_worlds.json, writes docs/images/detect-*.svg and
+hunt-*.svg. Run it again when the JSON changes.
 """
 
 from __future__ import annotations
@@ -94,6 +95,61 @@ def windows(figures: dict, group: str) -> str:
     return plot.svg()
 
 
+#: Worlds of the hunt by the share of their accounts' own traffic.
+HUNTED = {
+    "24,000 accounts": {0.5: "24k-50", 0.2: "24k-20", 0.1: "24k-10"},
+    "330 accounts, 7 days": {0.5: "hydra-50", 0.2: "hydra-20", 0.1: "hydra-10-paraphrased"},
+}
+HUNT_TARGETS = ((0.5, 0.98), (0.2, 0.80), (0.1, 0.50))
+
+
+def recall(rows: list[dict]) -> str:
+    plot = Plot(
+        "Accounts of campaigns found, by their share of own traffic",
+        Axis(0.08, 0.6, log=True, name="share of own traffic (at 0.1: half reworded)"),
+        Axis(0.0, 1.0, name="found (share)"),
+    )
+    plot.line("target (24,000)", HUNT_TARGETS, dash="2 3")
+    for name, worlds in HUNTED.items():
+        found = []
+        for mix, world in worlds.items():
+            same = [
+                row for row in rows
+                if row["world"] == world and row["prompts"] == "built-in" and not row["baselines"]
+            ]  # fmt: skip
+            # One seed a world, one that was not looked at if there is one.
+            same.sort(key=lambda row: (row["looked_at"], row["seed"]))
+            found += [(mix, row["titer"]["recall"]) for row in same[:1]]
+        plot.line(name, [(mix, share["value"]) for mix, share in found])
+        for mix, share in found:
+            plot.interval(mix, share["low"], share["high"])
+    return plot.svg()
+
+
+def beside(rows: list[dict]) -> str:
+    (row,) = [r for r in rows if r["world"] == "hydra-50" and r["baselines"]]
+    methods = {"titer": row["titer"], **row["baselines"]}
+    plot = Plot(
+        f"{row['in_campaigns']} accounts, half cover: titer and rules tuned with the labels",
+        Axis(0.0, 1.0),
+        Axis(0.0, 1.0, name="share"),
+    )
+    bars = {
+        name: [
+            (found[what]["value"] or 0.0, found[what]["low"], found[what]["high"])
+            for what in ("precision", "recall")
+        ]
+        for name, found in methods.items()
+    }
+    plot.bars(("precision", "recall"), bars)
+    return plot.svg()
+
+
+def hunted(result: dict) -> dict[str, str]:
+    """The figures of the hunt, by file name."""
+    return {"hunt-recall.svg": recall(result["rows"]), "hunt-beside.svg": beside(result["rows"])}
+
+
 def drawn(result: dict) -> dict[str, str]:
     """Every figure of the `report` side, by file name."""
     side = result["report"]["accounts"]
@@ -110,9 +166,10 @@ def drawn(result: dict) -> dict[str, str]:
 
 
 def main() -> int:
-    result = json.loads((HERE / "detect.json").read_text("utf-8"))
+    figures = drawn(json.loads((HERE / "detect.json").read_text("utf-8")))
+    figures |= hunted(json.loads((HERE / "hunt_worlds.json").read_text("utf-8")))
     IMAGES.mkdir(exist_ok=True)
-    for name, text in drawn(result).items():
+    for name, text in figures.items():
         (IMAGES / name).write_text(text, "utf-8")
         print(f"docs/images/{name}: {len(text):,} bytes")
     return 0
