@@ -302,3 +302,28 @@ def test_what_was_held_of_a_call_leaves_without_saying_its_name_again():
     (said,) = message.tool_calls
     assert (said.id, said.function.name) == ("t", "f")
     assert said.function.arguments == arguments
+
+
+def told(prompt, guard):
+    body = {"model": "m", "messages": [{"role": "system", "content": prompt}]}
+    request = Request(dialect="openai.chat", endpoint="/", body=body, raw=b"{}", model="m")
+    return guard.answer(request, 1.0, STANDING)
+
+
+def test_a_long_system_prompt_beside_many_texts_is_no_fault():
+    rng = random.Random(9)
+    many = "".join(rng.choice(string.ascii_lowercase + " ") for _ in range(MAX_CHARS))
+    guard = LeakGuard(LeakSettings(texts=(many,)))
+    for prompt in (PROMPT, PROMPT + many[::-1][: MAX_CHARS // 3]):
+        event = {"choices": [{"index": 0, "delta": {"content": PROMPT}}]}
+        unit = Reply(raw=b"data: x", data=event, text=PROMPT)
+        (left,) = told(prompt, guard).feed(unit)
+        assert PROMPT[:60] not in str(left.data)
+
+
+def test_prompts_that_are_remembered_take_bounded_memory(monkeypatch):
+    guard = LeakGuard()
+    monkeypatch.setattr("titer.respond.leak_guard.guard.MAX_BYTES", 200_000)
+    for n in range(20):
+        told(f"{PROMPT} {n}", guard)
+    assert 0 < sum(index.size for index in guard._made.values()) <= 200_000

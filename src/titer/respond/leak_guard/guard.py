@@ -29,8 +29,13 @@ __all__ = ["LeakGuard", "instructions", "without_instructions"]
 #: Letters in a row that are a leak at strength 1, and at the weakest.
 LEAK, WEAKEST = 48, 192
 
-#: System prompts whose index is remembered; each takes 32 KiB or more.
-MAX_PROMPTS = 128
+#: System prompts whose index is remembered, and bytes of these together: each takes 48 KiB, one of
+#: 200,000 characters 4 MiB.
+MAX_PROMPTS, MAX_BYTES = 128, 64 << 20
+
+#: Characters that a prompt may add, as a share of the operator's texts, before everything is read
+#: again into a larger index.
+_FITS = 4
 
 #: Characters of a system prompt that are protected, and of the caller's own words that are not.
 MAX_PROMPT = 200_000
@@ -120,12 +125,10 @@ class LeakGuard:
         name = blake2b(told.encode("utf-8", "replace"), digest_size=16).digest()
         index = self._made.get(name)
         if index is None:
-            from titer.respond.leak_guard.index import Index  # noqa: PLC0415
-
-            # The operator's texts and this prompt together; the larger set decides the size.
-            index = Index((*self._settings.texts, told))
-            self._made[name] = index
-            if len(self._made) > MAX_PROMPTS:
+            index = self._made[name] = self._with(told)
+            while len(self._made) > MAX_PROMPTS or (
+                len(self._made) > 1 and sum(i.size for i in self._made.values()) > MAX_BYTES
+            ):
                 self._made.popitem(last=False)
         else:
             self._made.move_to_end(name)
@@ -133,6 +136,17 @@ class LeakGuard:
             index = index.copy()
             index.forget(asked)
         return index
+
+    def _with(self, told: str) -> Index:
+        """The operator's texts and this prompt together; the larger set decides the size."""
+        from titer.respond.leak_guard.index import MAX_CHARS, Index  # noqa: PLC0415
+
+        texts = self._settings.texts
+        if len(told) * _FITS <= sum(map(len, texts)):
+            index = self.ready().copy()
+            index.add(told)
+            return index
+        return Index((*texts, told), most=MAX_CHARS + MAX_PROMPT)
 
     def count(self, what: str) -> None:
         """Note a leak that was stopped, by what was leaking."""

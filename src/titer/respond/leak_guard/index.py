@@ -21,12 +21,12 @@ MAX_CHARS = 1_000_000
 class Index:
     """The grams of some texts, in every order that a text can be given away in."""
 
-    def __init__(self, texts: Iterable[str]) -> None:
-        """Raises ValueError when the texts are longer than `MAX_CHARS` together."""
+    def __init__(self, texts: Iterable[str], *, most: int = MAX_CHARS) -> None:
+        """Raises ValueError when the texts are longer than `most` characters together."""
         texts = [text for text in texts if text]
         size = sum(map(len, texts))
-        if size > MAX_CHARS:
-            raise ValueError(f"protected texts have more than {MAX_CHARS:,} characters together")
+        if size > most:
+            raise ValueError(f"protected texts have more than {most:,} characters together")
         bits = max(MIN_BITS, min(MAX_BITS, (size * 9 * 16).bit_length()))
         self.shift = 64 - bits
         self.grams = np.zeros(1 << bits - 3, np.uint8)
@@ -35,6 +35,11 @@ class Index:
         self.letters = 0
         for text in texts:
             self.add(text)
+
+    @property
+    def size(self) -> int:
+        """Bytes of its bitmaps."""
+        return self.grams.nbytes + self.skeletons.nbytes + self.words.nbytes
 
     def add(self, text: str) -> None:
         """Protect one more text."""
