@@ -327,3 +327,40 @@ def test_prompts_that_are_remembered_take_bounded_memory(monkeypatch):
     for n in range(20):
         told(f"{PROMPT} {n}", guard)
     assert 0 < sum(index.size for index in guard._made.values()) <= 200_000
+
+
+def answered(hidden, text, *, size):
+    """What a client reads when the reasoning was taken out `size` characters at a time."""
+    transform = LeakGuard().reply(1.0, STANDING)
+    units = [
+        Reply(
+            raw=b"data: x", data={"choices": [{"index": 0, "delta": {"content": said}}]}, hidden=h
+        )
+        for h, said in [
+            *((hidden[at : at + size], "") for at in range(0, len(hidden), size)),
+            *(("", text[at : at + 20]) for at in range(0, len(text), 20)),
+        ]
+    ]
+    units.append(Reply(raw=b"data: [DONE]\n\n", final=True))
+    left = [one for unit in units for one in transform.feed(unit) if one.data is not None]
+    return "".join(one.data["choices"][0]["delta"]["content"] for one in left)
+
+
+def made_up(count, seed):
+    rng = random.Random(seed)
+    words = ["".join(rng.choices(string.ascii_lowercase, k=rng.randint(2, 9))) for _ in range(400)]
+    return " ".join(rng.choice(words) for _ in range(count))
+
+
+@pytest.mark.parametrize("size", [1, 4, 600])
+def test_hidden_reasoning_is_known_however_it_came(size):
+    hidden = made_up(500, 1)
+    out = answered(hidden, f"Well: {hidden} So.", size=size)
+    assert REMOVED in out
+    assert len(out) < 500
+
+
+def test_a_long_reasoning_does_not_make_every_answer_a_leak():
+    hidden = made_up(8_000, 1)
+    text = made_up(900, 2) + " " + " ".join(reversed(hidden.split()[:900:3]))
+    assert answered(hidden, text, size=5) == text

@@ -21,13 +21,15 @@ MAX_CHARS = 1_000_000
 class Index:
     """The grams of some texts, in every order that a text can be given away in."""
 
-    def __init__(self, texts: Iterable[str], *, most: int = MAX_CHARS) -> None:
-        """Raises ValueError when the texts are longer than `most` characters together."""
+    def __init__(self, texts: Iterable[str], *, most: int = MAX_CHARS, room: int = 0) -> None:
+        """Raises ValueError when the texts are longer than `most` characters together. `room` is
+        for how many characters there shall be room, when more are to be added.
+        """
         texts = [text for text in texts if text]
         size = sum(map(len, texts))
         if size > most:
             raise ValueError(f"protected texts have more than {most:,} characters together")
-        bits = max(MIN_BITS, min(MAX_BITS, (size * 9 * 16).bit_length()))
+        bits = max(MIN_BITS, min(MAX_BITS, (max(size, room) * 9 * 16).bit_length()))
         self.shift = 64 - bits
         self.grams = np.zeros(1 << bits - 3, np.uint8)
         self.skeletons = np.zeros(1 << bits - 3, np.uint8)
@@ -68,6 +70,11 @@ class Index:
         made.grams, made.skeletons = self.grams.copy(), self.skeletons.copy()
         made.words = self.words.copy()
         return made
+
+    def become(self, other: Index) -> None:
+        """Hold what another holds, for whoever has this one."""
+        self.shift, self.letters = other.shift, other.letters
+        self.grams, self.skeletons, self.words = other.grams, other.skeletons, other.words
 
     def _learn(self, text: str, *, known: bool) -> int:
         learning.learn_words(points(text), fold_table(), self.grams, self.shift, self.words, known)

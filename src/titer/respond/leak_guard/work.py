@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 
 from titer.core.errors import Again, Refused
 from titer.core.wire import Reply, Request
+from titer.respond.leak_guard import lanes
 from titer.respond.leak_guard.guard import WITHHELD, without_instructions
 from titer.respond.leak_guard.index import Index
-from titer.respond.leak_guard.scan import Scan, limits
+from titer.respond.leak_guard.scan import Limits, Scan, limits
 from titer.respond.leak_guard.secrets import Watched
 from titer.respond.leak_guard.settings import Action
 from titer.respond.places import Kind, is_whole
@@ -19,6 +20,17 @@ DRAFT = 400
 
 #: Characters of one reply's hidden reasoning that are protected.
 MAX_HIDDEN = 200_000
+
+#: Characters of hidden reasoning that are learnt at a time, and that are read again with the next
+#: block: a gram of nine letters, or a word, may begin in one and end in the other.
+BLOCK, OVERLAP = 512, 64
+
+#: A score that is never reached.
+_NEVER = 1 << 40
+
+#: Characters for which a bitmap is made at first, and by how many times more it grows: one that
+#: is full takes every answer for a leak, one for the longest reasoning takes 4 MiB.
+ROOM, GROWS = 900, 4
 
 
 class Guarding(Rewriter):
@@ -38,16 +50,14 @@ class Guarding(Rewriter):
         self._action = action
         self._request = request
         self._count = count
-        self._hidden: Index | None = None
-        self._room = MAX_HIDDEN
+        self._hidden: _Hidden | None = None
         self._again = False
 
     def feed(self, unit: Reply) -> Iterable[Reply]:
-        if unit.hidden and self._room > 0:
+        if unit.hidden:
             if self._hidden is None:
-                self._hidden = Index(("",))
-            self._hidden.add(unit.hidden[: self._room])
-            self._room -= len(unit.hidden)
+                self._hidden = _Hidden()
+            self._hidden.hear(unit.hidden)
         self._again = self._action == "regenerate" and is_whole(unit)
         return super().feed(unit)
 
@@ -60,7 +70,12 @@ class Guarding(Rewriter):
         """A scan for the reasoning that this reply has hidden so far."""
         if self._hidden is None:
             return None
-        return Scan(self._hidden, limits(DRAFT), None, self._leak)
+        return Scan(self._hidden.index, _draft_limits(), None, self._leak)
+
+    def learn(self) -> None:
+        """Learn what was hidden up to now, before text is looked at."""
+        if self._hidden is not None:
+            self._hidden.learn()
 
     def _leak(self, what: str) -> None:
         self._count(what)
@@ -71,6 +86,52 @@ class Guarding(Rewriter):
             if edited is not None:
                 self._again, self._action, self._request = False, "redact", None
                 raise Again(WITHHELD, edited)
+
+
+def _draft_limits() -> Limits:
+    """`DRAFT` letters; words in any order do not count, as an answer has those of its draft."""
+    made = limits(DRAFT)
+    made[:, lanes.BAG] = _NEVER
+    return made
+
+
+class _Hidden:
+    """The reasoning that one reply has hidden; it comes token by token and is learnt in blocks."""
+
+    def __init__(self) -> None:
+        self.index = Index((), room=ROOM)
+        self._fits = ROOM
+        self._size = 0
+        self._blocks: list[str] = []
+        self._tail = ""
+        self._fresh: list[str] = []
+        self._waiting = 0
+
+    def hear(self, text: str) -> None:
+        """More of it; what is beyond `MAX_HIDDEN` is not learnt."""
+        text = text[: MAX_HIDDEN - self._size - self._waiting]
+        if text:
+            self._fresh.append(text)
+            self._waiting += len(text)
+            if self._waiting >= BLOCK:
+                self.learn()
+
+    def learn(self) -> None:
+        """Learn what has come since the last time."""
+        if not self._waiting:
+            return
+        fresh = "".join(self._fresh)
+        block = self._tail + fresh
+        self._tail = block[-OVERLAP:]
+        self._blocks.append(fresh)
+        self._size += self._waiting
+        self._waiting = 0
+        self._fresh.clear()
+        if self._size <= self._fits:
+            self.index.add(block)
+            return
+        self._fits = min(GROWS * self._size, MAX_HIDDEN)
+        self.index.become(Index(("".join(self._blocks),), room=self._fits))
 
 
 class _Both:
@@ -89,6 +150,9 @@ class _Both:
         return out + self._second.close() if self._second is not None else out
 
     def _then(self, text: str) -> str:
+        if not text:
+            return ""
+        self._owner.learn()
         if self._second is None:
             self._second = self._owner.draft()
         return text if self._second is None else self._second.push(text)
