@@ -129,7 +129,10 @@ def answer(question: Question, held: Attenuation | None = None) -> Answer:
     low = effect * math.exp(-CAUTION * fit.spread)
     why = ""
     if fit.marked_from is None or fit.share_from is None:
-        why = f"up to {fit.marked_to:,} marked tokens no effect was told from none at this width"
+        why = (
+            f"up to {fit.marked_to:,} marked tokens, in three passes, no effect was told from "
+            "none at this width"
+        )
     elif question.marked < fit.marked_from or question.share < fit.share_from:
         why = (
             f"below {fit.marked_from:,} marked tokens, or a share of {fit.share_from:g}, no "

@@ -64,6 +64,12 @@ class Parts:
             out.append("no base model: whether an ancestor has the mark will stay untested")
         if self.plan.public is None:
             out.append("no public text: whether our text lies in public will stay untested")
+        shared = [key.label for key in self.plan.keys if key.master]
+        if shared:
+            out.append(
+                f"{shared[0]}: only the epoch's master is committed to: to open this key to an "
+                "expert is to open every account's; `titer marks keys issue` commits to one"
+            )
         if self.asks > self.plan.requests:
             out.append(f"the budget of {self.plan.requests} requests does not reach for all")
         return [f"note      {text}" for text in out]

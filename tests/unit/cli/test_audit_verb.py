@@ -256,6 +256,7 @@ def test_a_spent_budget_says_so_and_may_conclude(folder, capsys):
         status, out = said(capsys, "plan", path, "--data", folder.data)
         assert status == 0
         assert "does not reach" in out.out
+        assert "only the epoch's master" in out.out
         words = ("radioactivity", path, "--data", folder.data, "--work", folder.root / "w")
         status, out = said(capsys, *words)
         assert status == 2
