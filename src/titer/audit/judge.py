@@ -28,11 +28,11 @@ from titer.audit.power import smallest_effect
 from titer.audit.relay import Passed
 from titer.audit.statistics import Said, Sample, Tested
 from titer.audit.texts import Text
-from titer.audit.tokens import Tokenizer
 from titer.audit.watch import Oddity
 from titer.core.errors import EvidenceError
 from titer.marks import pvalues
 from titer.marks.contract import U32, Scheme
+from titer.marks.tokens import Tokenizer
 
 #: Adjusted p at which something is worth a look, and at which an innocent explanation counts as
 #: an explanation. Unadjusted for explanations: in doubt for the suspect.

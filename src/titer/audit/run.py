@@ -25,10 +25,10 @@ from titer.audit.report import Collected, Result
 from titer.audit.statistics import Said
 from titer.audit.target import Asked
 from titer.audit.texts import Text
-from titer.audit.tokens import Tokenizer
 from titer.audit.watch import Oddity, watch
 from titer.core.errors import InputError
 from titer.evidence.log import View
+from titer.marks.tokens import Tokenizer
 
 
 class Materials(msgspec.Struct, frozen=True, kw_only=True):

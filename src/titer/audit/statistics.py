@@ -13,8 +13,9 @@ from titer.audit.pairs import Fresh, Gatherer, Pairs
 from titer.audit.plan import FOLLOWS_KEY, NEEDS
 from titer.audit.target import Answer
 from titer.audit.texts import Text
-from titer.audit.tokens import Alternatives, Tokenizer
+from titer.audit.tokens import Alternatives
 from titer.marks.contract import F64, U32, U64, Scheme
+from titer.marks.tokens import Tokenizer
 
 
 class Said(msgspec.Struct, frozen=True):

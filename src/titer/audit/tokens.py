@@ -8,28 +8,17 @@ for what it is spelled like, not for its value under a key.
 from __future__ import annotations
 
 import math
-from typing import Protocol
 
 import numpy as np
 
 from titer.audit.target import Place
 from titer.marks.contract import F64, I64, U32
+from titer.marks.tokens import Tokenizer
 
 #: Stands for an alternative that is not one token of ours.
 UNKNOWN = 0xFFFF_FFFF
 #: Spellings whose ids are remembered while answers are read.
 MAX_KNOWN = 1_000_000
-
-
-class Tokenizer(Protocol):
-    """The operator's tokenizer. `fingerprint` names its vocabulary."""
-
-    @property
-    def fingerprint(self) -> str: ...
-
-    def encode(self, text: str) -> U32:
-        """The ids of a text, without special tokens."""
-        ...
 
 
 class Alternatives:

@@ -20,8 +20,8 @@ from titer.audit.answers import Pace
 from titer.audit.collect import Task
 from titer.audit.plan import Plan
 from titer.audit.target import Answer
-from titer.audit.tokens import Tokenizer
 from titer.marks.contract import F64
+from titer.marks.tokens import Tokenizer
 
 #: Rounds of the permutation test for drift; its p-value cannot be smaller than 1 / (ROUNDS + 1).
 ROUNDS = 1999
