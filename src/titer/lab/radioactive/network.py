@@ -8,6 +8,7 @@ one core, and they learn a mark's bias with it, which is all that they are for.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from titer.marks.contract import U32
 
 F32 = NDArray[np.float32]
+Slope = Callable[[NDArray[np.int64], F32], F32]
 
 #: Adam's constants (Kingma and Ba, ICLR 2015).
 BETA1, BETA2, TINY = 0.9, 0.98, 1e-8
@@ -73,14 +75,29 @@ class Network:
     ) -> None:
         """Fit to documents (arrays of ids)."""
         contexts, tokens = windows(documents, self.window, self.vocabulary)
+
+        def slope(chosen: NDArray[np.int64], chances: F32) -> F32:
+            chances[np.arange(len(chosen)), tokens[chosen]] -= 1.0
+            return chances
+
+        self.fit(contexts, slope, steps=steps, batch=batch, rate=rate)
+
+    def fit(
+        self, contexts: U32, slope: Slope, *, steps: int, batch: int = 512, rate: float = 4e-3
+    ) -> None:
+        """Fit to any loss: `slope` gives its gradient by the logits of the chosen places.
+
+        It is called with places (batch) of `contexts` (n, window) and the model's own
+        probabilities there (batch, vocabulary), which it may change.
+        """
         first = {name: np.zeros_like(w) for name, w in self._weights.items()}
         second = {name: np.zeros_like(w) for name, w in self._weights.items()}
         order = np.zeros(0, np.int64)
         for step in range(1, steps + 1):
             if len(order) < batch:
-                order = np.concatenate([order, self._rng.permutation(len(tokens))])
+                order = np.concatenate([order, self._rng.permutation(len(contexts))])
             chosen, order = order[:batch], order[batch:]
-            gradients = self._gradients(contexts[chosen], tokens[chosen])
+            gradients = self._gradients(contexts[chosen], chosen, slope)
             speed = rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / steps)))
             for name, gradient in gradients.items():
                 first[name] = BETA1 * first[name] + (1 - BETA1) * gradient
@@ -111,14 +128,13 @@ class Network:
         hidden = np.tanh(seen @ w["w1"] + w["b1"])
         return seen, hidden, hidden @ w["w2"] + w["b2"]
 
-    def _gradients(self, contexts: U32, tokens: U32) -> dict[str, F32]:
-        w, n = self._weights, len(tokens)
+    def _gradients(self, contexts: U32, chosen: NDArray[np.int64], slope: Slope) -> dict[str, F32]:
+        w, n = self._weights, len(contexts)
         seen, hidden, logits = self._forward(contexts)
         logits -= logits.max(axis=1, keepdims=True)
         chances = np.exp(logits)
         chances /= chances.sum(axis=1, keepdims=True)
-        chances[np.arange(n), tokens] -= 1.0
-        chances /= np.float32(n)
+        chances = slope(chosen, chances) / np.float32(n)
         inner = (chances @ w["w2"].T) * (1 - hidden * hidden)
         outer = (inner @ w["w1"].T).reshape(n * self.window, -1)
         embed = np.zeros_like(w["embed"])
