@@ -4,17 +4,20 @@
     python -m evals.lower honest           # one part
     python -m evals lower --quick          # a small run for a look; writes nothing
 
-honest    honest cost: the share of honest accounts that each rung touches, and added latency
+honest         honest cost: the share of honest accounts that each rung touches, and added latency
+distillation   what students lose by containment, stripped log-probabilities and dilution
+
+Beside them, since it needs a model server: `python -m evals.lower.prompt_extraction --url URL`.
 """
 
 from __future__ import annotations
 
 import argparse
 
-from evals.lower import honest
+from evals.lower import distillation, honest
 
 #: Each part is a function that takes `quick`.
-PARTS = {"honest": honest.main}
+PARTS = {"honest": honest.main, "distillation": distillation.main}
 
 
 def main() -> int:

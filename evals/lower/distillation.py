@@ -1,7 +1,7 @@
 """What a student learns from replies, with and without titer's doses.
 
-    python -m evals.lower.distillation            # about ten minutes, writes distillation.json
-    python -m evals.lower.distillation --quick    # a look; writes nothing
+    python -m evals.lower distillation            # about ten minutes, writes distillation.json
+    python -m evals.lower distillation --quick    # a look; writes nothing
 
 The teacher is the lab's artificial language (512 words, known probabilities), so that what a
 student lacks is exact: its *gap* is the mean Kullback-Leibler divergence from teacher to student
@@ -20,8 +20,8 @@ Tiny models on an artificial language: directions and ratios, not field figures.
 
 from __future__ import annotations
 
-import argparse
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -197,10 +197,8 @@ def run(seeds, tokens, taught_on, diluted_on) -> dict:
     }  # fmt: skip
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true")
-    if parser.parse_args().quick:
+def main(*, quick: bool = False) -> None:
+    if quick:
         print(json.dumps(run(SEEDS[:1], TOKENS[:3], TAUGHT[:1], DILUTED[:1]), indent=1))
         return
     found = run(SEEDS, TOKENS, TAUGHT, DILUTED)
@@ -209,4 +207,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(quick="--quick" in sys.argv)
