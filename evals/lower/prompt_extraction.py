@@ -1,4 +1,4 @@
-"""How often a system prompt is got out of a small real model: bare, hardened, and behind the guard.
+"""How often a system prompt is got out of a small real model: bare, hardened, behind the guard.
 
     python -m evals.lower.prompt_extraction --url URL --model NAME   # some 20 minutes on one core
 

@@ -7,7 +7,7 @@ import pytest
 
 from titer.audit.texts import Text
 from titer.lab.radioactive.language import Language
-from titer.lab.radioactive.network import Network, Size, _nll, windows
+from titer.lab.radioactive.network import Network, Size, _nll, toward, windows
 from titer.lab.radioactive.serving import Mischief, Server, Speaker
 from titer.lab.radioactive.words import Words
 from titer.lab.radioactive.writing import log_chances, write
@@ -46,7 +46,7 @@ def test_gradients_are_those_of_the_loss():
     network._weights = {k: v.astype(np.float64) for k, v in network._weights.items()}
     document = np.random.default_rng(1).integers(0, 12, 30).astype(np.uint32)
     contexts, tokens = windows([document], 2, 12)
-    gradients = network._gradients(contexts, tokens)
+    gradients = network._gradients(contexts, np.arange(len(tokens)), toward(tokens))
     for name, weights in network._weights.items():
         flat = weights.reshape(-1)
         for place in range(0, len(flat), max(1, len(flat) // 5)):

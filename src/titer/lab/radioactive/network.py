@@ -75,12 +75,7 @@ class Network:
     ) -> None:
         """Fit to documents (arrays of ids)."""
         contexts, tokens = windows(documents, self.window, self.vocabulary)
-
-        def slope(chosen: NDArray[np.int64], chances: F32) -> F32:
-            chances[np.arange(len(chosen)), tokens[chosen]] -= 1.0
-            return chances
-
-        self.fit(contexts, slope, steps=steps, batch=batch, rate=rate)
+        self.fit(contexts, toward(tokens), steps=steps, batch=batch, rate=rate)
 
     def fit(
         self, contexts: U32, slope: Slope, *, steps: int, batch: int = 512, rate: float = 4e-3
@@ -144,6 +139,16 @@ class Network:
             "embed": embed, "w1": seen.T @ inner, "b1": inner.sum(axis=0),
             "w2": hidden.T @ chances, "b2": chances.sum(axis=0),
         }  # fmt: skip
+
+
+def toward(tokens: U32) -> Slope:
+    """The slope of the negative log-likelihood of the token (n) at each place."""
+
+    def slope(chosen: NDArray[np.int64], chances: F32) -> F32:
+        chances[np.arange(len(chosen)), tokens[chosen]] -= 1.0
+        return chances
+
+    return slope
 
 
 def windows(documents: list[U32], window: int, vocabulary: int) -> tuple[U32, U32]:
