@@ -17,6 +17,7 @@ calibrate it. Whoever holds the key can forge canaries; commit to the key before
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import math
@@ -154,7 +155,7 @@ class Canaries:
         self, seen: _Seen, wanted: list[tuple[str, str]]
     ) -> list[tuple[int, int, int, float]]:
         """Phrases of which at least three words are there, in any order."""
-        there = seen.proquints()
+        there = seen.proquints
         if len(there) < _LEAST_WORDS:
             return []
         chance = len(there) / 2.0**_WORD_BITS
@@ -187,6 +188,7 @@ class _Seen:
         bare = ["".join(str(unicodedata.decimal(c)) for c in r if c.isdecimal()) for r in runs]
         return {b[i : i + size] for b in bare for i in range(len(b) - size + 1)}
 
+    @functools.cached_property
     def proquints(self) -> set[str]:
         """The made-up words in it: every word, and every part of one, of that shape."""
         found: set[str] = set()

@@ -2,9 +2,10 @@
 
     titer.respond.sampling.vllm_v2:ProductOfExperts
 
-State lives in slots that the engine reuses: `add_request` sets all of a slot's. Rows are ordered
-anew at each step; `ctx.idx_mapping_np` says whose slot a row is
-(vllm.v1.worker.gpu.sample.logits_processor.interface).
+State lives in slots that the engine reuses: `add_request` sets all of a slot's. Rows are no
+requests: they are ordered anew at each step, and with speculative decoding a request has one for
+each draft, whose tokens are inputs of this step, not yet committed
+(vllm.v1.worker.gpu.sample.logits_processor.interface, vLLM 0.32).
 """
 
 from __future__ import annotations
@@ -42,11 +43,17 @@ class ProductOfExperts(_Base):  # type: ignore[misc]
 
     def apply(self, logits: Any, ctx: Any) -> Any:
         """Logits [rows, vocabulary], the diluted rows changed in place."""
-        slots = [int(slot) for slot in ctx.idx_mapping_np[: len(logits)]]
-        rows = [(at, slot) for at, slot in enumerate(slots) if self._weights[slot] > 0]
+        slots = ctx.expanded_idx_mapping.tolist()
+        rows = [row for row, slot in enumerate(slots) if self._weights[slot] > 0]
         if rows:
-            tokens, lengths = self._states.all_token_ids, self._states.total_len
-            contexts = [[int(t) for t in tokens[slot, : int(lengths[slot])]] for _, slot in rows]
-            for (at, slot), proxy in zip(rows, self._proxy(contexts), strict=True):
-                logits[at] = combine(logits[at], proxy, self._weights[slot])
+            drafts, places = ctx.expanded_local_pos.tolist(), ctx.pos.tolist()
+            inputs = ctx.input_ids.tolist()
+            contexts = []
+            for row in rows:
+                own = inputs[row - drafts[row] : row + 1]
+                end = places[row] + 1 - len(own)
+                committed = self._states.all_token_ids.gpu[slots[row], :end].tolist()
+                contexts.append([*committed, *own])
+            for row, proxy in zip(rows, self._proxy(contexts), strict=True):
+                logits[row] = combine(logits[row], proxy, self._weights[slots[row]])
         return logits

@@ -117,23 +117,35 @@ def test_vllm_v1_forgets_who_sat_in_a_slot_before(proxy):
     assert not plug.apply(np.zeros((1, V))).any()
 
 
+def _ctx(slots, inputs, places, drafts=None):
+    """What the engine tells about the rows of one step."""
+    return SimpleNamespace(
+        expanded_idx_mapping=np.array(slots),
+        expanded_local_pos=np.array(drafts or [0] * len(slots)),
+        input_ids=np.array(inputs),
+        pos=np.array(places),
+    )
+
+
 def test_vllm_v2_knows_rows_by_their_slots(proxy):
     states = SimpleNamespace(
         device="cpu",
         max_num_reqs=4,
-        all_token_ids=np.arange(40).reshape(4, 10),
-        total_len=np.array([2, 3, 4, 5]),
+        all_token_ids=SimpleNamespace(gpu=np.arange(40).reshape(4, 10)),
     )
     plug = vllm_v2.ProductOfExperts(None, states)
     assert plug.add_request(3, _params(1.0))
     assert not plug.add_request(1, _params())
     plug.apply_staged_writes()
-    logits = plug.apply(np.zeros((2, V)), SimpleNamespace(idx_mapping_np=np.array([1, 3])))
+    # Slot 3 has five tokens, the last of them the input of this step.
+    logits = plug.apply(np.zeros((2, V)), _ctx([1, 3], [12, 34], [2, 4]))
     assert not logits[0].any()
     assert logits[1].argmax() == 5
+    # Two drafts behind the last token: each row follows one token more.
+    drafted = plug.apply(np.zeros((3, V)), _ctx([3] * 3, [34, 91, 92], [4, 5, 6], [0, 1, 2]))
+    assert drafted.argmax(axis=1).tolist() == [5, 6, 0]
     plug.add_request(3, _params())  # the slot is given to somebody else
-    logits = plug.apply(np.zeros((1, V)), SimpleNamespace(idx_mapping_np=np.array([3])))
-    assert not logits.any()
+    assert not plug.apply(np.zeros((1, V)), _ctx([3], [34], [4])).any()
 
 
 @pytest.mark.parametrize("plug", [vllm_v1.ProductOfExperts, vllm_v2.ProductOfExperts])
