@@ -1,1 +1,1 @@
-"""The only sockets: dialects, the proxy, and feeds of other people's logs."""
+"""The only sockets that serve: dialects, the proxy, and feeds of other people's logs."""
