@@ -38,6 +38,9 @@ _MAX_DEPTH = 12
 _ALTERNATIVES = frozenset({"top_logprobs", "top_probs"})
 _WORDS = frozenset({"bytes", "tokens", "text_offset"})
 
+#: Beyond, a value divided by a quantum is no number any more.
+_MOST = 1e300
+
 #: Parameters that ask for log-probabilities.
 _ASKS = ("logprobs", "top_logprobs")
 
@@ -183,7 +186,7 @@ def _coarse(value: Any, what: Plan) -> Any:
 
 def _quantum(value: float, quantum: float) -> float:
     """The nearest multiple, never minus zero; what is not finite becomes the usual floor."""
-    if value - value != 0:  # infinite, or not a number
+    if not -_MOST < value < _MOST:  # infinite, not a number, or would overflow below
         return -9999.0
     if not quantum:
         return value

@@ -139,6 +139,7 @@ def test_hostile_shapes_do_not_raise():
 
 def test_not_a_number_becomes_the_floor():
     assert lessen([float("-inf"), float("nan")], Plan(0.1)) == [-9999.0, -9999.0]
+    assert lessen([-1.7e308, 1e-308], Plan(0.01)) == [-9999.0, 0.0]
 
 
 def test_a_stripping_dose_spares_the_engine_the_work():
