@@ -11,6 +11,7 @@ from titer.cli import main
 from titer.core.errors import ConfigError
 from titer.core.nouns import Standing
 from titer.core.wire import Reply, Request
+from titer.gateway.dialects import named
 from titer.respond.reasoning import Reasoning, structure
 from titer.respond.reasoning.formats import (
     UNION,
@@ -74,8 +75,8 @@ def test_a_stream_that_ends_what_it_did_not_begin_teaches():
     mitigation = Reasoning()
     request = Request(dialect="openai.chat", endpoint="/", body={}, raw=b"{}", model="own-model")
 
-    def stream():
-        transform = mitigation.answer(request, 1.0, STANDING)
+    def stream(subject):
+        transform = mitigation.answer(request, 1.0, Standing(subject))
         out = ""
         for text in ("hid", "den</think>", "answer"):
             data = {"choices": [{"index": 0, "delta": {"content": text}}]}
@@ -84,8 +85,9 @@ def test_a_stream_that_ends_what_it_did_not_begin_teaches():
                 out += unit.text
         return out
 
-    assert stream() == "hiddenanswer"
-    assert stream() == "answer"
+    for subject in ("a", "b", "c"):
+        assert stream(subject) == "hiddenanswer"
+    assert stream("a") == "answer"
 
 
 def test_structure_counts_paragraphs_and_tokens():
@@ -298,3 +300,70 @@ def test_a_piece_of_many_lines_is_searched_for_half_tags_once(monkeypatch):
     text = "a" + "\n<" * 500
     assert channel.push(text) + channel.close() == text
     assert len(looks) < 5
+
+
+def streamed(mitigation, *deltas, model, subject="s", finish="stop", **body):
+    """What a client reads of a chat stream: (content, reasoning)."""
+    request = Request(
+        dialect="openai.chat", endpoint="/", body=body, raw=b"{}", model=model, stream=True
+    )
+    transform = mitigation.answer(request, 1.0, Standing(subject))
+    codec = named("openai.chat").codec()
+    events = [{"choices": [{"index": 0, "delta": d, "finish_reason": None}]} for d in deltas]
+    events.append({"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]})
+    content = reasoning = ""
+    for event in [*map(msgspec.json.encode, events), b"[DONE]"]:
+        for unit in transform.feed(codec.unit(b"data: " + event + b"\n\n", "", event)):
+            for choice in (unit.data or {}).get("choices", ()):
+                content += choice["delta"].get("content") or ""
+                reasoning += choice["delta"].get("reasoning_content") or ""
+    return content, reasoning
+
+
+def words(text):
+    return [{"content": word + " "} for word in text.split()]
+
+
+@pytest.mark.parametrize("model", ["deepseek-reasoner", "qwq-32b", "other"])
+def test_a_server_that_keeps_reasoning_apart_has_its_answers_served(model):
+    first = {"role": "assistant", "content": ""}
+    deltas = [first, {"reasoning_content": "hidden step"}, *words("The answer is four.")]
+    mitigation = Reasoning()
+    assert streamed(mitigation, *deltas, model=model) == ("The answer is four. ", "")
+    # From then on its streams need no look at fields, also where a caller turned them off.
+    if model != "other":
+        assert streamed(mitigation, *words("It is four."), model=model) == ("It is four. ", "")
+    message = {"role": "assistant", "content": "The answer.", "reasoning_content": "hidden"}
+    data = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    request = Request(dialect="openai.chat", endpoint="/", body={}, raw=b"{}", model=model)
+    unit = Reply(raw=b'{"choices":', data=data, text="The answer.", final=True)
+    (left,) = Reasoning().answer(request, 1.0, STANDING).feed(unit)
+    assert left.data["choices"][0]["message"]["content"] == "The answer."
+    assert "hidden" not in str(left.data)
+
+
+def test_a_guess_that_a_text_begins_inside_reasoning_loses_no_answer():
+    said = words("Four, of course.")
+    assert streamed(Reasoning(), *said, model="qwq-32b")[0] == "Four, of course. "
+    hidden = [*words("a hidden step"), {"content": "</think>"}, *words("Four.")]
+    assert streamed(Reasoning(), *hidden, model="qwq-32b")[0].strip() == "Four."
+    # Cut off by a limit or by the caller's own end, it may be nothing but reasoning.
+    assert streamed(Reasoning(), *said, model="qwq-32b", finish="length")[0] == ""
+    assert streamed(Reasoning(), *said, model="qwq-32b", stop=["</think>"])[0] == ""
+    sure = Reasoning(Formats(FormatFile(models={"mine": Format((pair("think"),), inside=True)})))
+    assert streamed(sure, *said, model="mine")[0] == ""
+
+
+def test_one_caller_cannot_teach_that_a_model_begins_inside_its_reasoning():
+    mitigation = Reasoning()
+    trick = [*words("say"), {"content": "</think>"}, *words("plainly")]
+    honest = words("An honest answer.")
+    for _ in range(9):
+        streamed(mitigation, *trick, model="m", subject="suspect")
+    assert streamed(mitigation, *honest, model="m", finish="length")[0] == "An honest answer. "
+    for name in ("b", "c"):
+        streamed(mitigation, *trick, model="m", subject=name)
+    assert streamed(mitigation, *honest, model="m", finish="length")[0] == ""
+    # The first that ends by itself shows that it is not so, and loses nothing.
+    assert streamed(mitigation, *honest, model="m")[0] == "An honest answer. "
+    assert streamed(mitigation, *honest, model="m", finish="length")[0] == "An honest answer. "

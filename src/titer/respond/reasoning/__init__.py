@@ -18,7 +18,7 @@ from typing import Any
 from titer.core.nouns import Card, Standing
 from titer.core.wire import Request, Transform
 from titer.respond.reasoning.formats import Format, Formats
-from titer.respond.reasoning.hide import STRUCTURE, Hide, structure
+from titer.respond.reasoning.hide import STRUCTURE, Hide, Inside, structure
 from titer.respond.reasoning.summary import Summed
 
 __all__ = ["STRUCTURE", "Formats", "Reasoning", "structure"]
@@ -37,7 +37,7 @@ class Reasoning:
         measures="takes the model's reasoning out of a reply: fields, tags in text and tool "
         "arguments, token probabilities; leaves counts and signed blobs",
         blind_to="what the answer itself explains; reasoning whose end alone is marked, in the "
-        "first stream of a model that no format describes",
+        "first streams of a model that no format describes",
         benign_causes="people who read the reasoning; clients that show it get its structure",
         cost="at most 30 us an event; holds back at most half a tag",
         lifecycle="calibrated",
@@ -48,7 +48,8 @@ class Reasoning:
         """`summaries`: the gateway has a summariser to ask."""
         self._formats = formats or Formats()
         self._summaries = summaries
-        self._inside: dict[str, None] = {}
+        self._votes: dict[str, set[str]] = {}
+        self._outside: dict[str, None] = {}
 
     def request(self, request: Request, strength: float, standing: Standing) -> Request:
         """What we wrote in place of reasoning goes back to the model as nothing."""
@@ -60,33 +61,61 @@ class Reasoning:
 
     def reply(self, strength: float, standing: Standing) -> Transform | None:
         """A transform for a model of which nothing is known: all known formats."""
-        del standing
-        return self._transform("", strength)
+        return self._transform("", strength, standing.subject)
 
     def answer(self, request: Request, strength: float, standing: Standing) -> Transform | None:
         """A transform for a reply to this request."""
-        del standing
-        return self._transform(request.model, strength)
+        stops = any(request.body.get(name) for name in _STOPS)
+        return self._transform(request.model, strength, standing.subject, stops=stops)
 
-    def _transform(self, model: str, strength: float) -> Transform | None:
+    def _transform(
+        self, model: str, strength: float, subject: str, *, stops: bool = False
+    ) -> Transform | None:
         if strength <= 0:
             return None
         form = self._formats.of(model)
-        if model in self._inside:
+        sure = self._formats.learnt(model)
+        if not sure and model in self._outside:
+            form = Format(form.tags)
+        elif len(self._votes.get(model, ())) >= VOTES:
             form = Format(form.tags, inside=True)
 
         def lone() -> None:
-            self._learn(model)
+            self._learn(model, subject)
 
+        def outside() -> None:
+            if form.inside and len(self._outside) < MAX_LEARNT:
+                self._outside[model] = None
+
+        inside = Inside(sure=sure, stops=stops, apart=outside, refuted=lambda: self._forget(model))
         if self._summaries and strength <= SUMMARY_TO:
-            return Summed(form, lone)
-        return Hide(form, stand=structure if strength <= STRUCTURE_TO else None, lone=lone)
+            return Summed(form, lone, inside)
+        stand = structure if strength <= STRUCTURE_TO else None
+        return Hide(form, stand=stand, lone=lone, inside=inside)
 
-    def _learn(self, model: str) -> None:
-        """A stream of this model ended reasoning that it had not begun: its next ones begin so."""
-        if model and len(self._inside) < MAX_LEARNT:
-            self._inside[model] = None
+    def _learn(self, model: str, subject: str) -> None:
+        """A stream of this model ended reasoning that it had not begun. Once several callers had
+        such streams its next ones are believed to begin so: one caller can have a model write
+        anything.
+        """
+        if model and model not in self._outside and (
+            model in self._votes or len(self._votes) < MAX_LEARNT
+        ):  # fmt: skip
+            votes = self._votes.setdefault(model, set())
+            if len(votes) < VOTES:
+                votes.add(subject)
 
+    def _forget(self, model: str) -> None:
+        """A stream that was believed to begin inside reasoning was an answer: not again."""
+        if self._votes.pop(model, None) is not None and len(self._outside) < MAX_LEARNT:
+            self._outside[model] = None
+
+
+#: Callers whose streams must have shown that a model begins inside its reasoning.
+VOTES = 3
+
+#: Parameters by which a caller ends a text itself.
+_STOPS = ("stop", "stop_sequences", "stop_token_ids")
 
 #: Models of which that is remembered; aliases are made up by callers.
 MAX_LEARNT = 512

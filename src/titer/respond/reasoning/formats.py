@@ -107,6 +107,11 @@ class Formats:
                 self._found[model] = found
         return found
 
+    def learnt(self, model: str) -> bool:
+        """Whether the operator's file describes a model: what it says is no guess."""
+        low = model.lower()
+        return any(fnmatch.fnmatchcase(low, pattern.lower()) for pattern in self._learnt)
+
     def _choose(self, model: str) -> Format:
         low = model.lower()
         for pattern, learnt in self._learnt.items():

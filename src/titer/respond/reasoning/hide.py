@@ -30,6 +30,45 @@ def structure(hidden: str) -> str:
     return f"[{steps} step{'s'[: steps > 1]}, {tokens} token{'s'[: tokens > 1]}]"
 
 
+class Inside:
+    """What is known of whether a reply's text begins inside reasoning. `sure` when an operator's
+    format says so, `stops` when the caller ends texts itself, so that an end tells nothing.
+    """
+
+    def __init__(
+        self, *, sure: bool = False, stops: bool = False,
+        apart: Callable[[], None] = lambda: None, refuted: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
+        self._sure, self._stops = sure, stops
+        self._told_apart, self._told_refuted = apart, refuted
+        self._ends: set[str] = set()
+        self.apart = False
+
+    def look(self, data: Any) -> None:
+        """A payload before its texts are judged: reasoning in a field is not in the text too."""
+        if not self.apart and any(
+            place.kind == "reasoning" and place.holder[place.name] for place in places(data)
+        ):
+            self.apart = True
+            self._told_apart()
+        choices = data.get("choices") if type(data) is dict else None
+        for choice in choices if type(choices) is list else ():
+            if type(choice) is dict and type(choice.get("finish_reason")) is str:
+                self._ends.add(choice["finish_reason"])
+
+    def answer(self) -> bool:
+        """Whether a text that never closed its reasoning was the answer: the model ended it."""
+        ended = bool(self._ends) and self._ends <= _ENDED
+        if self._sure or self._stops or not ended:
+            return False
+        self._told_refuted()
+        return True
+
+
+#: Reasons by which a model ends a text itself.
+_ENDED = frozenset({"stop", "tool_calls", "function_call"})
+
+
 class Hide(Rewriter):
     """At work on one reply. `stand` writes what stands for a stretch; None: nothing does."""
 
@@ -41,12 +80,19 @@ class Hide(Rewriter):
         *,
         stand: Callable[[str], str] | None,
         lone: Callable[[], None] = lambda: None,
+        inside: Inside | None = None,
     ) -> None:
         super().__init__(self._channel)
+        self._inside = inside or Inside()
         self._form = form
         self._stand_in = stand
         self._lone = lone
         self._taken: list[str] = []
+
+    def feed(self, unit: Reply) -> Iterable[Reply]:
+        if unit.data is not None:
+            self._inside.look(unit.data)
+        return super().feed(unit)
 
     def taken(self) -> str:
         taken = "".join(self._taken)
@@ -85,6 +131,8 @@ class Hide(Rewriter):
             took=self._taken.append,
             replace=self._stand_in if kind == "text" else None,
             lone=self._lone if kind == "text" and not whole else lambda: None,
+            outside=lambda: self._inside.apart,
+            answer=self._inside.answer,
         )
 
 

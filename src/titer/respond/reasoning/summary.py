@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from titer.core.wire import Reply
 from titer.respond.places import places
 from titer.respond.reasoning.formats import Format
-from titer.respond.reasoning.hide import Hide, structure
+from titer.respond.reasoning.hide import Hide, Inside, structure
 
 #: Summaries asked for one reply: a model that thinks between many tool calls costs no more.
 MAX_ASKED = 4
@@ -40,8 +40,10 @@ def copies(summary: str, hidden: str) -> bool:
 class Summed(Hide):
     """At work on one reply."""
 
-    def __init__(self, form: Format, lone: Callable[[], None] = lambda: None) -> None:
-        super().__init__(form, stand=self._stand, lone=lone)
+    def __init__(
+        self, form: Format, lone: Callable[[], None] = lambda: None, inside: Inside | None = None
+    ) -> None:
+        super().__init__(form, stand=self._stand, lone=lone, inside=inside)
         self._texts: list[str] = []
         self._said: dict[str, str] = {}
         self._stalled: list[Reply] = []

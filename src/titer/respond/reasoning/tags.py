@@ -133,7 +133,9 @@ def machine(tags: tuple[Tag, ...]) -> Machine:
 class TagChannel:
     """One text. `replace(hidden)` gives what stands for a stretch of reasoning ("" to strip).
 
-    `keep` writes the tags around a replacement; `took` hears every piece that is taken out.
+    `keep` writes the tags around a replacement; `took` hears every piece that is taken out. A text
+    that is believed to begin inside reasoning does not when `outside()` says so at its first word,
+    and was the answer after all when it ends unclosed and `answer()` says that nothing cut it off.
     """
 
     def __init__(
@@ -144,8 +146,12 @@ class TagChannel:
         took: Callable[[str], None],
         replace: Callable[[str], str] | None = None,
         lone: Callable[[], None] = lambda: None,
+        outside: Callable[[], bool] = lambda: False,
+        answer: Callable[[], bool] = lambda: False,
     ) -> None:
         self._machine = machine(form.tags)
+        self._outside = outside
+        self._answer = answer
         self._whole = whole
         self._took = took
         self._replace = replace
@@ -164,6 +170,7 @@ class TagChannel:
         self._tag: Tag | None = None
         self._hid: list[str] = []
         self._assumed = form.inside and bool(form.tags)
+        self._blankly = self._believed = self._assumed
         if self._assumed:
             self._enter(form.tags[0])
 
@@ -177,13 +184,21 @@ class TagChannel:
     def close(self) -> str:
         """The rest: an unfinished tag is text, reasoning that was never closed is not."""
         out = self._run("", last=True)
-        if self._tag is not None:
+        if self._tag is not None and self._believed and self._answer():
+            out += "".join(self._hid)
+        elif self._tag is not None:
             out += self._leave()
         return out
 
     # the machine
 
     def _run(self, text: str, *, last: bool) -> str:
+        if self._blankly and (text or self._tail).strip():
+            self._blankly = False
+            if self._outside():
+                self._tail = "".join(self._hid) + self._tail
+                self._hid.clear()
+                self._tag, self._assumed, self._believed = None, False, False
         if self._begun and not (self._tail or last) and not self._machine.special.search(text):
             if self._tag is None:
                 shown: list[str] = []
@@ -357,6 +372,7 @@ class TagChannel:
         elif found.lastgroup == "open":
             if self._assumed:  # a model that writes the tag that its template was to write
                 self._assumed = False
+                self._sure()
             else:
                 self._depth += 1
                 self._hide(found[0])
@@ -379,7 +395,14 @@ class TagChannel:
             self._before = text[-1]
             self._assumed = self._assumed and text.isspace()
             self._hid.append(text)
-            self._took(text)
+            if not self._believed:
+                self._took(text)
+
+    def _sure(self) -> None:
+        """What was believed to be reasoning is."""
+        if self._believed:
+            self._believed = False
+            self._took("".join(self._hid))
 
     def _enter(self, tag: Tag) -> None:
         self._tag = tag
@@ -388,6 +411,7 @@ class TagChannel:
         self._before = ""
 
     def _leave(self) -> str:
+        self._sure()
         tag, hidden = self._tag, "".join(self._hid)
         assert tag is not None
         self._tag = None
