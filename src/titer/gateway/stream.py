@@ -227,6 +227,17 @@ class _Chain:
             units += transform.flush()
         return self._render(units)
 
+    def end(self) -> list[bytes]:
+        """`flush`, and what transforms say when a reply is over, whether or not it said so."""
+        units: list[Reply] = []
+        for transform in self.transforms:
+            units = [out for one in units for out in transform.feed(one)]
+            units += transform.flush()
+            over = getattr(transform, "over", None)
+            if over is not None:
+                units += over()
+        return self._render(units)
+
     def wants(self) -> str:
         """What a transform waits to be told about, or empty."""
         for transform in self.transforms:
@@ -429,7 +440,7 @@ class EventsEnforce(Asks):
             if self.chain.wants():
                 self.ended = True
                 return
-        self._leave(self.chain.flush())
+        self._leave(self.chain.end())
         super().end()
 
     def between_events(self) -> bool:

@@ -56,6 +56,18 @@ class Guarded:
         except Exception as error:  # noqa: BLE001 - as in `feed`
             return self._fail(error)
 
+    def over(self) -> Iterable[Reply]:
+        """What the transform says when the reply is over; most say nothing."""
+        over = getattr(self._inner, "over", None)
+        if over is None or self._failed:
+            return ()
+        try:
+            return tuple(over())
+        except Refused:
+            raise
+        except Exception as error:  # noqa: BLE001 - as in `feed`
+            return self._fail(error)
+
     @property
     def held(self) -> int:
         return 0 if self._failed else self._inner.held

@@ -72,6 +72,10 @@ class Rewriter:
         """No unit is held; characters wait for their channel's next unit or its end."""
         return ()
 
+    def over(self) -> Iterable[Reply]:
+        """The reply has ended: what channels still say, if no unit was the last by its own word."""
+        return self.finish()
+
     def taken(self) -> str:
         """What was taken out since this was asked last; for transforms that come after."""
         return ""
