@@ -73,7 +73,7 @@ class Rewriter:
         return ()
 
     def over(self) -> Iterable[Reply]:
-        """The reply has ended: what channels still say, if no unit was the last by its own word."""
+        """The reply has ended: what channels still say if no unit was the last by its word."""
         return self.finish()
 
     def taken(self) -> str:

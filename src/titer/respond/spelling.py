@@ -63,6 +63,9 @@ def _choice(choice: dict[str, Any]) -> bool:
     said = said if type(said) is dict else {}
     content = choice.get("text") if type(choice.get("text")) is str else _content(said)
     changed = False
+    if type(probabilities.get("tokens", [])) is not list:  # of no shape that spells anything
+        choice["logprobs"] = None
+        return True
     if probabilities.get("tokens"):
         tokens = probabilities["tokens"]
         count = _matching([t if type(t) is str else "\0" for t in tokens], content or "")

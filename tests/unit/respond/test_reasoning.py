@@ -367,3 +367,11 @@ def test_one_caller_cannot_teach_that_a_model_begins_inside_its_reasoning():
     # The first that ends by itself shows that it is not so, and loses nothing.
     assert streamed(mitigation, *honest, model="m")[0] == "An honest answer. "
     assert streamed(mitigation, *honest, model="m", finish="length")[0] == "An honest answer. "
+
+
+@pytest.mark.parametrize("tokens", [5, "x", {"a": 1}])
+def test_probabilities_of_no_known_shape_are_taken_out(tokens):
+    choice = {"index": 0, "text": "<think>a</think>b", "logprobs": {"tokens": tokens}}
+    unit = Reply(raw=b'{"logprobs":', data={"choices": [choice]}, final=True)
+    (left,) = Reasoning().reply(1.0, STANDING).feed(unit)
+    assert left.data["choices"][0] == {"index": 0, "text": "b", "logprobs": None}
