@@ -63,7 +63,7 @@ def _choice(choice: dict[str, Any]) -> bool:
     said = said if type(said) is dict else {}
     content = choice.get("text") if type(choice.get("text")) is str else _content(said)
     changed = False
-    if type(probabilities.get("tokens", [])) is not list:  # of no shape that spells anything
+    if type(probabilities.get("tokens") or []) is not list:  # of no shape that spells anything
         choice["logprobs"] = None
         return True
     if probabilities.get("tokens"):

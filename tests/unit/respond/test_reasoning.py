@@ -375,3 +375,21 @@ def test_probabilities_of_no_known_shape_are_taken_out(tokens):
     unit = Reply(raw=b'{"logprobs":', data={"choices": [choice]}, final=True)
     (left,) = Reasoning().reply(1.0, STANDING).feed(unit)
     assert left.data["choices"][0] == {"index": 0, "text": "b", "logprobs": None}
+
+
+def test_a_dialect_with_blocks_for_reasoning_needs_no_guess():
+    request = Request(
+        dialect="anthropic.messages", endpoint="/", body={}, raw=b"{}", model="deepseek-r1"
+    )
+    transform = Reasoning().answer(request, 1.0, STANDING)
+    start = {
+        "type": "content_block_start",
+        "index": 0,
+        "content_block": {"type": "text", "text": ""},
+    }
+    delta = {"type": "content_block_delta", "index": 0, "delta": {"text": "Four."}}
+    out = ""
+    for data in (start, delta, {"type": "content_block_stop", "index": 0}):
+        for unit in transform.feed(Reply(raw=b"data: x", data=data)):
+            out += unit.data.get("delta", {}).get("text", "")
+    assert out == "Four."

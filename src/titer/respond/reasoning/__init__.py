@@ -66,16 +66,18 @@ class Reasoning:
     def answer(self, request: Request, strength: float, standing: Standing) -> Transform | None:
         """A transform for a reply to this request."""
         stops = any(request.body.get(name) for name in _STOPS)
-        return self._transform(request.model, strength, standing.subject, stops=stops)
+        apart = request.dialect in _BLOCKS
+        return self._transform(request.model, strength, standing.subject, stops=stops, apart=apart)
 
     def _transform(
-        self, model: str, strength: float, subject: str, *, stops: bool = False
-    ) -> Transform | None:
+        self, model: str, strength: float, subject: str, *, stops: bool = False,
+        apart: bool = False,
+    ) -> Transform | None:  # fmt: skip
         if strength <= 0:
             return None
         form = self._formats.of(model)
         sure = self._formats.learnt(model)
-        if not sure and model in self._outside:
+        if not sure and (apart or model in self._outside):
             form = Format(form.tags)
         elif len(self._votes.get(model, ())) >= VOTES:
             form = Format(form.tags, inside=True)
@@ -113,6 +115,10 @@ class Reasoning:
 
 #: Callers whose streams must have shown that a model begins inside its reasoning.
 VOTES = 3
+
+#: Dialects with a block or item for reasoning: a server that speaks them keeps it apart, and their
+#: texts end before it is told why, so that nothing could correct a guess.
+_BLOCKS = frozenset({"anthropic.messages", "openai.responses"})
 
 #: Parameters by which a caller ends a text itself.
 _STOPS = ("stop", "stop_sequences", "stop_token_ids")
