@@ -242,25 +242,33 @@ def listening(tls=None):
     """A syslog receiver over TCP; gives its port and what arrived."""
     got = bytearray()
     raw = socket.create_server(("127.0.0.1", 0))
+    peers = []
 
     def serve():
         with contextlib.suppress(OSError):
             while True:
                 peer, _ = raw.accept()
+                peers.append(peer)
                 if tls is not None:
                     try:
                         peer = tls.wrap_socket(peer, server_side=True)
                     except OSError:
                         continue
-                with peer:
-                    while part := peer.recv(65_536):
-                        got.extend(part)
+                    peers.append(peer)
+                while part := peer.recv(65_536):
+                    got.extend(part)
 
-    threading.Thread(target=serve, daemon=True).start()
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
     try:
         yield raw.getsockname()[1], got
     finally:
-        raw.close()
+        for one in (raw, *peers):
+            with contextlib.suppress(OSError):  # wakes who waits in accept or recv
+                one.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+        for one in (raw, *peers):
+            one.close()
 
 
 def frames(data):
