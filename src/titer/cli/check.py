@@ -125,6 +125,11 @@ def check_config(path: Path | None) -> Iterator[Remark]:
     given = {rung.name for rung in config.ladder if not rung.shadow and rung.give}
     if given:
         yield Remark("note", "ladder", f"in force, not in shadow: {', '.join(sorted(given))}")
+    if not config.respond.deciders:
+        yield Remark(
+            "note", "respond.deciders",
+            "none is named: whoever can write to the data directory may approve, lift and impose",
+        )  # fmt: skip
 
 
 def _check_tls(config: Config) -> Iterator[Remark]:
