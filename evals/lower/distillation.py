@@ -1,6 +1,6 @@
 """What a student learns from replies, with and without titer's doses.
 
-    python -m evals.lower distillation            # about ten minutes, writes distillation.json
+    python -m evals.lower distillation            # about five minutes, writes distillation.json
     python -m evals.lower distillation --quick    # a look; writes nothing
 
 The teacher is the lab's artificial language (512 words, known probabilities), so that what a
@@ -33,17 +33,17 @@ from titer.respond.logprobs import lessen, plan
 from titer.respond.sampling.product_of_experts import combine
 
 RESULT = Path(__file__).with_name("distillation.json")
-SEEDS = (31, 32, 33)
-TOKENS = (2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000)
+SEEDS = (31, 32)
+TOKENS = (5_000, 10_000, 20_000, 50_000, 100_000)
 #: Tokens of students that are given log-probabilities, or diluted replies.
-TAUGHT = (2_000, 5_000, 10_000, 20_000, 50_000)
-DILUTED = (20_000, 100_000)
+TAUGHT = (5_000, 10_000, 20_000)
+DILUTED = (50_000,)
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 0.9)
 WEIGHTS = (0.0, 0.3, 0.6, 0.9)
 #: Alternatives that an API gives at most, tokens of one reply, and of the public text of a proxy.
 TOP, LENGTH, PUBLIC = 20, 50, 5_000
 #: (tokens up to which, steps): longer training only learns a small text by heart.
-STEPS = ((10_000, 150), (50_000, 400), (10**9, 900))
+STEPS = ((5_000, 60), (10_000, 100), (20_000, 200), (50_000, 400), (10**9, 500))
 #: Shares of the weight that an adaptive student tries to divide out.
 DIVIDED = (0.0, 0.25, 0.5, 0.75, 1.0)
 

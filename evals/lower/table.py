@@ -91,10 +91,12 @@ def logprobs() -> list[str]:
     lines = _head("log-probabilities left", *(f"{int(n):,} tokens" for n in sizes))
     for strength, row in found["logprobs"]["strengths"].items():
         cells = []
-        for cell in row.values():
+        for size, cell in row.items():
             worth = cell["worth tokens without"]
-            worth = f"{worth:,}" if isinstance(worth, int) else worth
-            cells.append(f"{cell['mean']:.2f} ({worth})")
+            if isinstance(worth, int):
+                worth = f"{worth:,}" if worth > int(size) else "nothing"
+            told = "" if strength == "0.9" else f" ({worth})"  # nothing is left to be told
+            cells.append(f"{cell['mean']:.2f}{told}")
         lines.append(f"| {names[strength]} | " + " | ".join(cells) + " |")
     return lines
 
