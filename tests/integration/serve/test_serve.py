@@ -128,6 +128,9 @@ def test_children_follow_a_supervisor_that_was_killed(service):
 def test_workers_share_port_keys_and_log(service):
     key = service.key("acme")
     service.start("--workers", "2")
+    deadline = time.monotonic() + 30  # the first worker may listen before the second is there
+    while len(_children(service.server.pid)) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert len(_children(service.server.pid)) == 3
     for _ in range(20):
         assert service.ask(key)[0] == 200
