@@ -31,6 +31,8 @@ from titer.evidence import files
 MAX_FILE = 8 << 30
 #: A reply costs at least one token of the budget for so many characters, whatever the server says.
 CHARS_PER_TOKEN = 4
+#: Stated usage that is believed of one answer when nobody says what was asked for: a plan's most.
+MOST_STATED = 100_000
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -84,11 +86,18 @@ class Kept(Mapping[int, Answer]):
 
 
 class Answers:
-    """The open file. `asked` counts requests that left, `tokens` what was written to us."""
+    """The open file. `asked` counts requests that left, `tokens` what was written to us.
 
-    def __init__(self, path: Path, *, plan: str, target: str, head: int) -> None:
+    `most` bounds what one answer's stated usage takes of the budget: it is the suspect who states
+    it, and could end its own audit by one large number.
+    """
+
+    def __init__(
+        self, path: Path, *, plan: str, target: str, head: int, most: int = MOST_STATED
+    ) -> None:
         """Open or begin a file. Raises InputError when it is another plan's, damaged or in use."""
         self._path = path
+        self._most = most
         self._guard = threading.Lock()
         self.asked = 0
         self.tokens = 0
@@ -202,7 +211,7 @@ class Answers:
             elif line.answer is not None:
                 self.done.places[line.n] = place
                 self.done.at[line.n] = line.at
-                self.tokens += cost(line.answer)
+                self.tokens += cost(line.answer, self._most)
             elif line.failed:
                 self.failed[line.n] = line.failed
             elif line.busy:
@@ -220,9 +229,11 @@ class Answers:
         return place
 
 
-def cost(answer: Answer) -> int:
-    """Tokens that an answer takes of the budget: the usage stated, or its length, if larger."""
-    return max(answer.tokens_out, len(answer.text) // CHARS_PER_TOKEN, 1)
+def cost(answer: Answer, most: int) -> int:
+    """Tokens that an answer takes of the budget: the usage stated (at most `most`, what was asked
+    for), or its length, if larger.
+    """
+    return max(min(answer.tokens_out, most), len(answer.text) // CHARS_PER_TOKEN, 1)
 
 
 def _now() -> int:

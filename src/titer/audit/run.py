@@ -137,7 +137,7 @@ class Audit:
     def _answers(self, who: str) -> Answers:
         return Answers(
             self._work / f"{who}.answers.jsonl", plan=self.plan.id, target=who,
-            head=self.registered.index,
+            head=self.registered.index, most=self.plan.max_tokens,
         )  # fmt: skip
 
     def _collector(

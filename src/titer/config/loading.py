@@ -307,13 +307,14 @@ def _text(path: Path) -> str:
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_TEXT + 1)
-        text = raw.decode("utf-8")
     except OSError as error:
         raise ConfigError(f"protect.texts: {path} cannot be read ({error.strerror})") from None
+    if len(raw) > MAX_TEXT:  # before decoding: the cut may fall inside a character
+        raise ConfigError(f"protect.texts: {path} is larger than {MAX_TEXT:,} bytes; split it")
+    try:
+        text = raw.decode("utf-8")
     except UnicodeDecodeError:
         raise ConfigError(f"protect.texts: {path} is not UTF-8 text") from None
-    if len(raw) > MAX_TEXT:
-        raise ConfigError(f"protect.texts: {path} is larger than {MAX_TEXT:,} bytes; split it")
     if sum(map(str.isalpha, text)) < LEAST_LETTERS:
         raise ConfigError(
             f"protect.texts: {path} has fewer than {LEAST_LETTERS} letters, so honest answers"

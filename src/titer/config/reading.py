@@ -42,13 +42,14 @@ class Source:
         try:
             with path.open("rb") as file:
                 raw = file.read(MAX_BYTES + 1)
-            text = raw.decode("utf-8")
         except OSError as error:
             raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+        if len(raw) > MAX_BYTES:  # before decoding: the cut may fall inside a character
+            raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes; this is no titer.toml")
+        try:
+            text = raw.decode("utf-8")
         except UnicodeDecodeError:
             raise ConfigError(f"{path}: this is not UTF-8 text, so it is no TOML") from None
-        if len(raw) > MAX_BYTES:
-            raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes; this is no titer.toml")
         try:
             self.data = tomllib.loads(text)
         except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:

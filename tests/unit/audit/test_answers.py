@@ -96,3 +96,16 @@ def test_kill_loses_nothing_that_was_kept(tmp_path):
     with opened(path) as held:
         assert set(range(last + 1)) <= set(held.done)
         assert held.asked >= len(held.done)
+
+
+def test_a_suspect_cannot_spend_the_budget_by_stating_a_large_number(tmp_path):
+    path = tmp_path / "a"
+    lie = Answer(text="one two three", tokens_out=10**15)
+    with opened(path, most=256) as held:
+        held.keep(1, lie)
+        assert held.tokens == 256
+        held.keep(2, Answer(text="x" * 4000, tokens_out=10**15))  # as long as it is, all the same
+        assert held.tokens == 256 + 1000
+    with opened(path, most=256) as again:
+        assert again.tokens == 256 + 1000
+        assert again.done[1].tokens_out == 10**15, "what was stated is kept, for the watch"

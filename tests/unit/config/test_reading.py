@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from titer.config import Config, load
+from titer.config.loading import MAX_TEXT, options
+from titer.config.reading import MAX_BYTES
 from titer.core.errors import ConfigError
 
 
@@ -150,3 +152,15 @@ def test_flags_win_and_are_named(tmp_path: Path) -> None:
         load(path, {"upstream.url": "nonsense"})
     with pytest.raises(ConfigError, match="line 1: upstream: expected a table"):
         load(write(tmp_path, "upstream = 1"), {"upstream.url": "http://h"})
+
+
+def test_a_file_that_is_too_large_is_called_that_wherever_the_cut_falls(tmp_path) -> None:
+    for shift in range(3):  # one of these cuts lies inside a character
+        big = write(tmp_path, "#" + " " * shift + "\u20ac" * (MAX_BYTES // 3 + 1))
+        with pytest.raises(ConfigError, match="larger than"):
+            load(big)
+        secret = tmp_path / "text.txt"
+        secret.write_text(" " * shift + "\u20ac" * (MAX_TEXT // 3 + 1), encoding="utf-8")
+        small = write(tmp_path, f"[protect]\ntexts = ['{secret}']\n")
+        with pytest.raises(ConfigError, match="larger than"):
+            options(load(small))
