@@ -12,13 +12,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from titer.core.errors import EvidenceError
-from titer.evidence import contents, names
+from titer.evidence import contents, names, quorum
 from titer.evidence.cosignature import Cosigner, Witness
 from titer.evidence.verify import verify
 from titer.evidence.vouched import Trust
 
 VECTORS = Path(__file__).parents[2] / "docs" / "spec" / "vectors"
-FILES = ("subject-v1", "subject-v2", "campaign-v2")
+FILES = ("subject-v1", "subject-v2", "campaign-v2", "campaign-quorum-v2")
 FLIPS = 1_500
 
 
@@ -52,6 +52,27 @@ def test_the_names_of_a_vector_open_under_the_second_key():
     (sealed,) = found.contents.sealed
     opened = names.unseal(sealed, pem, origin=found.origin, subject=found.subject)
     assert set(opened.values()) == {f"account {n}" for n in range(4)}
+
+
+def test_any_two_of_three_holders_of_a_vector_read_its_names():
+    pytest.importorskip("Cryptodome")
+    data, key = vector("campaign-quorum-v2")
+    found = verify(data, key=key)
+    told = json.loads((VECTORS / "quorum.json").read_text())
+    where = {"origin": found.origin, "subject": found.subject}
+    assert where == {"origin": told["origin"], "subject": told["subject"]}
+    held = found.contents.quorum
+    keys = [(VECTORS / f"holder-{n}.key").read_bytes() for n in (1, 2, 3)]
+    shares = [quorum.open_share(held, pem, **where) for pem in keys]
+    assert [msgspec.to_builtins(share) for share in shares] == told["shares"]
+    for left_out in range(3):
+        some = shares[:left_out] + shares[left_out + 1 :]
+        assert quorum.combine(held, some, **where).names == told["names"]
+    with pytest.raises(EvidenceError, match="1 of 2 shares"):
+        quorum.combine(held, shares[:1], **where)
+    assert quorum._key_commitment(
+        quorum._scope(found.origin, found.subject, 2, 3), bytes.fromhex(told["key"])
+    ) == held.key  # fmt: skip
 
 
 def test_another_implementation_of_hpke_opens_the_names():

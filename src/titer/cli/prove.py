@@ -32,8 +32,18 @@ def register(verbs: Any) -> None:
         help="seal callers' names to the holder of this X25519 public key (PEM); may be repeated",
     )  # fmt: skip
     parser.add_argument(
+        "--unmask-to", metavar="KEY", type=Path, action="append", default=[],
+        help="a holder (X25519 public key, PEM) of whom --threshold together can read the names; "
+        "give one for each",
+    )  # fmt: skip
+    parser.add_argument(
+        "--threshold", metavar="M", type=int, default=0,
+        help="how many of the --unmask-to holders it takes to read the names",
+    )  # fmt: skip
+    parser.add_argument(
         "--names", metavar="FILE", type=Path,
-        help="names of accounts, one a line, for --seal-to (default: those of your keys)",
+        help="names of accounts, one a line, for --seal-to and --unmask-to (default: those of "
+        "your keys)",
     )  # fmt: skip
     parser.add_argument(
         "--partner", metavar="NAME", action="append", default=[],
@@ -55,9 +65,13 @@ def run(arguments: argparse.Namespace) -> int:
     from titer.console.prove import Wanted, prove
     from titer.core.errors import InputError
 
+    if bool(arguments.unmask_to) != bool(arguments.threshold):
+        raise InputError("--unmask-to and --threshold go together: who, and how many of them")
     wanted = Wanted(
         disclose=arguments.disclose,
         recipients=[read_file(path, limit=MAX_KEY) for path in arguments.seal_to],
+        holders=[read_file(path, limit=MAX_KEY) for path in arguments.unmask_to],
+        threshold=arguments.threshold,
         names=read_names(arguments.names),
         partners=arguments.partner,
         marks=arguments.marks,

@@ -20,20 +20,24 @@ from titer.core.errors import EvidenceError, InputError
 from titer.core.ids import Pseudonyms
 from titer.core.nouns import Campaign
 from titer.detect.plugins import detectors
-from titer.evidence.contents import Alternative, Contents, Infrastructure, Sealed
+from titer.evidence import quorum
+from titer.evidence.contents import Alternative, Contents, Infrastructure, Quorum, Sealed
 from titer.evidence.dossier import build
 from titer.evidence.log import View
 from titer.evidence.names import seal
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """How a dossier is to be made. `recipients` are PEM public keys that names are sealed to;
-    `names` the operator's own names of callers; `partners` whose held
-    indicators are compared with; `marks` what `titer marks trace --json` printed.
+    """How a dossier is to be made. `recipients` are PEM public keys that names are sealed to, one
+    by one; `holders` those of whom `threshold` together can read them; `names` the operator's own
+    names of callers; `partners` whose held indicators are compared with; `marks` what `titer marks
+    trace --json` printed.
     """
 
     disclose: bool = False
     recipients: Sequence[bytes] = ()
+    holders: Sequence[bytes] = ()
+    threshold: int = 0
     names: Sequence[str] = ()
     partners: Sequence[str] = ()
     marks: Path | None = None
@@ -80,8 +84,8 @@ def prove(data: Path, name: str, wanted: Wanted | None = None) -> Made:
 def _campaign(data: Path, log: View, campaign: Campaign, wanted: Wanted) -> Made:
     if wanted.disclose:
         raise InputError(
-            "--disclose names one caller; a campaign's members are unmasked only by --seal-to, "
-            "for the holder of another key"
+            "--disclose names one caller; a campaign's members are unmasked only by --seal-to or "
+            "--unmask-to, for the holders of other keys"
         )
     considered = tuple(Alternative.of(one) for one in campaign.considered)
     told, sealed = _told(
@@ -120,7 +124,7 @@ def _told(
         where = attribute(data, log, callers, campaign=campaign, groups=groups)
     except EvidenceError as error:
         raise InputError(f"no dossier was made: {error}") from None
-    sealed, count = _seal(
+    (sealed, shared), count = _seal(
         data, log, callers, subject=campaign or callers[0], pseudonyms=pseudonyms, wanted=wanted
     )
     if not campaign:  # one caller has nothing in common with itself
@@ -129,7 +133,7 @@ def _told(
             clock=where.clock, links=where.links,
         )  # fmt: skip
     audited = () if campaign else marks((r for _, r in results(log)), callers[0])
-    return Contents(where, alternatives, (*audited, *traced), sealed), count
+    return Contents(where, alternatives, (*audited, *traced), sealed, shared), count
 
 
 def _seal(
@@ -140,9 +144,9 @@ def _seal(
     subject: str,
     pseudonyms: Pseudonyms,
     wanted: Wanted,
-) -> tuple[tuple[Sealed, ...], int]:
-    if not wanted.recipients:
-        return (), 0
+) -> tuple[tuple[tuple[Sealed, ...], Quorum | msgspec.UnsetType], int]:
+    if not wanted.recipients and not wanted.holders:
+        return ((), msgspec.UNSET), 0
     own = Names(data)
     given = {
         pseudonyms.of(kind, name): name for name in wanted.names for kind in ("principal", "org")
@@ -155,7 +159,12 @@ def _seal(
         )
     origin = log.verifier.name
     sealed = tuple(seal(known, pem, origin=origin, subject=subject) for pem in wanted.recipients)
-    return sealed, len(known)
+    shared: Quorum | msgspec.UnsetType = msgspec.UNSET
+    if wanted.holders:
+        shared = quorum.seal(
+            known, wanted.holders, wanted.threshold, origin=origin, subject=subject
+        )  # fmt: skip
+    return (sealed, shared), len(known)
 
 
 def _alternatives(found: Explanation) -> tuple[Alternative, ...]:

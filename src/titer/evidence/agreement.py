@@ -16,7 +16,7 @@ import msgspec
 
 from titer.core.errors import EvidenceError
 from titer.core.nouns import Campaign
-from titer.evidence import contents, form, names
+from titer.evidence import contents, form, names, quorum
 
 #: Characters of a stranger's string that are shown on one line.
 SHOWN = 200
@@ -77,6 +77,9 @@ def told(of: contents.Contents) -> list[str]:
         for m in of.marks[:20]
     ]
     lines += [f"sealed   names for the holder of key {s.recipient}" for s in of.sealed]
+    if of.quorum:
+        keys = ", ".join(h.recipient for h in of.quorum.holders)
+        lines.append(f"sealed   names for any {of.quorum.threshold} of the holders of keys {keys}")
     return lines
 
 
@@ -342,8 +345,8 @@ def _check_audits(predicate: contents.Predicate, facts: Sequence[Mapping[str, An
 
 
 def _check_rest(predicate: contents.Predicate) -> None:
-    if not predicate.contents.marks and not predicate.contents.sealed:
-        return
+    if predicate.contents.quorum:
+        quorum.check(predicate.contents.quorum)
     if len(predicate.contents.marks) > contents.MAX_ROWS:
         raise EvidenceError("dossier: a table is longer than a dossier may have")
     if any(not math.isfinite(m.bits) or m.bits < 0 or m.at < 0 for m in predicate.contents.marks):

@@ -219,6 +219,30 @@ class Sealed(Form, frozen=True):
     text: str
 
 
+class Holder(Form, frozen=True):
+    """One of those who together can read names: `recipient` names his key as in `Sealed`;
+    `commitment` is SHA-256 (hex) of his share, `text` the share sealed to his key.
+    """
+
+    recipient: str
+    commitment: str
+    text: str
+
+
+class Quorum(Form, frozen=True):
+    """Names that any `threshold` of the holders can read together; see `evidence.quorum`.
+
+    `key` is a commitment (SHA-256, hex) to the key that the shares give, `text` the names under
+    it. A holder's share has his place in `holders`, from 1, as its number.
+    """
+
+    threshold: int
+    holders: tuple[Holder, ...]
+    suite: str
+    key: str
+    text: str
+
+
 class Stamp(Form, frozen=True):
     """A time stamping authority's RFC 3161 reply (base64 of DER) over a head's own signatures."""
 
@@ -256,12 +280,17 @@ class Counts(Form, frozen=True):
 
 
 class Contents(Form, frozen=True):
-    """What whoever makes a dossier says beside the entries; the rest is counted out of the log."""
+    """What whoever makes a dossier says beside the entries; the rest is counted out of the log.
+
+    `quorum` is not spelt when there is none: a dossier without it is as it was before there could
+    be one.
+    """
 
     infrastructure: Infrastructure = Infrastructure()
     alternatives: tuple[Alternative, ...] = ()
     marks: tuple[Mark, ...] = ()
     sealed: tuple[Sealed, ...] = ()
+    quorum: Quorum | msgspec.UnsetType = msgspec.UNSET
 
 
 class Predicate(Form, frozen=True):

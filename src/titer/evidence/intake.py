@@ -50,6 +50,7 @@ KINDS = frozenset(
         "share",
         "rotation",
         "verification",
+        "unmasking",
     }
 )
 #: Kinds that ask the holder to do something; it writes the entry about it.

@@ -8,7 +8,7 @@ r"""Members' names, sealed so that one other person can read them and the dossie
 
 The recipient's key is an ordinary X25519 key, made with `openssl genpkey -algorithm X25519`. The
 operator does not hold it: unmasking takes that second person. Whoever is sealed to can read all of
-the names; give names to several people by sealing them to each.
+the names. Names that several people may read only together are in `titer.evidence.quorum`.
 """
 
 from __future__ import annotations
@@ -33,24 +33,15 @@ PAD = 4096
 #: Bytes of names in one dossier: 50,000 members of 100 characters.
 MAX_NAMES = 8 * 1024 * 1024
 #: Bytes that HPKE adds: the encapsulated key and the tag.
-_ADDED = 32 + 16
-
-_HPKE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_128_GCM)
+ADDED = 32 + 16
+#: The suite of all that a dossier seals to a person's key.
+HPKE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_128_GCM)
 
 
 def seal(names: Mapping[str, str], pem: bytes, *, origin: str, subject: str) -> Sealed:
     """Seal names to the X25519 public key in `pem`. Raises InputError."""
-    try:
-        key = serialization.load_pem_public_key(pem)
-    except (ValueError, TypeError):
-        raise InputError("the recipient's key is no PEM public key") from None
-    if not isinstance(key, X25519PublicKey):
-        raise InputError("the recipient's key is not X25519: openssl genpkey -algorithm X25519")
-    plain = msgspec.json.encode(dict(sorted(names.items())))
-    if len(plain) > MAX_NAMES:
-        raise InputError(f"names of more than {MAX_NAMES} bytes are not sealed into a dossier")
-    plain += b" " * (-len(plain) % PAD)
-    text = _HPKE.encrypt(plain, key, info=_info(origin, subject))
+    key = read_public(pem)
+    text = HPKE.encrypt(spell(names), key, info=_info(origin, subject))
     return Sealed(recipient(key), SUITE, base64.b64encode(text).decode())
 
 
@@ -62,10 +53,29 @@ def unseal(sealed: Sealed, pem: bytes, *, origin: str, subject: str) -> dict[str
     if sealed.suite != SUITE or recipient(key.public_key()) != sealed.recipient:
         raise EvidenceError("sealed names: sealed to another key than this one")
     try:
-        plain = _HPKE.decrypt(decode_base64(sealed.text), key, info=_info(origin, subject))
+        plain = HPKE.decrypt(decode_base64(sealed.text), key, info=_info(origin, subject))
         return msgspec.json.decode(plain, type=dict[str, str])
     except (InvalidTag, ValueError, msgspec.MsgspecError):
         raise EvidenceError("sealed names: they do not open under this key") from None
+
+
+def spell(names: Mapping[str, str]) -> bytes:
+    """Names as they are sealed: JSON, padded to a multiple of `PAD` bytes. Raises InputError."""
+    plain = msgspec.json.encode(dict(sorted(names.items())))
+    if len(plain) > MAX_NAMES:
+        raise InputError(f"names of more than {MAX_NAMES} bytes are not sealed into a dossier")
+    return plain + b" " * (-len(plain) % PAD)
+
+
+def read_public(pem: bytes) -> X25519PublicKey:
+    """A recipient's public key. Raises InputError."""
+    try:
+        key = serialization.load_pem_public_key(pem)
+    except (ValueError, TypeError):
+        raise InputError("the recipient's key is no PEM public key") from None
+    if not isinstance(key, X25519PublicKey):
+        raise InputError("the recipient's key is not X25519: openssl genpkey -algorithm X25519")
+    return key
 
 
 def read_private(pem: bytes) -> X25519PrivateKey:
@@ -86,11 +96,19 @@ def recipient(key: X25519PublicKey) -> str:
 
 def check(sealed: Sealed) -> None:
     """What can be checked without the key. Raises EvidenceError."""
-    known = len(sealed.recipient) == 16 and set(sealed.recipient) <= set("0123456789abcdef")
-    if not known or sealed.suite != SUITE:
+    if not is_recipient(sealed.recipient) or sealed.suite != SUITE:
         raise EvidenceError("sealed names: of a suite or recipient that this form does not have")
-    size = len(decode_base64(sealed.text)) - _ADDED
-    if size <= 0 or size % PAD or size > MAX_NAMES + PAD:
+    check_length(len(decode_base64(sealed.text)) - ADDED)
+
+
+def is_recipient(text: str) -> bool:
+    """Whether it is how a dossier names a recipient."""
+    return len(text) == 16 and set(text) <= set("0123456789abcdef")
+
+
+def check_length(plain: int) -> None:
+    """Refuse names of a length in bytes that `spell` cannot give. Raises EvidenceError."""
+    if plain <= 0 or plain % PAD or plain > MAX_NAMES + PAD:
         raise EvidenceError("sealed names: of a length that they cannot have")
 
 

@@ -87,6 +87,70 @@ def test_a_campaign_is_proved_rendered_and_unsealed(proved, counsel, capsys):
     assert (folder / "c.pdf").read_bytes().startswith(b"%PDF-1.7")
 
 
+@pytest.fixture(scope="module")
+def board(counsel):
+    """Three keys that openssl made."""
+    folder = counsel.parent
+    for name in "abc":
+        key = folder / f"{name}.key"
+        subprocess.run(["openssl", "genpkey", "-algorithm", "X25519", "-out", key], check=True,
+                       capture_output=True)  # fmt: skip
+        subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-out", folder / f"{name}.pub"],
+                       check=True, capture_output=True)  # fmt: skip
+    return [folder / f"{name}.key" for name in "abc"]
+
+
+def test_two_of_three_people_unmask_a_campaign_and_the_log_says_who(proved, board, capsys):
+    pytest.importorskip("Cryptodome")
+    folder, data = proved
+    found = campaign_of(data)
+    names = folder / "all-names"
+    names.write_text("".join(f"org-{x['principal']}\n" for x in labels_of(folder)))
+    out, page = folder / "q.dossier", folder / "q.html"
+    holders = [word for key in board for word in ("--unmask-to", str(key.with_suffix(".pub")))]
+    assert main(["prove", found.id, "--data", str(data), "-o", str(out), "--names", str(names),
+                 "--html", str(page), *holders, "--threshold", "2"]) == 0  # fmt: skip
+    assert "any 2 of 3 people together" in page.read_text()
+    key = (data / "log" / "log.pub").read_text().strip()
+    capsys.readouterr()
+    assert main(["verify", str(out), "--key", key]) == 0
+    assert "names for any 2 of the holders" in capsys.readouterr().out
+
+    def unseal(*words):
+        return main(["unseal", str(out), "--key", key, *map(str, words)])
+
+    assert unseal("--private", board[0]) == 2
+    assert "one share of 2 that it takes" in capsys.readouterr().err
+    share = folder / "a.share"
+    assert unseal("--private", board[0], "--share", share, "--data", data, "--by", "ann") == 0
+    assert share.stat().st_mode & 0o777 == 0o600
+    assert unseal("--private", board[0], "--share", share) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert unseal("--with", share) == 2
+    assert "1 of 2 shares that are needed" in capsys.readouterr().err
+    assert unseal("--with", share, "--private", board[2], "--data", data) == 2
+    assert "say with --by who does it" in capsys.readouterr().err
+    assert unseal("--with", share, "--private", board[2], "--data", data, "--by", "cy",
+                  "--json") == 0  # fmt: skip
+    opened = json.loads(capsys.readouterr().out)
+    assert len(opened["names"]) == len(found.members)
+    assert len(opened["holders"]) == 2
+    forged = json.loads(share.read_text())
+    forged["share"] = "00" * 16
+    (folder / "forged.share").write_text(json.dumps(forged))
+    assert unseal("--with", folder / "forged.share", "--private", board[2]) == 2
+    assert "share 1 is forged" in capsys.readouterr().err
+
+    from titer.console.explain import open_view
+
+    logged = [json.loads(e.body) for e in open_view(data).scan() if e.kind == "unmasking"]
+    assert [(e["step"], e["by"], len(e["holders"])) for e in logged] == [
+        ("share", "ann", 1), ("names", "cy", 2),
+    ]  # fmt: skip
+    assert logged[1]["about"] == found.id
+    assert not set(opened["names"]) & set(json.dumps(logged).split('"'))
+
+
 def test_nothing_that_names_an_honest_caller_is_in_any_output(proved, counsel, capsys):
     """Names, addresses, cards and pseudonyms of honest callers, and of the sealed members."""
     folder, data = proved

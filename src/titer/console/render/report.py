@@ -322,6 +322,11 @@ def _check(found: Verified) -> Section:
     sealed = [
         f"Names are sealed to the holder of key {s.recipient}." for s in found.contents.sealed
     ]
+    if shared := found.contents.quorum:
+        sealed.append(
+            f"Names open for any {shared.threshold} of {len(shared.holders)} people together, the "
+            f"holders of keys {', '.join(h.recipient for h in shared.holders)}."
+        )
     omitted = Counter(o.why for o in found.omitted)
     gone = [
         f"{n:,} cited entries are not in the file: {why}." for why, n in sorted(omitted.items())
