@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import os
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, BinaryIO
 
 from titer.cli.common import show, tell
 
-ACTIONS = ("ocsf", "send")
+ACTIONS = ("ocsf", "send", "keys")
 
 
 def register(actions: Any) -> None:
@@ -27,10 +28,43 @@ def register(actions: Any) -> None:
         "--all", action="store_true", help="the first time, begin at the log's first entry"
     )
     send.add_argument("--config", metavar="FILE", type=Path, help="titer.toml (default: DIR's)")
+    keys = actions.add_parser("keys", help="public keys of the webhooks, for their receivers")
+    keys.add_argument("--config", metavar="FILE", type=Path, help="titer.toml (default: DIR's)")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.action == "keys":
+        return _keys(arguments)
     return _ocsf(arguments) if arguments.action == "ocsf" else _send(arguments)
+
+
+def _keys(arguments: argparse.Namespace) -> int:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    from titer.config import find, load
+    from titer.gateway.sharing.message_signatures import jwk, keyid
+    from titer.gateway.sharing.webhooks import PUBLIC, signer
+
+    told = []
+    for hook in load(find(arguments.data, arguments.config)).share.webhooks:
+        name = f"share.webhooks.{hook.name}.secret"
+        private = signer(hook.secret.read(name=name, base=Path()), name).private
+        if private is None:
+            continue
+        key = private.public_key()
+        pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+        raw = base64.b64encode(key.public_bytes_raw()).decode()
+        told.append({"webhook": hook.name, "keyid": keyid(key), "jwk": jwk(key), "pem": pem,
+                     "standard": PUBLIC + raw})  # fmt: skip
+    if arguments.json:
+        show({"keys": told})
+        return 0
+    for one in told:
+        tell([f"{one['webhook']}: keyid {one['keyid']}, {one['standard']}",
+              *str(one["pem"]).splitlines()])  # fmt: skip
+    if not told:
+        tell(["no webhook has an Ed25519 key (whsk_...): others are shared secrets"])
+    return 0
 
 
 def _ocsf(arguments: argparse.Namespace) -> int:
@@ -79,7 +113,8 @@ def _send(arguments: argparse.Namespace) -> int:
     for hook in table.webhooks:
         name = f"share.webhooks.{hook.name}"
         secret = hook.secret.read(name=f"{name}.secret", base=Path())
-        place = Webhook(target(hook.url, reach), signer(secret, f"{name}.secret"), reach)
+        key = signer(secret, f"{name}.secret", hook.signatures)
+        place = Webhook(target(hook.url, reach), key, reach)
         sinks.append((hook.name, hook.kinds, place))
     for stream in table.streams:
         name = f"share.streams.{stream.name}"

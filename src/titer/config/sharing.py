@@ -43,18 +43,21 @@ class PartnerTable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WebhookTable(msgspec.Struct, frozen=True, kw_only=True):
-    """One webhook, signed as Standard Webhooks has it: `[[share.webhooks]]`.
+    """One webhook: `[[share.webhooks]]`.
 
     name: what the place in the log is kept under; small letters, digits and hyphens.
     url: where events are posted; its host must be under `hosts` or `private_hosts`.
     secret: the key, by reference: `whsec_` and base64 of 24 to 64 bytes (HMAC-SHA-256), or
         `whsk_` and base64 of 32 bytes (Ed25519).
+    signatures: `standard` (Standard Webhooks 1.0.0), `rfc9421` (HTTP Message Signatures with
+        Ed25519 and a content-digest; needs a `whsk_` key), or `both`.
     kinds: which entries of the log are sent.
     """
 
     name: str
     url: str
     secret: SecretRef
+    signatures: Literal["standard", "rfc9421", "both"] = "standard"
     kinds: tuple[Kind, ...] = ("campaign", "decision", "level")
 
     def __post_init__(self) -> None:

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import datetime as dt
+import importlib.util
 import json
 import re
 import socket
@@ -10,12 +11,14 @@ import socketserver
 import ssl
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from titer.cli import main
 from titer.core.errors import ConfigError
@@ -50,9 +53,103 @@ class Receiver:
         handler.end_headers()
 
 
-def hook(port, secret=SECRET, **more):
-    goal = target(f"http://127.0.0.1:{port}/hook", HERE)
-    return Webhook(goal, signer(secret, "secret"), HERE, **more)
+def hook(port, secret=SECRET, form="standard", path="/hook", **more):
+    goal = target(f"http://127.0.0.1:{port}{path}", HERE)
+    return Webhook(goal, signer(secret, "secret", form), HERE, **more)
+
+
+PRIVATE = "whsk_" + base64.b64encode(b"k" * 32).decode()
+
+
+@pytest.fixture
+def recipe():
+    """The page's receiver, in which nothing is ours."""
+    pytest.importorskip("http_message_signatures")
+    path = Path(__file__).parents[3] / "docs" / "how-to" / "verify_webhook.py"
+    spec = importlib.util.spec_from_file_location("verify_webhook", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def keys_of(lab, capsys):
+    assert main(["share", "keys", "--data", str(lab), "--json"]) == 0
+    return {k["keyid"]: k["pem"].encode() for k in json.loads(capsys.readouterr().out)["keys"]}
+
+
+@pytest.mark.parametrize("path", ["/hook", "/a%20b/?x=1&y=%2F", "/?"])
+@pytest.mark.parametrize("form", ["rfc9421", "both"])
+def test_a_library_that_is_not_ours_verifies_message_signatures(
+    form, path, *, serving, recipe, lab, capsys
+):
+    got = Receiver()
+    (lab / "secret").write_text(PRIVATE)
+    (lab / "secret").chmod(0o600)
+    with serving(got) as port:
+        url = f"http://127.0.0.1:{port}{path}"
+        (lab / "titer.toml").write_text(
+            f"""
+            [share]
+            private_hosts = ["127.0.0.1"]
+            [[share.webhooks]]
+            name = "pager"
+            url = "{url}"
+            secret = {{ file = "{lab}/secret" }}
+            signatures = "{form}"
+            """
+        )
+        assert main(["share", "send", "--all", "--data", str(lab), "--json"]) == 0
+    capsys.readouterr()
+    pems = keys_of(lab, capsys)
+    (headers, body), *rest = got.got
+    assert not rest
+    lower = {name.lower(): value for name, value in headers.items()}
+    assert ("webhook-signature" in lower) == (form == "both")
+    assert recipe.verify("POST", url, headers, body, pems) == lower["webhook-id"]
+    with pytest.raises(ValueError, match="used before"):
+        recipe.verify("POST", url, headers, body, pems)
+    recipe.SEEN.clear()
+    behind = {**headers, "Host": "127.0.0.1"}  # what a proxy does to Host does not count
+    recipe.verify("POST", url, behind, body, pems)
+    for change in (
+        {"method": "PUT"}, {"url": url + "x"}, {"url": url.replace("127.0.0.1", "127.0.0.2")},
+        {"body": body + b" "}, {"pems": dict.fromkeys(pems, OTHER_PEM)}, {"pems": {}},
+        {"headers": {**headers, "webhook-id": "other"}},
+        {"headers": {**headers, "signature": lower["signature"].replace("titer=:", "titer=:AA")}},
+    ):  # fmt: skip
+        given = {"method": "POST", "url": url, "headers": headers, "body": body, "pems": pems}
+        with pytest.raises(Exception):  # noqa: PT011 - the library's own
+            pytest.fail(str(recipe.verify(**{**given, **change})))
+
+
+OTHER_PEM = Ed25519PrivateKey.from_private_bytes(b"o" * 32).public_key().public_bytes(
+    Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+)  # fmt: skip
+
+
+def test_an_old_message_signature_is_refused_and_each_attempt_has_its_own(serving, recipe):
+    got = Receiver(500)
+    with serving(got) as port:
+        one = hook(port, PRIVATE, "rfc9421", clock=lambda: time.time() - 400)
+        with pytest.raises(SendError):
+            one.send([EVENT])
+        one.send([EVENT])
+    first, second = ({k.lower(): v for k, v in h.items()} for h, _ in got.got)
+    assert first["webhook-id"] == second["webhook-id"]
+    assert first["signature-input"] != second["signature-input"]
+    url = f"http://127.0.0.1:{port}/hook"
+    key = Ed25519PrivateKey.from_private_bytes(b"k" * 32).public_key()
+    pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    from titer.gateway.sharing.message_signatures import keyid
+
+    with pytest.raises(Exception, match=r"expires|age"):
+        recipe.verify("POST", url, second, got.got[1][1], {keyid(key): pem})
+
+
+def test_message_signatures_need_a_key_of_their_own():
+    for form in ("rfc9421", "both"):
+        with pytest.raises(ConfigError, match="made with Ed25519"):
+            signer(SECRET, "secret", form)
 
 
 def test_a_receiver_that_is_not_ours_verifies_the_signature(serving):

@@ -5,8 +5,9 @@
   resolves to is checked, and that very address is dialled, so that a second answer of DNS does
   not lead elsewhere.
 * A redirect is an error, never followed.
-* Head and body have limits, and the whole exchange has a deadline once the name is resolved: a
-  peer that drips costs that much time and no more.
+* Head and body have limits, and the whole exchange has a deadline, from the name to the last byte:
+  a resolver that is silent, eight addresses that are, or a peer that drips cost that much time and
+  no more.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import threading
 import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -30,7 +32,10 @@ from titer.core.errors import InputError, TiterError
 DEADLINE = 30.0
 #: Bytes of a reply, unless the caller says otherwise.
 MAX_REPLY = 32 << 20
+#: Addresses of a name that are tried, and names that may wait for a silent resolver.
+MAX_ADDRESSES, MAX_RESOLVING = 8, 32
 _PIECE = 64 << 10
+_RESOLVING = threading.BoundedSemaphore(MAX_RESOLVING)
 _USER_AGENT = "titer"
 
 
@@ -119,10 +124,12 @@ def ask(
     """One request and its reply. Raises `SendError`; a status is the caller's business."""
     end = time.monotonic() + deadline
     held = [dial(goal.host, goal.port, private=goal.private, timeout=deadline)]
-    guard = threading.Timer(deadline, _cut, (held,))  # ends what no time-out between bytes ends
+    left = max(end - time.monotonic(), 0.001)
+    held[0].settimeout(left)
+    guard = threading.Timer(left, _cut, (held,))  # ends what no time-out between bytes ends
     guard.daemon = True
     guard.start()
-    connection = http.client.HTTPConnection(goal.host, goal.port, timeout=deadline)
+    connection = http.client.HTTPConnection(goal.host, goal.port, timeout=left)
     try:
         if goal.scheme == "https":
             held[0] = _context(reach.ca).wrap_socket(
@@ -164,11 +171,19 @@ def _body(answer: http.client.HTTPResponse, limit: int, end: float) -> bytes:
 
 
 def dial(host: str, port: int, *, private: bool, timeout: float) -> socket.socket:
-    """A TCP connection to the host. Raises `SendError`, also for an address it may not have."""
+    """A TCP connection to the host within `timeout` seconds, all addresses and the resolving of
+    the name together. Raises `SendError`, also for an address it may not have.
+    """
+    end = time.monotonic() + timeout
     last = "the name has no address"
-    for family, address in addresses(host, port, private=private, kind=socket.SOCK_STREAM):
+    for family, address in addresses(
+        host, port, private=private, kind=socket.SOCK_STREAM, timeout=timeout
+    ):
+        left = end - time.monotonic()
+        if left <= 0:
+            raise SendError(f"{host}: could not be reached in {timeout:g} s ({last})")
         raw = socket.socket(family, socket.SOCK_STREAM)
-        raw.settimeout(timeout)
+        raw.settimeout(left)
         try:
             raw.connect(address)
         except OSError as error:
@@ -180,15 +195,11 @@ def dial(host: str, port: int, *, private: bool, timeout: float) -> socket.socke
 
 
 def addresses(
-    host: str, port: int, *, private: bool, kind: socket.SocketKind
+    host: str, port: int, *, private: bool, kind: socket.SocketKind, timeout: float = DEADLINE
 ) -> Collection[tuple[int, tuple[str, int]]]:
     """What a host may be reached at. Raises `SendError` when one of it is not public."""
-    try:
-        found = socket.getaddrinfo(host, port, type=kind)
-    except (OSError, UnicodeError):
-        raise SendError(f"{host}: the name cannot be resolved") from None
     out = []
-    for family, _, _, _, address in found[:8]:
+    for family, _, _, _, address in _resolve(host, port, kind, timeout)[:MAX_ADDRESSES]:
         ip = ipaddress.ip_address(str(address[0]).partition("%")[0])
         ip = getattr(ip, "ipv4_mapped", None) or ip
         if not private and not ip.is_global:
@@ -198,6 +209,30 @@ def addresses(
             )  # fmt: skip
         out.append((int(family), (str(address[0]), port)))
     return out
+
+
+def _resolve(host: str, port: int, kind: socket.SocketKind, timeout: float) -> list[Any]:
+    """`getaddrinfo` with an end: it has none of its own, so a thread waits for it instead."""
+    place = _RESOLVING
+    if not place.acquire(timeout=timeout):
+        raise SendError(f"{host}: {MAX_RESOLVING} names wait for the resolver; is it there?")
+    found: list[Any] = []
+    done = threading.Event()
+
+    def look() -> None:
+        try:
+            with contextlib.suppress(OSError, UnicodeError):
+                found.extend(socket.getaddrinfo(host, port, type=kind))
+        finally:
+            place.release()
+            done.set()
+
+    threading.Thread(target=look, name="titer-resolve", daemon=True).start()
+    if not done.wait(timeout):
+        raise SendError(f"{host}: the name was not resolved in {timeout:g} s")
+    if not found:
+        raise SendError(f"{host}: the name cannot be resolved")
+    return found
 
 
 def _context(ca: str | None) -> ssl.SSLContext:
