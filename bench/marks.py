@@ -6,12 +6,15 @@ Planting is CPU time a row of logits (vocabularies of 32,000 and 128,256, batche
 as a ratio to copying the row and to a plain softmax sample of it (torch's where torch is, else
 numpy's). transformers' own marks run in the same process where it is installed. Recognition is
 tokens a second over random ids with deduplication (the worst case: every context is new);
-tracing is token-keys a second. Medians, one thread; trust the ratios.
+tracing is token-keys a second. Serving is the gateway's own work on a marked reply whose token ids
+are noted and taken out, as a ratio to the same reply merely passed on and tapped; what is recorded
+of it later costs the analysis process. Medians, one thread; trust the ratios.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import statistics
 import time
@@ -19,15 +22,33 @@ from collections.abc import Callable
 
 import numpy as np
 
+from titer.core.nouns import Exchange, Principal, RequestFacts, Standing
+from titer.core.wire import Request
+from titer.gateway.dialects.openai_chat import OpenAIChat
+from titer.gateway.mark_contexts import Contexts as Recorded
+from titer.gateway.records import Marked
+from titer.gateway.stream import (
+    CHUNKED,
+    PLAIN,
+    VERBATIM,
+    BodyEnforce,
+    BodyObserve,
+    EventsEnforce,
+    EventsObserve,
+    Hold,
+)
+from titer.gateway.timers import Sweep
 from titer.marks.contexts import Contexts, as_tokens
 from titer.marks.gumbel import Gumbel
 from titer.marks.hf_kgw import HfKgw
 from titer.marks.hf_synthid import HfSynthid
+from titer.marks.keys import Epoch, KeyRing
 from titer.marks.kgw import Kgw
 from titer.marks.recognise import gather, trace
 from titer.marks.sglang_murmur import SglangMurmur
 from titer.marks.tournament import Tournament
 from titer.marks.vllm_philox import VllmPhilox
+from titer.respond.mark import Mark
 
 VOCABULARIES = (32_000, 128_256)
 BATCHES = (1, 32)
@@ -214,14 +235,91 @@ def tracing() -> list[dict]:
     return rows
 
 
+def serving() -> list[dict]:
+    """A reply of 500 tokens, as vLLM sends it: passed on, and with its ids noted and taken out."""
+    loop = asyncio.new_event_loop()
+    dialect, hold = OpenAIChat(), Hold(Sweep(loop, 1.0), units=64, seconds=0.15)
+    ring = KeyRing((Epoch(number=1, master=bytes(32), created=1),))
+    came = Request(dialect=dialect.name, endpoint="/v1/chat/completions", body={}, raw=b"{}")
+
+    def chunk(ids: str) -> bytes:
+        return (
+            b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m",'
+            b'"choices":[{"index":0,"delta":{"content":" word"},"logprobs":null,'
+            b'"finish_reason":null,"token_ids":%b}]}\n\n' % ids.encode()
+        )
+
+    def body(ids: str) -> bytes:
+        return (
+            b'{"id":"c","choices":[{"index":0,"message":{"role":"assistant","content":"%b"},'
+            b'"finish_reason":"stop","token_ids":%b}],"usage":{"prompt_tokens":9},'
+            b'"prompt_token_ids":%b}' % (b" word" * 500, ids.encode(), ids.encode())
+        )
+
+    def taking():
+        return Mark("vllm", ring, ids=True).request(came, 1.0, Standing("s")).transforms
+
+    def ready(relay):
+        if hasattr(relay, "asking"):
+            relay.asking(None, nowhere, nowhere)
+
+    def stream(relay, event):
+        ready(relay)
+        for _ in range(500):
+            relay.data(b"", [event])
+        relay.end()
+
+    def whole(relay, reply):
+        ready(relay)
+        relay.data(b"", [reply])
+        relay.end()
+
+    def nowhere(what: object) -> None:
+        del what
+
+    plain, asked = chunk("null"), chunk("[40123]")
+    numbers = json.dumps([40_000 + i for i in range(500)], separators=(",", ":"))
+    reply, answered = body("null"), body(numbers)
+    rows = []
+    for name, before, after in (
+        ("an event of a stream",
+         lambda: stream(EventsObserve(nowhere, b"", VERBATIM, dialect.tap()), plain),
+         lambda: stream(EventsEnforce(nowhere, b"", CHUNKED, dialect.tap(), dialect=dialect,
+                                      transforms=taking(), hold=hold), asked)),
+        ("a body of 500 tokens",
+         lambda: whole(BodyObserve(nowhere, b"", PLAIN, dialect.tap()), reply),
+         lambda: whole(BodyEnforce(nowhere, b"", dialect.tap(), dialect=dialect,
+                                   transforms=taking(), cap=1 << 23), answered)),
+    ):  # fmt: skip
+        parts = 500 if "stream" in name else 1
+        one, two = cost(before, parts), cost(after, parts)
+        rows.append({"what": name, "passed_us": one, "noted_us": two, "ratio": two / one})
+    facts = RequestFacts(mark=ring.key("p").id)
+    exchange = Exchange("x", 1, Principal("p"), "/x", request=facts)
+    tokens = np.random.default_rng(4).integers(0, 128_000, 500).astype(np.uint32)
+    recorded, said = Recorded(ring, None), Marked((tokens.tobytes(),))
+    ((_, entry),) = recorded.entries([(exchange, said)])
+    rows.append({
+        "what": "recording 500 tokens (analysis process)",
+        "noted_us": cost(lambda: recorded.entries([(exchange, said)])),
+        "log_bytes_a_token": len(entry) / 500,
+    })  # fmt: skip
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    found = {"planting": planting(), "recognition": recognition(), "tracing": tracing()}
+    found = {"serving": serving(), "planting": planting(), "recognition": recognition(),
+             "tracing": tracing()}  # fmt: skip
     if arguments.json:
         print(json.dumps(found))
         return
+    print("serving, us of CPU")
+    for row in found["serving"]:
+        print(f"  {row['what']:<42} {row['noted_us']:8.1f}  "
+              f"x{row.get('ratio', 0):.2f} of passing it on")  # fmt: skip
     for row in found["planting"]:
         print(
             f"\nvocabulary {row['vocabulary']}, batch {row['batch']}: us a row (x copy, x sample)"

@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 
 from titer.audit import statistics
-from titer.audit.pairs import Fresh, Gatherer, logged_contexts
+from titer.audit.pairs import Fresh, Gatherer, LoggedTexts
 from titer.audit.power import STATISTIC
 from titer.lab.interval import clopper_pearson
 from titer.lab.radioactive.network import Network, Size
@@ -206,7 +206,7 @@ def one(world: World, *, share: float, width: int, seed: int, size=SIZE, documen
         student = world.student(documents, seed=seed + 2, size=size)
     else:
         student.train(documents, steps=EPOCHS * sum(map(len, documents)) // 512, rate=TUNE_RATE)
-    logged = logged_contexts(scheme, marked)
+    logged = LoggedTexts(scheme, marked)
     wrong = [int(k) for k in rng.integers(0, 1 << 62, WRONG)]
     found = samples(
         world, student, scheme, rng, logged=logged, marked=marked, closed=1600, reading=400
@@ -280,7 +280,7 @@ def mixed(world: World) -> dict:
         ("B, a quarter", 0xB, b),
         ("C, none", 0xC, other),
     ):
-        logged = logged_contexts(scheme, marked)
+        logged = LoggedTexts(scheme, marked)
         found = samples(
             world, student, scheme, np.random.default_rng(602), logged=logged, marked=marked,
             closed=1600, reading=400,
@@ -339,7 +339,7 @@ def nulls(world: World) -> dict:
     for i, student in enumerate(made):
         keys = [int(k) for k in rng.integers(0, 1 << 62, per_student + 1)]
         marked = world.replies(60, rng, scheme=scheme, key=keys[-1])
-        logged = logged_contexts(scheme, marked)
+        logged = LoggedTexts(scheme, marked)
         found = samples(
             world, student, scheme, rng, logged=logged, marked=marked, closed=300, reading=60
         )
@@ -350,7 +350,7 @@ def nulls(world: World) -> dict:
     for i in range(logs):
         key = int(rng.integers(0, 1 << 62))
         marked = world.replies(60, rng, scheme=scheme, key=key)
-        logged = logged_contexts(scheme, marked)
+        logged = LoggedTexts(scheme, marked)
         student = made[i % students]
         found = samples(
             world, student, scheme, rng, logged=logged, marked=marked, closed=40, reading=60

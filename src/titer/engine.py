@@ -40,7 +40,7 @@ from titer.core.nouns import (
     Usage,
     Weighed,
 )
-from titer.core.wire import Ended, Request, Settle, Transform
+from titer.core.wire import Ended, Request, Settle, Transform, Written
 from titer.detect.bench import HUNT, Bench
 from titer.detect.bias_ledger import BiasLedger
 from titer.detect.calibration import Calibration
@@ -65,7 +65,8 @@ class Verdict(msgspec.Struct):
 class Flight(msgspec.Struct):
     """One exchange that has ended, with the text that the weigher will sketch (`core.gather`).
 
-    `raw` is the request body as received; it goes no further than this process.
+    `raw` is the request body as received; it goes no further than this process. `written` is what
+    was noted of a marked reply.
     """
 
     id: str
@@ -83,6 +84,7 @@ class Flight(msgspec.Struct):
     usage: Usage | None
     status: int
     settle: tuple[Settle, ...] = ()
+    written: Written | None = None
 
 
 class Engine:

@@ -22,7 +22,7 @@ import numpy as np
 
 from titer.audit import nulls, statistics
 from titer.audit.nulls import Measured
-from titer.audit.pairs import Gatherer, logged_contexts
+from titer.audit.pairs import Gatherer, Logged, LoggedTexts
 from titer.audit.plan import FOLLOWS_KEY, NEEDS, Plan, PlannedKey, Registered
 from titer.audit.power import smallest_effect
 from titer.audit.relay import Passed
@@ -43,7 +43,8 @@ _LN10 = math.log(10.0)
 
 
 class Key(msgspec.Struct, frozen=True):
-    """A planned key with its value (64 bits), and our replies marked with it, for the filter.
+    """A planned key with its value (64 bits), and for the filter our replies marked with it: their
+    text, or the contexts that they reached.
 
     `leaked` is when it was reported leaked (microseconds), 0 for never.
 
@@ -54,6 +55,7 @@ class Key(msgspec.Struct, frozen=True):
     value: int
     scheme: Scheme
     logged: Sequence[Text] = ()
+    contexts: Logged | None = None
     leaked: int = 0
 
 
@@ -280,10 +282,10 @@ class _Tester:
         scheme = key.scheme
         name = self._name(f"{who} {echo}", statistic, key)
         if name not in self._samples:
-            logged = None
-            if statistic.endswith("-filter"):
+            logged = key.contexts if statistic.endswith("-filter") else None
+            if statistic.endswith("-filter") and logged is None:
                 texts = [self._tokenizer.encode(t.text) for t in key.logged]
-                logged = logged_contexts(scheme, texts)
+                logged = LoggedTexts(scheme, texts)
             self._samples[name] = statistics.sample(
                 statistic, scheme, self._tokenizer, said, logged=logged, echo=echo
             )

@@ -10,6 +10,7 @@ replies never reached.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -18,6 +19,14 @@ from titer.marks.contract import F64, I64, U32, U64, Null, Scheme
 
 #: Most pairs of one statistic: at 30 bytes a pair, under 1 GiB with what is made from them.
 MAX_PAIRS = 8_000_000
+
+
+class Logged(Protocol):
+    """Contexts that our marked replies reached."""
+
+    def holds(self, contexts: U64) -> np.typing.NDArray[np.bool_]:
+        """Which of these, given by their unkeyed hashes, are among them."""
+        ...
 
 
 class Pairs:
@@ -62,13 +71,13 @@ class Gatherer:
     """Collects pairs for one scheme and key-independent exclusions.
 
     `shown` are token ids of everything that the suspect was given: pairs in it are left out and
-    counted in `echoed`. `logged`, when given, are sorted hashes of contexts that our marked
-    replies reached: pairs with another context are left out and counted in `elsewhere`. What
-    comes after `MAX_PAIRS` is counted in `beyond`.
+    counted in `echoed`. `logged`, when given, are contexts that our marked replies reached: pairs
+    with another context are left out and counted in `elsewhere`. What comes after `MAX_PAIRS` is
+    counted in `beyond`.
     """
 
     def __init__(
-        self, scheme: Scheme, *, shown: Iterable[U32] = (), logged: U64 | None = None
+        self, scheme: Scheme, *, shown: Iterable[U32] = (), logged: Logged | None = None
     ) -> None:
         self._scheme = scheme
         self._width = scheme.width
@@ -112,7 +121,7 @@ class Gatherer:
         keep = ~_among(ngram, self._shown)
         self.echoed += int(len(keep) - keep.sum())
         if self._logged is not None:
-            there = _among(context, self._logged)
+            there = self._logged.holds(context)
             self.elsewhere += int((keep & ~there).sum())
             keep &= there
         room = MAX_PAIRS - self._held
@@ -171,9 +180,15 @@ def ngrams(scheme: Scheme, tokens: U32) -> tuple[U64, U64]:
     return hashes(tokens, _positions(scheme.width, len(tokens)), scheme.width)
 
 
-def logged_contexts(scheme: Scheme, texts: Iterable[Sequence[int] | U32]) -> U64:
-    """Sorted hashes of every context that our marked replies reached."""
-    return _sorted(ngrams(scheme, as_tokens(tokens))[0] for tokens in texts)
+class LoggedTexts:
+    """Every context that our marked replies reached, from their tokens."""
+
+    def __init__(self, scheme: Scheme, texts: Iterable[Sequence[int] | U32]) -> None:
+        self._held = _sorted(ngrams(scheme, as_tokens(tokens))[0] for tokens in texts)
+
+    def holds(self, contexts: U64) -> np.typing.NDArray[np.bool_]:
+        """Which of these are among them."""
+        return _among(contexts, self._held)
 
 
 def _positions(width: int, length: int) -> I64:

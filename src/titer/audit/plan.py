@@ -73,11 +73,16 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("url must begin with http:// or https://, up to and including /v1")
 
 
-class Material(msgspec.Struct, frozen=True):
-    """A file of texts: how many, and the SHA-256 (hex) of its bytes."""
+class Material(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A file of texts: how many, and the SHA-256 (hex) of its bytes.
+
+    Or contexts that marked replies reached, as `titer.marks.context_log` keeps them: how many, and
+    the SHA-256 of their file; with `below` those of the log's entries below that index.
+    """
 
     sha256: str
     count: int
+    below: int = 0
 
 
 class PlannedKey(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,12 +9,12 @@ import numpy as np
 
 from titer.audit import tails
 from titer.audit.collect import Task
-from titer.audit.pairs import Fresh, Gatherer, Pairs
+from titer.audit.pairs import Fresh, Gatherer, Logged, Pairs
 from titer.audit.plan import FOLLOWS_KEY, NEEDS
 from titer.audit.target import Answer
 from titer.audit.texts import Text
 from titer.audit.tokens import Alternatives
-from titer.marks.contract import F64, U32, U64, Scheme
+from titer.marks.contract import F64, U32, Scheme
 from titer.marks.tokens import Tokenizer
 
 
@@ -62,7 +62,7 @@ def sample(
     tokenizer: Tokenizer,
     said: Said,
     *,
-    logged: U64 | None = None,
+    logged: Logged | None = None,
     echo: bool = False,
 ) -> Sample:
     """The pairs of a statistic. `echo=True` keeps what stood in the prompts, for comparison."""

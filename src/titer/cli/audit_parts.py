@@ -12,22 +12,28 @@ from titer.audit.collect import tasks
 from titer.audit.commitments import Commitments, check
 from titer.audit.endpoint import Endpoint
 from titer.audit.judge import Key
+from titer.audit.logged import from_log, material
 from titer.audit.plan import Material, Plan, PlannedKey
 from titer.audit.report import Result
 from titer.audit.run import Audit, Materials
 from titer.audit.target import Asked
 from titer.audit.texts import Text, read_texts
-from titer.config.audit_file import AuditFile, Model, read_audit_file
+from titer.cli.common import read_file
+from titer.config.audit_file import AuditFile, MarkedWith, Model, read_audit_file
 from titer.console.explain import open_view
 from titer.console.names import Names
 from titer.core.errors import ConfigError, InputError
 from titer.evidence.log import View
 from titer.gateway.assembly import enter
-from titer.marks import keystore, schemes, tokens
+from titer.marks import context_log, keystore, schemes, tokens
+from titer.marks.context_log import ContextLog
 
 if TYPE_CHECKING:
+    from titer.marks.contract import Scheme
     from titer.marks.tokens import Tokenizer
 
+#: What `contexts` says for those that the log holds.
+LOG = "log"
 #: Seconds to wait for a head that covers a new entry; `titer serve` signs one a second.
 HEAD_WITHIN = 15.0
 
@@ -45,7 +51,8 @@ class Parts:
         self.tokenizer: Tokenizer = tokens.load(self._base / self._file.tokenizer)
         self._committed = Commitments(self._view)
         self._names = Names(data)
-        self.plan: Plan = self._plan()
+        self._contexts: dict[int, ContextLog] = {}
+        self.plan: Plan = self._as_registered()
 
     @classmethod
     def read(cls, path: Path, data: Path) -> Self:
@@ -78,12 +85,14 @@ class Parts:
         """The keys with their values, each held against its commitment. Raises EvidenceError."""
         ring = keystore.load(self._data)
         out = []
-        for planned, given in zip(self.plan.keys, self._file.keys, strict=True):
+        for i, (planned, given) in enumerate(zip(self.plan.keys, self._file.keys, strict=True)):
             committed = self._committed.of(planned.account, planned.epoch)
             key = check(ring, planned.account, planned.epoch, committed)
             logged = self._texts[given.logged][0] if given.logged else ()
             scheme = schemes.scheme(planned.scheme, planned.parameters)
-            out.append(Key(planned, key.engine, scheme, logged, committed.leaked))
+            out.append(
+                Key(planned, key.engine, scheme, logged, self._contexts.get(i), committed.leaked)
+            )
         return out
 
     def targets(self) -> dict[str, Asked]:
@@ -105,14 +114,31 @@ class Parts:
             tokenizer=self.tokenizer, work=work, lanes=lanes,
         )  # fmt: skip
 
-    def _plan(self) -> Plan:
+    def _as_registered(self) -> Plan:
+        """The plan of the file. What it says about the log's contexts is about the log as it was
+        when the plan was registered, if it was.
+        """
+        if any(given.contexts == LOG for given in self._file.keys):
+            for stored in self._view.scan():
+                if stored.kind != plans.PLAN or stored.body is None:
+                    continue
+                held = plans.read_body(stored.body)
+                below = max((k.logged.below for k in held.keys if k.logged is not None), default=0)
+                if below and held.suspect == self._file.suspect.target:
+                    plan = self._plan(below)
+                    if plan.id == held.id:
+                        return plan
+        return self._plan(self._view.size)
+
+    def _plan(self, below: int) -> Plan:
+        """The plan; contexts are those of the log's entries below an index."""
         file = self._file
         try:
             return Plan(
                 suspect=file.suspect.target,
                 base=file.base.target if file.base is not None else None,
                 tokenizer=self.tokenizer.fingerprint,
-                keys=tuple(self._planned(i) for i in range(len(file.keys))),
+                keys=tuple(self._planned(i, below) for i in range(len(file.keys))),
                 statistics=file.statistics,
                 prompts=self._material("prompts", file.prompts),
                 reading=self._material("reading", file.reading),
@@ -133,7 +159,7 @@ class Parts:
         except ValueError as error:
             raise ConfigError(f"the audit file: {error}") from None
 
-    def _planned(self, i: int) -> PlannedKey:
+    def _planned(self, i: int, below: int) -> PlannedKey:
         given = self._file.keys[i]
         account = self._account(given.account, given.epoch)
         committed = self._committed.of(account, given.epoch)
@@ -150,8 +176,27 @@ class Parts:
             master=committed.master,
             scheme=scheme.name,
             parameters=scheme.parameters,
-            logged=self._material("logged", given.logged),
+            logged=self._reached(i, given, account, scheme, below)
+            if given.contexts
+            else self._material("logged", given.logged),
         )
+
+    def _reached(
+        self, i: int, given: MarkedWith, account: str, scheme: Scheme, below: int
+    ) -> Material:
+        """What the plan says about contexts of a key, which are kept for the test."""
+        try:
+            key = keystore.load(self._data).key(account, given.epoch)
+        except KeyError:
+            raise InputError(
+                f"there is no epoch {given.epoch}; see `titer marks keys list`"
+            ) from None
+        if given.contexts == LOG:
+            self._contexts[i] = from_log(self._view, key, scheme.width, below=below)
+            return material(self._contexts[i], below=below)
+        log = self._contexts[i] = ContextLog(key.secret, scheme.width)
+        log.load(read_file(self._base / given.contexts, limit=context_log.MAX_FILE))
+        return material(log)
 
     def _account(self, name: str, epoch: int) -> str:
         """The pseudonym that a key was committed under, for a name as people give it."""

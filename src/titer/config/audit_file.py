@@ -50,7 +50,9 @@ class MarkedWith(msgspec.Struct, frozen=True):
     epoch: of the key.
     scheme: how it marked, one of titer's schemes.
     parameters: of the scheme, all numbers.
-    logged: file of our own replies marked with it; needed for a -filter statistic.
+    logged: file of our own replies marked with it. A -filter statistic needs this or `contexts`.
+    contexts: `log` for the contexts that `titer serve` recorded of its marked replies, or the file
+        that `titer marks contexts` made.
     """
 
     account: str
@@ -58,6 +60,11 @@ class MarkedWith(msgspec.Struct, frozen=True):
     scheme: str = "kgw"
     parameters: dict[str, float] = {}
     logged: str = ""
+    contexts: str = ""
+
+    def __post_init__(self) -> None:
+        if self.logged and self.contexts:
+            raise ValueError("logged or contexts: the replies or what they reached, not both")
 
 
 class AuditFile(msgspec.Struct, frozen=True):

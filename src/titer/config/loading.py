@@ -82,6 +82,9 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Confi
         share=rooted_share(config.share, base),
         taxii=rooted_taxii(config.taxii, base),
         protect=_rooted_protect(config.protect, base),
+        marks=msgspec.structs.replace(
+            config.marks, tokenizer=_rooted(config.marks.tokenizer, base)
+        ),
         evidence=_rooted_evidence(config.evidence, base),
         sequencer=_rooted_sequencer(config.sequencer, base),
     )
@@ -272,6 +275,8 @@ def options(config: Config) -> Options:
         vary=respond.vary,
         step_up=step_up,
         mark_engine=config.marks.engine,
+        mark_ids=config.marks.contexts,
+        mark_tokenizer=Path(config.marks.tokenizer) if config.marks.tokenizer else None,
     )
 
 

@@ -451,9 +451,16 @@ class MarksTable(msgspec.Struct, frozen=True, kw_only=True):
     engine: which server is behind the gateway: `sglang` (started with `--enable-watermark`) or
         `vllm` (with `--watermark-config`, and titer's logits processor for the radioactive
         profile). Needs keys: `titer marks keys create`.
+    contexts: record which contexts marked replies reached, as keyed hashes in the log (16 bytes a
+        token): the server is asked for token ids, which callers never see. `titer audit` can then
+        look only after these contexts.
+    tokenizer: `tokenizer.json` or `NAME.tiktoken` of the served model, for replies that come
+        without token ids; their text is then read with it. Needs `titer[tokens]`.
     """
 
     engine: Engine = ""
+    contexts: bool = True
+    tokenizer: str | None = None
 
 
 class TelemetryTable(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ them back; everything between works on them without knowing the dialect's bytes.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Protocol
 
@@ -60,6 +61,50 @@ class Ended(msgspec.Struct, frozen=True):
 Settle = Callable[[Ended | None], None]
 
 
+class Written:
+    """What the engine wrote of one reply, noted while it passes: token ids, choice by choice, at
+    most `most` of them; `cut` counts the others. `keep_text` says that the text is wanted where no
+    ids came.
+    """
+
+    __slots__ = ("_ids", "_most", "cut", "keep_text", "text")
+
+    def __init__(self, most: int, *, keep_text: bool = False) -> None:
+        self._most = most
+        self.keep_text = keep_text
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything: the reply does not leave, and another one takes its place."""
+        self._ids: dict[int, array[int]] = {}
+        self.cut = 0
+        self.text = ""
+
+    @property
+    def ids(self) -> tuple[bytes, ...]:
+        """The ids of each choice that has any, as 32-bit numbers in this machine's order."""
+        return tuple(self._ids[choice].tobytes() for choice in sorted(self._ids))
+
+    def add(self, choice: int, ids: list[int]) -> None:
+        """Note the next ids of a choice. Raises what `array` does for values that are no ids."""
+        room = max(0, self._most - sum(map(len, self._ids.values())))
+        fresh = array("I", ids[:room])
+        self.cut += len(ids) - len(fresh)
+        if fresh:
+            self._ids.setdefault(choice, array("I")).extend(fresh)
+
+    def put(self, choice: int, ids: list[int]) -> None:
+        """Note all ids of a choice so far, in place of what was noted of it before."""
+        self._ids.pop(choice, None)
+        self.cut = 0
+        self.add(choice, ids)
+
+    def says(self, text: str) -> None:
+        """The text of the reply; kept if it is wanted and no ids have come."""
+        if self.keep_text and not self._ids:
+            self.text = text
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One request after its dialect has read it.
 
@@ -69,7 +114,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     `dialect` the codec's name (`openai.chat`). `delay` asks the gateway to wait that many
     seconds before forwarding (the caller leaving ends the wait). `id` is the exchange's. `settle`
     are told when the exchange has ended, `transforms` what the reply must pass because of an
-    edit, `varied` what a coin chose, `mark` the id of the key that the reply will be marked with.
+    edit, `varied` what a coin chose, `mark` the id of the key that the reply will be marked with,
+    `written` what is noted of a marked reply.
     """
 
     dialect: str
@@ -85,6 +131,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     transforms: tuple[Transform, ...] = ()
     varied: tuple[str, ...] = ()
     mark: str = ""
+    written: Written | None = None
 
     def edit(self, *, drop: Iterable[str] = (), put: Mapping[str, Any] | None = None) -> Request:
         """The same request without the top-level keys `drop` and with those of `put`."""

@@ -5,6 +5,7 @@
     attention           the subject that showed what a partner had shared
     case                the case
     mark-key            the account whose key is committed to
+    mark-contexts       the account whose replies reached them
 
 Every other kind speaks about the log, the operator or many subjects at once (a campaign), and is
 not sealed: of an erased subject, a campaign keeps its pseudonym.
@@ -54,7 +55,7 @@ def owner(kind: str, body: bytes) -> str:
             return principal.org or principal.id
         if kind in ("finding", "decision", "attention"):
             return _SUBJECT(body).subject
-        if kind == "mark-key":
+        if kind in ("mark-key", "mark-contexts"):
             return _MARK_KEY(body).account
         if kind == "case":
             case = _CASE(body)

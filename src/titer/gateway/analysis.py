@@ -15,7 +15,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -39,6 +39,9 @@ from titer.gateway.sequencing import entry as received
 from titer.gateway.snapshots import Snapshots
 from titer.gateway.standings_feed import Publisher
 from titer.gateway.vouching import Voucher
+
+if TYPE_CHECKING:  # brings numba, for marked replies alone
+    from titer.gateway.mark_contexts import Contexts
 
 #: Records taken from the rings at a time: enough to make one fsync and one sketch pass cheap.
 BATCH = 2048
@@ -109,6 +112,7 @@ class Analysis:
         networks: Callable[[], tuple[Used, ...] | None] = lambda: None,
         intake: Intake | None = None,
         issuer: Issuer | None = None,
+        contexts: Contexts | None = None,
         doses: Callable[[], dict[str, float]] = dict,
         attention: Attention | None = None,
         alert: Alert | None = None,
@@ -127,6 +131,7 @@ class Analysis:
         self._networks = networks
         self._intake = intake
         self._issuer = issuer
+        self._contexts = contexts
         self._doses = doses
         self._attention = attention
         self._alert = alert
@@ -213,7 +218,10 @@ class Analysis:
             if self._spool:
                 self._flush()
             return False
-        self._weigh(self._reader.exchanges(records))
+        batch = self._reader.read(records)
+        self._weigh(batch.exchanges)
+        if self._contexts is not None:
+            self._spool += self._contexts.entries(batch.marked)
         self._flush()
         return True
 
@@ -224,6 +232,10 @@ class Analysis:
         batches = self._receiver.take()
         for batch in batches:
             self._weigh(batch.exchanges)
+            if batch.contexts:
+                from titer.gateway.mark_contexts import checked  # noqa: PLC0415 - brings numba
+
+                self._spool += checked(batch.contexts)
             self._spool.append(received(batch))
             if batch.dropped:
                 self._gap(f"gateway {batch.gateway}", batch.dropped)
@@ -370,7 +382,9 @@ class Analysis:
             "log_size": self._log.size,
             "dropped": sum(ring.dropped for ring in self._rings),
             "garbled": self._reader.garbled,
-            "faults": self.faults + sum(self._weigher.bench.faults.values()),
+            "faults": self.faults
+            + sum(self._weigher.bench.faults.values())
+            + (self._contexts.faults if self._contexts is not None else 0),
             "spooled": len(self._spool),
         }
 

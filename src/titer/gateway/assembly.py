@@ -32,7 +32,7 @@ from titer.gateway.alert import Alert
 from titer.gateway.analysis import Analysis
 from titer.gateway.attention import Attention
 from titer.gateway.forwarding import Forwarder
-from titer.gateway.marking import make_issuer
+from titer.gateway.marking import make_contexts, make_issuer
 from titer.gateway.metrics import total
 from titer.gateway.networks import Used, Watch, used
 from titer.gateway.networks.notice import inform, knowing
@@ -274,6 +274,7 @@ def make_analysis(shared: Shared) -> Analysis:
         networks=_watching(service.data, shared.stamp),
         intake=intake.Intake(service.data),
         issuer=issuer,
+        contexts=make_contexts(service),
         doses=lambda: _doses(shared.pages),
         attention=Attention(service.data, time.monotonic),
         alert=Alert(
@@ -312,6 +313,7 @@ def make_forwarder(shared: Shared) -> Forwarder:
         reader=Reader(make_sketcher(service.data)),
         publisher=Publisher(shared.standings),
         parent=shared.parent,
+        contexts=make_contexts(service),
     )
 
 

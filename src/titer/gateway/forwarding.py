@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -31,12 +32,17 @@ from titer.gateway.ring import Ring
 from titer.gateway.sequencing import MAX_BATCH, MEDIA, Batch, Receipt
 from titer.gateway.standings_feed import Publisher
 
+if TYPE_CHECKING:  # brings numba, for marked replies alone
+    from titer.gateway.mark_contexts import Contexts
+
 #: Records taken from the rings at a time.
 BATCH = 2048
 #: Seconds between looks into the rings, between questions for rows, and after a failure.
 POLL, ASK, RETRY = 0.05, 1.0, 1.0
 #: Batches kept while no sequencer answers: some 20 million exchanges at the most, by their size.
 MAX_FILES = 10_000
+#: Bytes of `mark-contexts` entries in one batch; more follow in batches of their own.
+MAX_CONTEXTS = MAX_BATCH // 4
 #: Seconds to wait for an answer: the sequencer answers once the batch is durable.
 TIMEOUT = 30.0
 
@@ -46,6 +52,7 @@ class Kept(msgspec.Struct, frozen=True):
 
     exchanges: tuple[Exchange, ...]
     dropped: int
+    contexts: tuple[bytes, ...] = ()
 
 
 class Forwarder:
@@ -62,7 +69,9 @@ class Forwarder:
         reader: Reader,
         publisher: Publisher,
         parent: int = 0,
+        contexts: Contexts | None = None,
     ) -> None:
+        self._contexts = contexts
         self._directory = data / "forward"
         files.make_directory(self._directory)
         self._directory.chmod(0o700)
@@ -119,9 +128,15 @@ class Forwarder:
         dropped = sum(r.dropped - d for r, d in zip(self._rings, self._dropped, strict=True))
         if not records and not dropped:
             return False
-        exchanges = tuple(self._reader.exchanges(records))
+        batch = self._reader.read(records)
+        exchanges = tuple(batch.exchanges)
+        parts: list[tuple[bytes, ...]] = [()]
+        if self._contexts is not None:
+            parts = _parts([body for _, body in self._contexts.entries(batch.marked)])
         try:
-            self._keep(Kept(exchanges, dropped))
+            self._keep(Kept(exchanges, dropped, parts[0]))
+            for part in parts[1:]:
+                self._keep(Kept((), 0, part))
         except OSError as error:  # a full disk: these are lost, and counted with the next
             self.failed = error.strerror or str(error)
             self._publisher.recording(False)
@@ -183,7 +198,7 @@ class Forwarder:
             kept = msgspec.msgpack.decode(data, type=Kept)
         batch = Batch(
             self._name, number, self._origin, kept.exchanges, kept.dropped, self._table,
-            self._version,
+            self._version, kept.contexts,
         )  # fmt: skip
         reply = request(
             self._sequencers[0], "POST", "/exchanges", body=msgspec.msgpack.encode(batch),
@@ -210,3 +225,17 @@ class Forwarder:
     def _remembered(self) -> int:
         data = files.read(self._directory / "last") or b""
         return int(data) if data.isdigit() else 0
+
+
+def _parts(bodies: list[bytes]) -> list[tuple[bytes, ...]]:
+    """Bodies in order, at most `MAX_CONTEXTS` bytes together; one part at least."""
+    parts: list[tuple[bytes, ...]] = []
+    part: list[bytes] = []
+    size = 0
+    for body in bodies:
+        if size + len(body) > MAX_CONTEXTS and part:
+            parts.append(tuple(part))
+            part, size = [], 0
+        part.append(body)
+        size += len(body)
+    return [*parts, tuple(part)]

@@ -427,6 +427,8 @@ class Passage:
             return False
         self.asked_again = True
         self.body = request.encode()
+        if self.request is not None and self.request.written is not None:
+            self.request.written.clear()
         self.relay.close()
         self.relay = self.reply = self.tap = None
         self.status = 0
@@ -539,11 +541,15 @@ class Passage:
             facts = msgspec.structs.replace(
                 facts, denied=self.denied, varied=request.varied, mark=request.mark
             )
+        written = request.written
+        if written is not None and written.keep_text and tap is not None:
+            written.says(tap.text())
         dialect = self.plan.dialect
         words, chars = gather(tuple(dialect.texts(request.body)) if dialect is not None else ())
         flight = Flight(
             self.id, self.at, self.caller, self.plan.origin, request.dialect, request.endpoint,
             request.model, request.raw, words, chars, facts, reply, usage, status, request.settle,
+            written,
         )  # fmt: skip
         try:
             plane.gate.record(flight)

@@ -12,14 +12,17 @@ from titer.gateway.origin import Origins
 from titer.gateway.settings import GatewaySettings, Upstream
 
 #: Never passed on: hop-by-hop fields (RFC 9110, section 7.6.1), what we write ourselves, what
-#: would compress the reply and so blind the tap, the caller's own secrets, and claims about
-#: where a request came from.
+#: would compress the reply and so blind the tap, the caller's own secrets, claims about where a
+#: request came from, and what would choose a part of the engine.
 DROPPED = frozenset(
     b"connection keep-alive proxy-connection proxy-authenticate proxy-authorization te trailer "
     b"transfer-encoding upgrade http2-settings content-length content-encoding host expect "
     b"accept-encoding authorization x-api-key api-key cookie forwarded x-forwarded-for "
-    b"x-forwarded-host x-forwarded-proto x-forwarded-port x-real-ip".split()
+    b"x-forwarded-host x-forwarded-proto x-forwarded-port x-real-ip "
+    b"x-data-parallel-rank".split()
 )
+#: Headers that ask SGLang for token ids, as parameters do that policy looks at.
+_DROPPED_PREFIX = b"x-sglext-"
 
 
 #: A service of the gateway's own: bearer token and body to status and JSON.
@@ -92,7 +95,7 @@ class Planner:
         lines.append(self._fixed)
         for name, value in head.headers:
             # An underscore reads like a hyphen to some servers: such names could pose as others.
-            if name not in dropped and b"_" not in name:
+            if name not in dropped and b"_" not in name and not name.startswith(_DROPPED_PREFIX):
                 lines.append(b"%b: %b\r\n" % (name, value))
         return b"".join(lines)
 

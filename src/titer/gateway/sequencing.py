@@ -45,7 +45,8 @@ MEDIA = "application/msgpack"
 
 class Batch(msgspec.Struct, frozen=True):
     """What a gateway sends. `number` 0 only asks for rows. `table` and `version` say which rows it
-    has; `dropped` counts records that its rings had no room for.
+    has; `dropped` counts records that its rings had no room for; `contexts` are bodies of
+    `mark-contexts` entries.
     """
 
     gateway: str
@@ -55,6 +56,7 @@ class Batch(msgspec.Struct, frozen=True):
     dropped: int = 0
     table: str = ""
     version: int = 0
+    contexts: tuple[bytes, ...] = ()
 
 
 class Receipt(msgspec.Struct, frozen=True):

@@ -47,7 +47,12 @@ def builtin(options: Options | None = None) -> dict[str, Mitigation]:
         Reasoning(Formats(given.formats), summaries=given.summaries),
         LeakGuard(given.leak, given.key(PURPOSE)),
         Logprobs(),
-        Mark(given.mark_engine, given.mark_keys),
+        Mark(
+            given.mark_engine,
+            given.mark_keys,
+            ids=given.mark_ids,
+            text=given.mark_tokenizer is not None,
+        ),
         Throttle(),
         Quota(given.quota),
         Vary(given.vary, keys=given.key),

@@ -1,4 +1,4 @@
-"""Mark: have the engine plant an account's own mark in its replies. Edits the request only.
+"""Mark: have the engine plant an account's own mark in its replies.
 
     strength     profile       SGLang                         vLLM
     to 0.5       quiet         its Gumbel mark, width 4       its own mark, `watermarking: true`
@@ -9,6 +9,10 @@ The quiet profile changes no reply's distribution and is found in text that was 
 radioactive one is meant to be learnt by a student and costs quality: for subjects on a rung
 only. The key is the account's own (`marks.keys`), except that vLLM's own mark has one key for the
 whole engine. Whatever a caller sends to steer marks was dropped by parameter policy before.
+
+Where the engine can say which token ids it wrote, it is asked for them, and they are noted and
+taken out of the reply again (`respond.token_ids`): contexts that marked replies reached are
+recorded from them.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from titer.core.nouns import Card, Standing
 from titer.core.wire import Request
 from titer.marks.keys import KeyRing
 from titer.marks.plugins.arguments import DELTA, KEY, WIDTH
+from titer.respond.token_ids import ask
 
 Engine = Literal["", "sglang", "vllm"]
 
@@ -45,15 +50,21 @@ class Mark:
         "that take no key by request, and Anthropic's dialect",
         benign_causes="none is accused by it; the radioactive profile costs every marked account "
         "some quality",
-        cost="6 us a request; in the engine 0.02 ms a token or less",
+        cost="6 us a request and, where token ids are noted, 3 us an event; in the engine 0.02 ms "
+        "a token or less",
         lifecycle="draft",
         stage="request",
         apart=True,
     )
 
-    def __init__(self, engine: Engine = "", ring: KeyRing | None = None) -> None:
+    def __init__(
+        self, engine: Engine = "", ring: KeyRing | None = None, *, ids: bool = False,
+        text: bool = False,
+    ) -> None:  # fmt: skip
+        """`ids`: note which token ids were written; `text`: the text, where no ids come."""
         self._engine = engine
         self._ring = ring
+        self._ids, self._text = ids, text
 
     def request(self, request: Request, strength: float, standing: Standing) -> Request:
         """The request with the mark asked for, and `mark` set to the key's id."""
@@ -76,8 +87,10 @@ class Mark:
                 KEY: f"{key.engine:016x}", WIDTH: 2 if mild else 1, DELTA: 1.0 if mild else 2.0
             }  # fmt: skip
             edited = request.edit(put={"vllm_xargs": arguments})
+        if self._ids:
+            edited = ask(edited, self._engine, text=self._text)
         return msgspec.structs.replace(edited, mark=key.id)
 
     def reply(self, strength: float, standing: Standing) -> None:
-        """The engine has done it."""
+        """The engine has done it; token ids that were asked for are the request's `transforms`."""
         del strength, standing

@@ -25,7 +25,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     `contact` completes "... contact ___". `names` derives the keys of nonces and coins from the
     operator's secret; without it they are zeros, which is good enough to look and to test.
-    `mark_engine` is the kind of server that plants marks, `mark_keys` what it plants them with.
+    `mark_engine` is the kind of server that plants marks, `mark_keys` what it plants them with,
+    `mark_ids` whether it is asked what it wrote, and `mark_tokenizer` what replies' text is read
+    with where it does not say.
     `always` are doses that everybody gets, `formats` how models write their reasoning, `summaries`
     whether somebody sums it up, `leak` what the leak guard protects. `directory` is where workers
     share which nonces were answered; None shares nothing.
@@ -43,6 +45,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     directory: Path | None = None
     mark_engine: Engine = ""
     mark_keys: KeyRing | None = None
+    mark_ids: bool = False
+    mark_tokenizer: Path | None = None
 
     def at_home(self, names: Pseudonyms, run: Path) -> Options:
         """The same in a data directory: with its secret, and what its workers share."""

@@ -13,11 +13,15 @@ import subprocess
 import sys
 import time
 
+import msgspec
 import pytest
 
+from titer.evidence.log import View
 from titer.lab.radioactive.language import Language
 from titer.lab.radioactive.network import Network, Size
 from titer.lab.radioactive.serving import Mischief, Server, Speaker
+from titer.marks import keystore
+from titer.marks.context_log import ContextLog, Reached
 from titer.marks.kgw import Kgw
 
 pytest.importorskip("tokenizers", reason="needs titer[tokens]")
@@ -111,6 +115,7 @@ class World:
             reply = connection.getresponse()
             data = json.loads(reply.read())
             assert reply.status == 200, data
+            assert b"token_ids" not in msgspec.json.encode(data).replace(b'token_ids":null', b"")
             replies.append(data["choices"][0]["message"]["content"])
         connection.close()
         return replies
@@ -174,7 +179,8 @@ def world(tmp_path_factory):
             world.stop()
 
 
-def audit_file(world, name, url, **changed):
+def audit_file(world, name, url, accounts=("rival", "honest"), **changed):
+    reached = changed.pop("reached", 'logged = "marked.jsonl"')
     fields = {
         "tokenizer": "tokenizer.json", "statistics": ["closed", "closed-filter", "topk"],
         "prompts": "prompts.jsonl", "controls": "controls.jsonl", "requests": 400,
@@ -183,9 +189,9 @@ def audit_file(world, name, url, **changed):
     api = fields.pop("api", "chat")
     text = "\n".join(f"{k} = {json.dumps(v)}" for k, v in fields.items())
     text += f'\n[suspect]\nname = "{name}"\nurl = "{url}/v1"\nmodel = "lab"\napi = "{api}"\n'
-    for account in ("rival", "honest"):
+    for account in accounts:
         text += (
-            f'[[keys]]\naccount = "{account}"\nepoch = 1\nlogged = "marked.jsonl"\n'
+            f'[[keys]]\naccount = "{account}"\nepoch = 1\n{reached}\n'
             "parameters = { width = 1, gamma = 0.25, delta = 2.0 }\n"
         )
     path = world.folder / f"{name}.toml"
@@ -280,3 +286,36 @@ def test_reading_proves_as_well(world, tmp_path):
         )
     assert found["result"]["claim"] == "proof"
     assert min(o["log10_p"] for o in outcomes(found["result"], "soft").values()) < -6
+
+
+def test_contexts_that_served_replies_reached_are_in_the_log_and_filter_a_test(world, tmp_path):
+    rival = answered("explain", "rival", "--data", world.data)["subject"]
+    key = keystore.load(world.data).key(rival)
+    entries = [s for s in View.open(world.data / "log").scan() if s.kind == "mark-contexts"]
+    reached = [msgspec.json.decode(s.body, type=Reached) for s in entries]
+    assert len(reached) >= REPLIES
+    assert {(r.account, r.key, r.source) for r in reached} == {(rival, key.id, "engine")}
+    texts = [world.words.encode(text) for text in world.marked]
+    for width in (1, 2, 4):
+        served, told = ContextLog(key.secret, width), ContextLog(key.secret, width)
+        served.merge([r.contexts[width] for r in reached[-REPLIES:]])
+        told.add(texts)
+        assert served.kept == told.kept
+
+    with Server(world.taught).running() as suspect:
+        fields = {"statistics": ["closed", "closed-filter"], "reached": 'contexts = "log"'}
+        honest = audit_file(world, "nobody", suspect.url, accounts=("honest",), **fields)
+        refused = titer("audit", "plan", honest, "--data", world.data)
+        assert refused.returncode == 2
+        assert "holds none" in refused.stderr
+        path = audit_file(world, "filtered", suspect.url, accounts=("rival",), **fields)
+        planned = answered("audit", "plan", path, "--data", world.data)
+        world.ask("rival", ["more"])  # what comes later is no part of the plan
+        assert answered("audit", "plan", path, "--data", world.data) == planned
+        found = answered(
+            "audit", "radioactivity", path, "--data", world.data, "--work", tmp_path, code=1
+        )["result"]
+    told = outcomes(found)
+    assert told[rival, "closed-filter"]["log10_p"] < -4
+    assert told[rival, "closed-filter"]["wrong_keys"]["why"] == ""
+    assert 0 < told[rival, "closed-filter"]["pairs"] <= told[rival, "closed"]["pairs"]

@@ -41,7 +41,7 @@ def live(endpoint, body):
         *gather(tuple(dialect.texts(request.body))), dialect.facts(request),
         ReplyFacts(finish="stop", chars=5), Usage(7, 2), 200,
     )  # fmt: skip
-    return Reader(SKETCHER).exchanges([msgspec.msgpack.encode(record)])[0]
+    return Reader(SKETCHER).read([msgspec.msgpack.encode(record)]).exchanges[0]
 
 
 def test_the_same_request_is_the_same_exchange_on_every_route():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from titer.audit import statistics
-from titer.audit.pairs import Fresh, Gatherer, logged_contexts
+from titer.audit.pairs import Fresh, Gatherer, LoggedTexts
 from titer.marks import schemes
 from titer.marks.kgw import Kgw
 
@@ -50,7 +50,7 @@ def test_what_was_shown_is_left_out_and_counted():
 
 def test_the_filter_keeps_contexts_of_our_log():
     scheme = Kgw(width=1)
-    logged = logged_contexts(scheme, [ids(5, 6, 9)])  # contexts 5 and 6
+    logged = LoggedTexts(scheme, [ids(5, 6, 9)])  # contexts 5 and 6
     gatherer = Gatherer(scheme, logged=logged)
     gatherer.words(ids(5, 1, 6, 2, 9, 3))
     assert gatherer.pairs(first=True).flat.reshape(-1, 2).tolist() == [[5, 1], [6, 2]]

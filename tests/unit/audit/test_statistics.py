@@ -7,7 +7,7 @@ import pytest
 
 from titer.audit import statistics
 from titer.audit.collect import tasks
-from titer.audit.pairs import logged_contexts
+from titer.audit.pairs import LoggedTexts
 from titer.audit.plan import Material
 from titer.audit.statistics import Said
 from titer.audit.target import Place
@@ -60,7 +60,7 @@ def test_all_statistics_on_a_model_with_the_mark_and_one_without(bench, width):
     for delta, marked in ((2.0, True), (0.0, False)):
         speaker = Speaker(Tinted(bench.language, scheme, 77, delta), bench.words)
         said, reading = asked(bench, speaker, statistics_=NAMES)
-        logged = logged_contexts(scheme, [bench.words.encode(t.text) for t in reading])
+        logged = LoggedTexts(scheme, [bench.words.encode(t.text) for t in reading])
         for name in NAMES:
             found = statistics.sample(name, scheme, bench.words, said, logged=logged)
             tested = statistics.under_keys(name, scheme, found.pairs, keys)

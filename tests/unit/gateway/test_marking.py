@@ -118,6 +118,6 @@ def test_the_record_of_an_exchange_names_the_key():
         *gather([("user", "hi")]), facts, ReplyFacts("stop"), Usage(1, 2), 200,
     )  # fmt: skip
     assert Recorder(ring).emit(flight)
-    (exchange,) = Reader(Sketcher(b"k" * 32)).exchanges(list(ring.drain(5)))
+    (exchange,) = Reader(Sketcher(b"k" * 32)).read(list(ring.drain(5))).exchanges
     stored = msgspec.json.decode(msgspec.json.encode(exchange), type=Exchange)
     assert stored.request.mark == RING.key("p").id

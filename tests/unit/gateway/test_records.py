@@ -28,7 +28,7 @@ def reader():
 def test_a_flight_becomes_the_same_exchange_on_the_other_side(reader):
     ring = Ring()
     assert Recorder(ring).emit(flight("hello"))
-    (exchange,) = reader.exchanges(ring.drain(10))
+    (exchange,) = reader.read(ring.drain(10)).exchanges
     assert exchange.principal == CALLER.principal
     assert exchange.origin == Origin("ip")
     assert exchange.usage == Usage(1, 2)
@@ -41,7 +41,7 @@ def test_a_large_text_travels_bounded_and_sketches_as_the_whole_would(reader):
     assert Recorder(ring).emit(flight(text))
     (record,) = ring.drain(10)
     assert len(record) < 2 * CAP
-    (exchange,) = reader.exchanges([record])
+    (exchange,) = reader.read([record]).exchanges
     assert exchange.sketch == Sketcher(b"k" * 32).sketch([("user", text)])
     assert exchange.sketch.chars == len(text)
 
@@ -50,5 +50,5 @@ def test_garbage_in_the_ring_is_counted_and_stops_nothing(reader):
     ring = Ring()
     Recorder(ring).emit(flight("hello"))
     (good,) = ring.drain(1)
-    assert len(reader.exchanges([b"\xff\x00garbage", good, b""])) == 1
+    assert len(reader.read([b"\xff\x00garbage", good, b""]).exchanges) == 1
     assert reader.garbled == 2

@@ -15,6 +15,7 @@ from titer.evidence.log import Log
 from titer.gateway import forwarding, sequencing
 from titer.gateway.fetch import Peer
 from titer.gateway.forwarding import Forwarder
+from titer.gateway.records import Batch as Read
 from titer.gateway.records import Reader
 from titer.gateway.ring import Ring
 from titer.gateway.sequencing import Batch, Receipt, Receiver, Rows, entry, known
@@ -186,7 +187,7 @@ def test_a_full_disk_is_counted_with_the_next_batch(tmp_path, monkeypatch):
     ring = Ring(1 << 14)
     one = forwarder(tmp_path, ring)
     reader = one._reader
-    monkeypatch.setattr(reader, "exchanges", lambda records: [exchange(1)] * len(records))
+    monkeypatch.setattr(reader, "read", lambda records: Read([exchange(1)] * len(records), []))
 
     def full(*_, **__):
         raise OSError(28, "No space left on device")

@@ -8,7 +8,7 @@ import pytest
 from titer.core.errors import InputError
 from titer.marks import context_log
 from titer.marks.context_log import ContextLog
-from titer.marks.contexts import as_tokens
+from titer.marks.contexts import as_tokens, hashes
 
 SECRET = bytes(range(32))
 
@@ -46,11 +46,34 @@ def test_files_are_merged_and_come_back_the_same():
     assert again.dump() == two.dump()
 
 
+def test_a_file_of_the_first_version_is_read():
+    log = ContextLog(SECRET, 2)
+    log.add([text(1, 2, 3, 4, 5)])
+    wide = np.frombuffer(log.kept, "<u4").astype("<u8") | np.uint64(7 << 32)
+    head, _, _ = log.dump().partition(b"\n")
+    old = ContextLog(SECRET, 2)
+    old.load(head.replace(b'"v":2', b'"v":1') + b"\n" + wide.tobytes())
+    assert old.dump() == log.dump()
+
+
+def test_contexts_are_recognised_by_their_hashes_and_by_their_place():
+    log, other = ContextLog(SECRET, 2), ContextLog(SECRET, 2)
+    log.add([text(1, 2, 3, 4)])
+    other.merge([log.kept])
+    suspect = text(7, 1, 2, 8, 2, 3, 5)
+    places = np.arange(2, len(suspect))
+    contexts, _ = hashes(suspect, places, 2)
+    assert other.holds(contexts).tolist() == [False, True, False, False, True]
+    assert other.among(suspect, places).tolist() == [3, 6]
+    with pytest.raises(InputError, match="damaged"):
+        other.merge([b"123"])
+
+
 def test_files_that_do_not_fit_are_refused(monkeypatch):
     log = ContextLog(SECRET, 2)
     log.add([text(1, 2, 3)])
     data = log.dump()
-    for bad in (b"", b"{}\n", data[:-1], data.replace(b'"v":1', b'"v":2')):
+    for bad in (b"", b"{}\n", data[:-1], data.replace(b'"v":2', b'"v":3')):
         with pytest.raises(InputError, match="logged contexts"):
             ContextLog(SECRET, 2).load(bad)
     with pytest.raises(InputError, match="another width"):

@@ -106,7 +106,9 @@ class Mischief(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Server:
-    """A speaker behind HTTP on loopback. `seen` are the bodies of requests, in order."""
+    """A speaker behind HTTP on loopback. `seen` are the bodies of requests, in order. Like vLLM it
+    gives token ids to who asks for them.
+    """
 
     def __init__(
         self,
@@ -190,7 +192,10 @@ class Server:
             return 404, b'{"error":{"message":"no such route"}}'
         said = self._said(speaker, prompt, body, most)
         make = _chat if path.endswith("/chat/completions") else _completion
-        return 200, msgspec.json.encode(make(said, said.text, how, number))
+        made = make(said, said.text, how, number)
+        if body.get("return_token_ids"):
+            made["choices"][0]["token_ids"] = speaker.words.encode(said.text).tolist()
+        return 200, msgspec.json.encode(made)
 
     def _said(self, speaker: Speaker, prompt: Text, body: Mapping[str, Any], most: int) -> Answer:
         if self.mischief.cache and prompt.text in self._cache:
