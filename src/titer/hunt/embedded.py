@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -21,24 +22,28 @@ import numpy.typing as npt
 from titer.core.errors import InputError
 from titer.hunt import facts, kernels, reading
 from titer.hunt.sampling import sample_rows
-from titer.hunt.shuffle import Shuffle
+from titer.hunt.shuffle import Room, Shuffle
 from titer.hunt.source import (
     BANDS,
+    EVER,
     HOUR,
     HOUR_BINS,
     I32,
     I64,
+    MAX_SPANS,
     MAX_VALUES,
     SPAN_BINS,
     VALUES,
     Callers,
     Rows,
+    Span,
     Tokens,
     Totals,
+    Uses,
     Values,
 )
 from titer.hunt.stages import Stages, fingerprint
-from titer.hunt.tally import Pairs, count_users, pairs_of
+from titer.hunt.tally import Pairs, count_users, pairs_of, uses_of
 
 #: Bytes for what is moved at a time. The rest of a hunt (one column, the index of rows, answers)
 #: needs about 24 bytes a row beside it.
@@ -82,6 +87,9 @@ class EmbeddedSource:
         self._print = fingerprint(facts.FORMAT, reading.stamp(folder))
         self._hashes, self._callers = facts.read_callers(folder)
         self._count = len(self._callers.subjects)
+        self._unit_bits = max(1, (self._count - 1).bit_length())
+        self._everybody = np.ones(self._count, np.bool_)
+        self._by_unit: Shuffle | None = None
 
     def close(self) -> None:
         """Stop the threads and remove what is temporary."""
@@ -111,7 +119,7 @@ class EmbeddedSource:
         )
         endpoint = np.zeros(self._count, np.int64)
         endpoint[found["unit"]] = found["value"]
-        rows, texts, first, last, out = index["totals"]
+        rows, texts, first, last, out = np.ascontiguousarray(index["totals"].T[:5])
         return Totals(
             rows=rows, texts=texts, first=first, last=last, tokens_out=out, endpoint=endpoint,
             begin=self._about.begin, end=self._about.end,
@@ -136,30 +144,50 @@ class EmbeddedSource:
         """Shared frame tokens with their users."""
         bands = []
         active = np.ascontiguousarray(active, np.bool_)
-        key = fingerprint(self._print, least, most, active, without)
+        key, room = fingerprint(self._print, least, most, active, without), Room()
         for band in range(BANDS):
             name = f"tokens-{key}-{band}"
             bands.append(
                 self._stages.folder_of(
                     name, lambda draft, band=band: self._band(  # type: ignore[misc]
-                        draft, band, least=least, most=most, active=active, without=without
+                        draft, band, room, least=least, most=most, active=active, without=without
                     )
                 )
             )  # fmt: skip
         return _merged(bands, self._count)
 
-    def users(self, tokens: I64, *, since: int = 0, until: int = 0) -> I64:
-        """How many units use each of these tokens."""
-        key = fingerprint(self._print, tokens, since, until)
+    def users(self, tokens: I64, spans: Sequence[Span] = (EVER,)) -> I64:
+        """How many units use each of these tokens in each span."""
+        spans = tuple(spans)
+        key = fingerprint(self._print, tokens, spans)
         return self._stages.arrays_of(
-            f"users-{key}", lambda: {"users": self._users(tokens, since, until)}
+            f"users-{key}", lambda: {"users": self._users(tokens, spans)}
         )["users"]
+
+    def uses(self, spans: Sequence[Span], *, least: int) -> Uses:
+        """How many units use each shared token in each span."""
+        spans = tuple(spans)
+        key, bits = fingerprint(self._print, spans, least), cache(lambda: self._bits(spans))
+        room = Room()
+        bands = [
+            self._stages.arrays_of(
+                f"uses-{key}-{band}",
+                lambda band=band: self._uses(  # type: ignore[misc]
+                    band, bits(), room, spans=len(spans), least=least
+                ),
+            )
+            for band in range(BANDS)
+        ]
+        value = np.concatenate([band["value"] for band in bands])
+        order = np.argsort(value)
+        users = np.concatenate([band["users"] for band in bands], axis=1)
+        return Uses(value[order], users[:, order])
 
     def sample(self, units: I64, *, most: int) -> Rows:
         """Some text rows of some units in full."""
-        texts = self._index()["totals"][1]
+        texts = np.ascontiguousarray(self._index()["totals"][:, 1])
         return sample_rows(
-            self._pieces, self._who(), units, texts=texts, most=most,
+            self._pieces, self._who(), units, texts=texts, most=most, threads=self._threads,
             run=lambda take, pieces: self._map("rows", take, pieces),
         )  # fmt: skip
 
@@ -186,8 +214,8 @@ class EmbeddedSource:
         who = _created(draft / "who.npy", self._rows)
         hour = _created(draft / "hour.npy", self._rows)
         several = self._threads if count < MANY_UNITS else 1
-        totals = np.zeros((several, 5, count), np.int64)
-        totals[:, 2], totals[:, 3] = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+        totals = np.zeros((several, count, 8), np.int64)
+        totals[:, :, 2], totals[:, :, 3] = np.iinfo(np.int64).max, np.iinfo(np.int64).min
         clock = np.zeros((several, count, width), np.int32)
 
         def one(worker: int) -> int:
@@ -209,7 +237,7 @@ class EmbeddedSource:
                 f"{self._folder}: rows of unknown accounts or times; write the facts again"
             )
         sums = totals.sum(axis=0)
-        sums[2], sums[3] = totals[:, 2].min(axis=0), totals[:, 3].max(axis=0)
+        sums[:, 2], sums[:, 3] = totals[:, :, 2].min(axis=0), totals[:, :, 3].max(axis=0)
         np.save(draft / "totals.npy", sums)
         np.save(draft / "clock.npy", clock.sum(axis=0, dtype=np.int32))
         for array in (who, hour):
@@ -218,10 +246,11 @@ class EmbeddedSource:
 
     def _values(self, column: str, *, most: int, zero: bool) -> dict[str, npt.NDArray[Any]]:
         """(unit, value, rows) of one column, `most` a unit."""
-        who = self._who()
-        shuffle = Shuffle.of_units(
-            self._pieces, who, units=self._count, memory=self._memory, run=self._map_quietly
-        )
+        if self._by_unit is None:
+            self._by_unit = Shuffle.of_units(
+                self._pieces, self._who(), units=self._count, memory=self._memory,
+                run=self._map_quietly,
+            )  # fmt: skip
 
         def load(piece: reading.Piece) -> I64:
             (values,) = reading.read(piece, (column,))
@@ -240,7 +269,7 @@ class EmbeddedSource:
 
         parts = [
             found
-            for parts in shuffle.values(load)
+            for parts in self._by_unit.values(load, Room())
             for found in self._map(column, lambda part: tally(*part), parts)
         ]
         empty = (np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.int64))
@@ -251,6 +280,7 @@ class EmbeddedSource:
         self,
         draft: Path,
         band: int,
+        room: Room,
         *,
         least: int,
         most: int,
@@ -258,7 +288,6 @@ class EmbeddedSource:
         without: I64,
     ) -> None:
         """Write the shared tokens of one band, sorted by value."""
-        unit_bits = max(1, (self._count - 1).bit_length())
         hour_bits = max(1, ((self._about.end - self._about.begin) // HOUR).bit_length())
         hidden = np.zeros(self._count, np.int64)
         common = 0
@@ -266,16 +295,16 @@ class EmbeddedSource:
         def tally(part: tuple[I64, I32, I32]) -> Pairs:
             return pairs_of(
                 *part, least=least, most=most, without=without,
-                unit_bits=unit_bits, hour_bits=hour_bits,
+                unit_bits=self._unit_bits, hour_bits=hour_bits,
             )  # fmt: skip
 
-        shuffle = self._shuffled(band, self._who(), active)
+        shuffle = self._shuffled(band, self._who(), active, room)
         with (
             (draft / "value").open("wb") as value, (draft / "users").open("wb") as users,
             (draft / "unit").open("wb") as unit, (draft / "rows").open("wb") as rows,
             (draft / "first").open("wb") as first,
         ):  # fmt: skip
-            for parts in shuffle.keys(self._hour()):
+            for parts in shuffle.keys(self._hour(), room):
                 for found in self._map(f"tokens {band + 1}/{BANDS}", tally, parts):
                     common += found.common
                     np.add.at(hidden, found.hidden_unit, found.hidden_rows)
@@ -287,27 +316,46 @@ class EmbeddedSource:
         np.save(draft / "hidden.npy", hidden)
         np.save(draft / "common.npy", np.array(common))
 
-    def _users(self, tokens: I64, since: int, until: int) -> I64:
+    def _users(self, tokens: I64, spans: Sequence[Span]) -> I64:
+        total = np.zeros((len(spans), len(tokens)), np.int64)
+        if not len(tokens):
+            return total
+        bits, room = self._bits(spans), Room()
         who = self._who()
-        if since > self._about.begin or until:
-            who = self._between(who, since, until or self._about.end + 1)
-        everybody = np.ones(self._count, np.bool_)
-        hour = self._hour()
-        unit_bits = max(1, (self._count - 1).bit_length())
-        total = np.zeros(len(tokens), np.int64)
-        for band in range(BANDS if len(tokens) else 0):
-            for parts in self._shuffled(band, who, everybody).keys(hour):
+        if not bits.all():  # rows of no span are of no use
+            who = np.where(bits > 0, who, np.int32(-1))
+        for band in range(BANDS):
+            shuffle = self._shuffled(band, who, self._everybody, room)
+            for parts in shuffle.keys(bits, room):
                 counted = self._map(
                     f"history {band + 1}/{BANDS}",
-                    lambda part: count_users(part[0], part[1], tokens, unit_bits),
+                    lambda part: count_users(
+                        *part, tokens, spans=len(spans), unit_bits=self._unit_bits
+                    ),
                     parts,
                 )
                 for low, found in counted:
-                    total[low : low + len(found)] += found
+                    total[:, low : low + found.shape[1]] += found
         return total
 
-    def _shuffled(self, band: int, who: I32, active: npt.NDArray[np.bool_]) -> Shuffle:
-        keys = np.empty(self._rows, np.int64)
+    def _uses(
+        self, band: int, bits: npt.NDArray[np.uint8], room: Room, *, spans: int, least: int
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Tokens of one band, sorted, and their users by span."""
+        values, users = [np.empty(0, np.int64)], [np.empty((spans, 0), np.int64)]
+        for parts in self._shuffled(band, self._who(), self._everybody, room).keys(bits, room):
+            counted = self._map(
+                f"past {band + 1}/{BANDS}",
+                lambda part: uses_of(*part, least=least, spans=spans, unit_bits=self._unit_bits),
+                parts,
+            )
+            for value, used in counted:
+                values.append(value)
+                users.append(used)
+        return {"value": np.concatenate(values), "users": np.concatenate(users, axis=1)}
+
+    def _shuffled(self, band: int, who: I32, active: npt.NDArray[np.bool_], room: Room) -> Shuffle:
+        keys = room.take("column", self._rows, np.int64)
 
         def load(piece: reading.Piece) -> None:
             (keys[piece.span],) = reading.read(piece, (f"f{band}",))
@@ -318,13 +366,17 @@ class EmbeddedSource:
             self._pieces, keys, who, active=active, memory=self._memory, run=self._map_quietly
         )
 
-    def _between(self, who: I32, since: int, until: int) -> I32:
-        """`who`, with rows before `since` or from `until` on without text."""
-        out = np.empty(self._rows, np.int32)
+    def _bits(self, spans: Sequence[Span]) -> npt.NDArray[np.uint8]:
+        """Of every row, in which of some spans it lies. Raises ValueError for too many."""
+        if len(spans) > MAX_SPANS:
+            raise ValueError(f"{len(spans)} spans of time: one question has {MAX_SPANS} at most")
+        out = np.empty(self._rows, np.uint8)
+        since = np.array([span[0] for span in spans], np.int64)
+        until = np.array([span[1] or np.iinfo(np.int64).max for span in spans], np.int64)
 
         def one(piece: reading.Piece) -> None:
             (at,) = reading.read(piece, ("at",))
-            out[piece.span] = np.where((at >= since) & (at < until), who[piece.span], -1)
+            kernels.span_bits(at, since, until, out[piece.span])
 
         for _ in self._map_quietly(one, self._pieces):
             pass

@@ -16,6 +16,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from titer.hunt.source import MAX_SPANS
+
 I64 = npt.NDArray[np.int64]
 I32 = npt.NDArray[np.int32]
 U64 = npt.NDArray[np.uint64]
@@ -72,8 +74,9 @@ def index_rows(
     hour_bins: int,
     span_bins: int,
 ) -> int:
-    """Fill `who` and `hour` of these rows; add to `totals` (5, units: rows, texts, first, last,
-    tokens out) and `clock` (units, bins). Returns the rows of no known account or time.
+    """Fill `who` and `hour` of these rows; add to `totals` (units, 8: rows, texts, first, last,
+    tokens out; the rest makes it a line of the cache) and `clock` (units, bins). Returns the rows
+    of no known account or time.
     """
     mask = len(table_key) - 1
     shift = np.uint64(64 - _bits(len(table_key) - 1))
@@ -90,13 +93,13 @@ def index_rows(
             strange += 1
             continue
         served = status[i] < 400
-        totals[0, unit] += 1
-        totals[2, unit] = min(totals[2, unit], now)
-        totals[3, unit] = max(totals[3, unit], now)
+        totals[unit, 0] += 1
+        totals[unit, 2] = min(totals[unit, 2], now)
+        totals[unit, 3] = max(totals[unit, 3], now)
         if served:
-            totals[4, unit] += tokens_out[i]
+            totals[unit, 4] += tokens_out[i]
         if served and chars[i] > 0:
-            totals[1, unit] += 1
+            totals[unit, 1] += 1
             who[i] = unit
         else:
             who[i] = -1 - unit
@@ -119,7 +122,7 @@ def count_keys(keys: I64, who: I32, active: Bools, shift: int, counts: I64) -> N
 def scatter_keys(
     keys: I64,
     who: I32,
-    hour: I32,
+    when: npt.NDArray[Any],
     active: Bools,
     shift: int,
     low: int,
@@ -127,7 +130,7 @@ def scatter_keys(
     places: I64,
     out_key: I64,
     out_unit: I32,
-    out_hour: I32,
+    out_when: npt.NDArray[Any],
 ) -> None:
     """Move the cells of ranges `low`..`high` - 1 to their places (advanced)."""
     for i in range(len(keys)):
@@ -139,7 +142,7 @@ def scatter_keys(
                 places[part] = place + 1
                 out_key[place] = keys[i]
                 out_unit[place] = unit
-                out_hour[place] = hour[i]
+                out_when[place] = when[i]
 
 
 @_compiled
@@ -173,33 +176,20 @@ def number_keys(key: I64, keep: npt.NDArray[np.uint8]) -> tuple[I64, I32]:
     for i in range(len(keep)):
         kept += keep[i]
     number = np.empty(kept, np.int32)
-    values = np.empty(256, np.int64)
-    table = np.full(512, -1, np.int32)
-    shift, mask = np.uint64(64 - 9), 511
+    values = np.empty(kept, np.int64)
+    bits = max(4, _bits(2 * kept))
+    table = np.full(1 << bits, -1, np.int32)
+    shift, mask = np.uint64(64 - bits), (1 << bits) - 1
     count = j = 0
     for i in range(len(key)):
         if not keep[i]:
             continue
         place = np.int64((np.uint64(key[i]) * _SPREAD) >> shift)
-        while table[place] >= 0 and values[table[place]] != key[i]:
-            place = (place + 1) & mask
         found = table[place]
+        while found >= 0 and values[found] != key[i]:
+            place = (place + 1) & mask
+            found = table[place]
         if found < 0:
-            if count == len(values):  # twice the room
-                more = np.empty(2 * count, np.int64)
-                more[:count] = values
-                values = more
-                shift -= np.uint64(1)
-                mask = 4 * count - 1
-                table = np.full(4 * count, -1, np.int32)
-                for old in range(count):
-                    place = np.int64((np.uint64(values[old]) * _SPREAD) >> shift)
-                    while table[place] >= 0:
-                        place = (place + 1) & mask
-                    table[place] = old
-                place = np.int64((np.uint64(key[i]) * _SPREAD) >> shift)
-                while table[place] >= 0:
-                    place = (place + 1) & mask
             found = table[place] = count
             values[count] = key[i]
             count += 1
@@ -251,6 +241,37 @@ def walk(words: I64, count: int, unit_bits: int, hour_bits: int) -> tuple[I64, I
             ends[(pair >> unit_bits) + 1] += 1
         rows[at] += 1
     return np.cumsum(ends), unit, rows, first
+
+
+@_compiled
+def span_bits(at: I64, since: I64, until: I64, out: npt.NDArray[np.uint8]) -> None:
+    """In which of some spans (`since` <= `at` < `until`) each time lies, as bits."""
+    for i in range(len(at)):
+        bits = np.uint8(0)
+        for j in range(len(since)):
+            if since[j] <= at[i] < until[j]:
+                bits |= np.uint8(1 << j)
+        out[i] = bits
+
+
+@_compiled
+def count_spans(words: I64, count: int, unit_bits: int, spans: int) -> I64:
+    """From sorted words of (number, unit, `MAX_SPANS` bits): per number how many units there are
+    in each of so many spans, and in the last row at any time.
+    """
+    users = np.zeros((spans + 1, count), np.int64)
+    i = 0
+    while i < len(words):
+        pair = words[i] >> MAX_SPANS
+        bits = np.int64(0)
+        while i < len(words) and words[i] >> MAX_SPANS == pair:
+            bits |= words[i]
+            i += 1
+        number = pair >> unit_bits
+        for j in range(spans):
+            users[j, number] += (bits >> j) & 1
+        users[spans, number] += 1
+    return users
 
 
 @_compiled
@@ -368,29 +389,45 @@ def count_pairs(unit: I32, value: I64, zero: bool) -> tuple[I32, I64, I64]:
 
 
 @_compiled
-def collect(
-    who: I32, draw: I32, wanted: I32, places: I64, base: int, out_draw: I32, out_row: I64
-) -> None:
-    """Draw and place of every text row of a wanted unit, unit by unit (places advanced)."""
+def smallest(who: I32, draw: I32, heap_of: I32, heaps: I32, bound: I64) -> None:
+    """Put the draws of text rows into their units' heaps, which keep the smallest: `heaps` (n,
+    most), the largest first, filled with the largest number to begin with. `heap_of` gives the
+    heap of each unit, -1 for none; `bound` (units) the largest draw in its heap.
+    """
+    most = heaps.shape[1]
     for i in range(len(who)):
-        if who[i] >= 0 and wanted[who[i]] >= 0:
-            place = places[wanted[who[i]]]
-            places[wanted[who[i]]] = place + 1
-            out_draw[place] = draw[i]
-            out_row[place] = base + i
+        unit = who[i]
+        if unit < 0 or draw[i] >= bound[unit]:
+            continue
+        heap = heaps[heap_of[unit]]
+        place = 0
+        while True:
+            child = 2 * place + 1
+            if child >= most:
+                break
+            if child + 1 < most and heap[child + 1] > heap[child]:
+                child += 1
+            if heap[child] <= draw[i]:
+                break
+            heap[place] = heap[child]
+            place = child
+        heap[place] = draw[i]
+        bound[unit] = heap[0]
 
 
 @_compiled
-def choose(draw: I32, starts: I64, most: int, keep: Bools) -> None:
-    """Mark, of each run of rows, those with the `most` smallest draws, and ties of the last."""
-    for i in range(len(starts) - 1):
-        low, high = starts[i], starts[i + 1]
-        if high - low <= most:
-            keep[low:high] = True
-            continue
-        bound = np.partition(draw[low:high], most - 1)[most - 1] if most else draw[low] - 1
-        for j in range(low, high):
-            keep[j] = draw[j] <= bound and most > 0
+def up_to(who: I32, draw: I32, bound: I64) -> I64:
+    """Places of the text rows whose draw is at most their unit's bound."""
+    found = 0
+    for i in range(len(who)):
+        found += who[i] >= 0 and draw[i] <= bound[who[i]]
+    out = np.empty(found, np.int64)
+    found = 0
+    for i in range(len(who)):
+        if who[i] >= 0 and draw[i] <= bound[who[i]]:
+            out[found] = i
+            found += 1
+    return out
 
 
 @_compiled

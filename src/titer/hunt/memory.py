@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ from titer.core.nouns import Origin
 from titer.hunt import hashing
 from titer.hunt.source import (
     BANDS,
+    EVER,
     HOUR,
     HOUR_BINS,
     I32,
@@ -19,9 +20,12 @@ from titer.hunt.source import (
     SPAN_BINS,
     Callers,
     Rows,
+    Span,
     Tokens,
     Totals,
+    Uses,
     Values,
+    inside,
 )
 from titer.hunt.table import Table
 
@@ -93,7 +97,9 @@ class MemorySource:
         flat = self._table.frames[rows].ravel()
         row = np.repeat(rows, BANDS)
         unit = self.unit[row].astype(np.int64)
-        keep = _by_several(flat, unit) & (flat != 0)
+        keep = flat != 0
+        if least > 1:
+            keep &= _by_several(flat, unit)
         flat, row, unit = flat[keep], row[keep], unit[keep]
         values, token = np.unique(flat, return_inverse=True)
         hour = ((self._table.at[row] - self._begin) // HOUR).astype(np.int64)
@@ -122,20 +128,28 @@ class MemorySource:
             common_rows=hidden.astype(np.int64),
         )
 
-    def users(self, tokens: I64, *, since: int = 0, until: int = 0) -> I64:
-        """How many units use each of these tokens."""
-        table = self._table
-        chosen = self._text & (table.at >= since)
-        if until:
-            chosen &= table.at < until
-        rows = np.flatnonzero(chosen)
-        flat = table.frames[rows].ravel()
-        unit = np.repeat(self.unit[rows], BANDS).astype(np.int64)
+    def users(self, tokens: I64, spans: Sequence[Span] = (EVER,)) -> I64:
+        """How many units use each of these tokens in each span."""
+        rows = np.flatnonzero(self._text)
+        flat = self._table.frames[rows].ravel()
         place = np.searchsorted(tokens, flat)
         place[place == len(tokens)] = 0
         hit = tokens[place] == flat if len(tokens) else np.zeros(len(flat), np.bool_)
-        pair = np.unique(place[hit] * max(1, self._count) + unit[hit])
-        return np.bincount(pair // max(1, self._count), minlength=len(tokens)).astype(np.int64)
+        width = max(1, self._count)
+        row = np.repeat(rows, BANDS)[hit]
+        pair, at = place[hit] * width + self.unit[row], self._table.at[row]
+        return np.stack([
+            np.bincount(np.unique(pair[inside(at, span)]) // width, minlength=len(tokens))
+            for span in spans
+        ])  # fmt: skip
+
+    def uses(self, spans: Sequence[Span], *, least: int) -> Uses:
+        """How many units use each shared token in each span."""
+        everybody = np.ones(self._count, np.bool_)
+        found = self.tokens(
+            least=least, most=max(1, self._count), active=everybody, without=np.empty(0, np.int64)
+        )
+        return Uses(found.value, self.users(found.value, spans))
 
     def column(self, name: str) -> I64:
         """One of `VALUES`, row by row."""

@@ -8,16 +8,20 @@ A text's bits are a Chernoff bound on the chance of at least as many users as it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 
 from titer.hunt.modalities import Bools, Floats, Ints
-from titer.hunt.source import HOUR, Source, Tokens, Totals
+from titer.hunt.source import EVER, HOUR, Source, Span, Tokens, Totals
 
 #: Bits beyond the logarithm of the number of texts looked at, from which a text is news.
 NEWS = 7.0
 #: Texts in a class of earlier use that a class of its own needs; else it is joined to the next.
 FEWEST = 50
+#: Units that use a text for it to be known at all.
+KNOWN = 2
 #: Variance over mean below which the null is not believed: people differ.
 LEAST_DISPERSION = 2.0
 
@@ -54,9 +58,11 @@ class Novelty(msgspec.Struct, frozen=True):
 def against_history(tokens: Tokens, history: Source, *, span: int) -> Novelty:
     """Of the tokens of a log of `span` microseconds, against a history before it."""
     totals = history.totals()
-    period = Period(history, totals.begin, totals.end + 1)
-    ever = history.users(tokens.value)
-    return _novelty(np.diff(tokens.start), ever, tokens, period, span=span)
+    period = Period(totals.begin, totals.end + 1)
+    ever, before = history.users(tokens.value, (EVER, period.after))
+    past = history.uses((period.before, period.after), least=KNOWN)
+    now = np.diff(tokens.start)
+    return _novelty(now, ever, before, fit(*past.users), period, span=span)
 
 
 def within(tokens: Tokens, source: Source, totals: Totals) -> Novelty | None:
@@ -68,53 +74,60 @@ def within(tokens: Tokens, source: Source, totals: Totals) -> Novelty | None:
     if span < SHORTEST:
         return None
     cut = totals.begin + int(span * BEGINNING)
-    period = Period(source, totals.begin, cut)
-    now = source.users(tokens.value, since=cut)
-    found = _novelty(now, np.zeros(len(now), np.int64), tokens, period, span=totals.end - cut)
-    return msgspec.structs.replace(found, old=np.zeros(len(now), np.bool_))
+    period = Period(totals.begin, cut)
+    past = source.uses((period.before, period.after, (cut, 0)), least=KNOWN)
+    # Each of these tokens has users enough to be among those.
+    _, before, now = past.users[:, np.searchsorted(past.value, tokens.value)]
+    nothing = np.zeros(len(now), np.int64)
+    classes = fit(*past.users[:2])
+    found = _novelty(now, nothing, before, classes, period, span=totals.end - cut)
+    return msgspec.structs.replace(found, old=nothing.astype(np.bool_))
 
 
 class Period(msgspec.Struct, frozen=True):
-    """A past to compare with: the rows of `source` from `begin` up to `end` (microseconds)."""
+    """A past to compare with, from `begin` up to `end` (microseconds)."""
 
-    source: Source
     begin: int
     end: int
 
     @property
-    def middle(self) -> int:
-        """Where its second half begins."""
-        return (self.begin + self.end) // 2
+    def before(self) -> Span:
+        """Its first half."""
+        return self.begin, (self.begin + self.end) // 2
+
+    @property
+    def after(self) -> Span:
+        """Its second half."""
+        return (self.begin + self.end) // 2, self.end
 
 
-def _novelty(now: Ints, ever: Ints, tokens: Tokens, period: Period, *, span: int) -> Novelty:
-    """Users now, against what texts with as many users before had half a period later."""
-    classes = fit(period)
-    # What the log can be compared with is as long as the null was fitted on: the second half.
-    before = period.source.users(tokens.value, since=period.middle, until=period.end)
+def _novelty(
+    now: Ints, ever: Ints, before: Ints, classes: Sequence[Class], period: Period, *, span: int
+) -> Novelty:
+    """Users now, against what texts with as many users before had half a period later.
+
+    `before` are users in the second half of the period: what a log can be compared with is as
+    long as the null was fitted on.
+    """
+    middle, end = period.after
     lows = np.array([c.low for c in classes])
     place = np.searchsorted(lows, before, side="right") - 1
     mean = np.array([c.mean for c in classes])[place]
     dispersion = np.array([(c.variance - c.mean) / c.mean**2 for c in classes])[place]
     # More earlier users than any class that could be fitted: they stay as many as they were.
-    scale = max(1.0, span / max(1, period.end - period.middle))
+    scale = max(1.0, span / max(1, end - middle))
     mean = np.maximum(mean, before) * scale
     variance = mean + dispersion * mean**2
     bits = tail_bits(now.astype(np.float64), mean, variance)
     floor = NEWS + np.log2(max(2, len(now)))
     news = bits >= floor
-    return Novelty(news, (ever >= 2) & ~news, bits, classes)
+    return Novelty(news, (ever >= KNOWN) & ~news, bits, tuple(classes))
 
 
-def fit(period: Period) -> tuple[Class, ...]:
-    """The null by classes of earlier use: 0, 1, 2-3, 4-7, ... units."""
-    source = period.source
-    units = len(source.callers().subjects)
-    seen = source.tokens(
-        least=2, most=max(2, units), active=np.ones(units, np.bool_), without=np.empty(0, np.int64)
-    )
-    first = source.users(seen.value, since=period.begin, until=period.middle)
-    second = source.users(seen.value, since=period.middle, until=period.end).astype(np.float64)
+def fit(first: Ints, second: Ints) -> tuple[Class, ...]:
+    """The null by classes of earlier use: 0, 1, 2-3, 4-7, ... units. Of every text that several
+    units use: how many do in the first half of a period, and in the second.
+    """
     classes: list[Class] = []
     low, top = 0, int(first.max()) if len(first) else 0
     while low <= top:
@@ -124,7 +137,7 @@ def fit(period: Period) -> tuple[Class, ...]:
         if low == 0:
             inside &= second > 0
         if inside.sum() >= FEWEST:
-            values = second[inside]
+            values = second[inside].astype(np.float64)
             mean = max(float(values.mean()), 1.0)
             variance = max(float(values.var()), LEAST_DISPERSION * mean)
             classes.append(Class(low, int(inside.sum()), mean, variance))

@@ -7,6 +7,8 @@ more of them: what only one caller ever said ties nobody to anybody.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +17,7 @@ from titer.core.nouns import Principal
 from titer.hunt.memory import MemorySource
 from titer.hunt.source import (
     BANDS,
+    EVER,
     HOUR,
     HOUR_BINS,
     I64,
@@ -23,12 +26,16 @@ from titer.hunt.source import (
     VALUES,
     Callers,
     Rows,
+    Span,
     Tokens,
     Totals,
+    Uses,
     Values,
 )
 from titer.hunt.table import Table
 
+#: Callers that a text token must have to be remembered.
+KEPT = 2
 #: (token, unit) pairs remembered: about 200 MB. Those used longest ago are forgotten first.
 MAX_PAIRS = 5_000_000
 #: Accounts remembered; those silent for longest are forgotten first, with all their counts.
@@ -142,7 +149,7 @@ class Past:
         said = Counts.of(flat[there], who[there], when[there])
         tokens = self.tokens.plus(said)
         users = np.repeat(*_runs(tokens.one))
-        self.tokens = tokens.only(users >= 2)
+        self.tokens = tokens.only(users >= KEPT)
         self._forget()
 
     def with_rows(self, table: Table) -> Past:
@@ -259,7 +266,7 @@ class PastAndRows:
         self, *, least: int, most: int, active: npt.NDArray[np.bool_], without: I64
     ) -> Tokens:
         """Shared frame tokens with their users; `least` is 2 or more."""
-        if least < 2:
+        if least < KEPT:
             raise ValueError("the past holds no token of a single caller")
         counts = self._whole.tokens
         unit = self._renumber[counts.two]
@@ -285,16 +292,28 @@ class PastAndRows:
             common_rows=hidden.astype(np.int64),
         )
 
-    def users(self, tokens: I64, *, since: int = 0, until: int = 0) -> I64:
+    def users(self, tokens: I64, spans: Sequence[Span] = (EVER,)) -> I64:
         """How many units use each token, to the hour of their first and last use of it."""
         counts = self._whole.tokens
-        kept = counts.last >= since // HOUR
-        if until:
-            kept &= counts.first < -(-until // HOUR)
         place = np.searchsorted(tokens, counts.one)
         place[place == len(tokens)] = 0
-        hit = kept & (tokens[place] == counts.one) if len(tokens) else np.zeros_like(kept)
-        return np.bincount(place[hit], minlength=len(tokens)).astype(np.int64)
+        hit = tokens[place] == counts.one if len(tokens) else np.zeros(len(place), np.bool_)
+        place, first, last = place[hit], counts.first[hit], counts.last[hit]
+        found = []
+        for since, until in spans:
+            kept = last >= since // HOUR
+            if until:
+                kept &= first < -(-until // HOUR)
+            found.append(np.bincount(place[kept], minlength=len(tokens)))
+        return np.stack(found)
+
+    def uses(self, spans: Sequence[Span], *, least: int) -> Uses:
+        """How many units use each shared token in each span, as `users`; `least` is 2 or more."""
+        if least < KEPT:
+            raise ValueError("the past holds no token of a single caller")
+        value, users = np.unique(self._whole.tokens.one, return_counts=True)
+        value = value[users >= least]
+        return Uses(value, self.users(value, spans))
 
     def values(self, name: str) -> Values:
         """The most used values of one column by unit."""

@@ -6,20 +6,22 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from titer.hunt import kernels, reading
-from titer.hunt.source import BANDS, I32, I64, Rows, Source
+from titer.hunt.source import BANDS, I32, I64, Rows
+from titer.hunt.tally import WORD
 
 #: Columns of a sample, those that order its ties first.
 TIES = ("endpoint", "model", "parameters", "software", "exact")
 CELLS = 4
-#: Rows asked for at once: 200 bytes each.
-AT_ONCE = 2_000_000
 _COLUMNS = (
-    "at", "draw", *TIES, *(f"m{i}" for i in range(CELLS)), *(f"f{i}" for i in range(BANDS)),
-    "chars", "tokens_out",
+    "unit", "draw", "at", *TIES, *(f"m{i}" for i in range(CELLS)),
+    *(f"f{i}" for i in range(BANDS)), "chars", "tokens_out",
 )  # fmt: skip
+#: The order of rows when some are chosen, and that of an answer, as places in `_COLUMNS`.
+_BY_DRAW = range(len(_COLUMNS))
+_BY_TIME = (0, 2, 1, *_BY_DRAW[3:])
+_LAST = np.iinfo(np.int32).max
 
 Map = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]
 
@@ -31,95 +33,111 @@ def sample_rows(
     *,
     texts: I64,
     most: int,
+    threads: int,
     run: Map,
 ) -> Rows:
     """The text rows of `units` (sorted), at most `most` of each; `texts` counts all units'."""
-    chosen = _chosen(pieces, who, units, texts, most)
+    bound = _bounds(pieces, who, units, texts=texts, most=most, threads=threads, run=run)
 
-    def take(piece: reading.Piece) -> list[npt.NDArray[Any]]:
-        low, high = np.searchsorted(chosen, (piece.base, piece.base + piece.rows))
-        here = chosen[low:high] - piece.base
-        if not len(here):
-            return []
-        return [column[here] for column in reading.read(piece, _COLUMNS)]
+    def take(piece: reading.Piece) -> I64:
+        (draw,) = reading.read(piece, ("draw",))
+        unit = who[piece.span]
+        here = kernels.up_to(unit, draw, bound)
+        rows = np.empty((len(here), len(_COLUMNS)), np.int64)
+        if len(here):
+            rows[:, 0], rows[:, 1] = unit[here], draw[here]
+            for place, column in enumerate(reading.read(piece, _COLUMNS[2:]), 2):
+                rows[:, place] = column[here]
+        return rows
 
-    parts = [part for part in run(take, pieces) if part]
-    empty = [np.empty(0, np.int32 if c in ("draw", "chars") else np.int64) for c in _COLUMNS]
-    columns = dict(
-        zip(_COLUMNS, (np.concatenate(c) for c in zip(empty, *parts, strict=True)), strict=True)
-    )
-    unit = who[chosen].astype(np.int32) if len(who) else np.empty(0, np.int32)
-    order = _ordered(columns, unit, "draw", "at")
-    unit = unit[order]
-    first = np.searchsorted(unit, unit)
-    order = order[np.arange(len(unit)) - first < most]
-    unit = (who[chosen] if len(who) else unit)[order].astype(np.int32)
-    columns = {name: column[order] for name, column in columns.items()}
-    order = _ordered(columns, unit, "at", "draw")
-    columns = {name: column[order] for name, column in columns.items()}
+    taken = list(run(take, pieces)) if len(units) and most > 0 else []
+    rows = np.concatenate([np.empty((0, len(_COLUMNS)), np.int64), *taken])
+    taken.clear()
+    rows = _ordered(_cut(rows, texts, most))
+    return _rows({name: rows[:, place] for place, name in enumerate(_COLUMNS)})
+
+
+def _rows(columns: dict[str, I64]) -> Rows:
+    """Columns, which lie apart in memory, each in one piece."""
+    wide: Callable[[str], I64] = lambda name: np.ascontiguousarray(columns[name])  # noqa: E731
+    narrow: Callable[[str], I32] = lambda name: columns[name].astype(np.int32)  # noqa: E731
     return Rows(
-        unit=unit[order],
-        at=columns["at"],
-        draw=columns["draw"],
-        endpoint=columns["endpoint"],
-        model=columns["model"],
-        parameters=columns["parameters"],
-        software=columns["software"],
-        exact=columns["exact"],
+        unit=narrow("unit"),
+        at=wide("at"),
+        draw=narrow("draw"),
+        endpoint=wide("endpoint"),
+        model=wide("model"),
+        parameters=wide("parameters"),
+        software=wide("software"),
+        exact=wide("exact"),
         meaning=np.column_stack([columns[f"m{i}"] for i in range(CELLS)]),
         frames=np.column_stack([columns[f"f{i}"] for i in range(BANDS)]),
-        chars=columns["chars"],
-        tokens_out=columns["tokens_out"],
+        chars=narrow("chars"),
+        tokens_out=wide("tokens_out"),
     )
 
 
-def _chosen(pieces: Sequence[reading.Piece], who: I32, units: I64, texts: I64, most: int) -> I64:
-    """Places, sorted, of the rows of the smallest draws and all that tie with the last of them."""
-    wanted = np.full(len(texts), -1, np.int32)
-    wanted[units] = np.arange(len(units), dtype=np.int32)
-    starts = np.concatenate(([0], np.cumsum(texts[units]))).astype(np.int64)
-    places = starts[:-1].copy()
-    draws, rows = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.int64)
-    for piece in pieces if starts[-1] else ():
-        (draw,) = reading.read(piece, ("draw",))
-        kernels.collect(who[piece.span], draw, wanted, places, piece.base, draws, rows)
-    keep = np.zeros(len(draws), np.bool_)
-    kernels.choose(draws, starts, most, keep)
-    return np.sort(rows[keep])
+def _bounds(
+    pieces: Sequence[reading.Piece],
+    who: I32,
+    units: I64,
+    *,
+    texts: I64,
+    most: int,
+    threads: int,
+    run: Map,
+) -> I64:
+    """Per unit, the largest draw of those that are wanted; below every draw for other units."""
+    bound = np.full(len(texts), np.iinfo(np.int64).min)
+    bound[units] = _LAST
+    many = units[texts[units] > most]
+    if not len(many) or most < 1:
+        return bound
+    heap_of = np.full(len(texts), -1, np.int32)
+    heap_of[many] = np.arange(len(many), dtype=np.int32)
+
+    def work(worker: int) -> tuple[I32, I64]:
+        heaps, mine = np.full((len(many), most), _LAST, np.int32), np.full(len(texts), -1)
+        mine[many] = _LAST
+        for piece in pieces[worker::threads]:
+            (draw,) = reading.read(piece, ("draw",))
+            kernels.smallest(who[piece.span], draw, heap_of, heaps, mine)
+        return heaps, mine
+
+    (heaps, least), *others = list(run(work, range(threads)))
+    for more, _ in others:
+        kernels.smallest(
+            np.repeat(many.astype(np.int32), most), more.ravel(), heap_of, heaps, least
+        )
+    bound[many] = least[many]
+    return bound
 
 
-def _ordered(
-    columns: dict[str, npt.NDArray[Any]], unit: I32, first: str, second: str
-) -> npt.NDArray[np.intp]:
-    """The order by unit, `first`, `second`, and where those tie by all other columns."""
-    order = np.lexsort((columns[second], columns[first], unit))
-    a, b, u = columns[first][order], columns[second][order], unit[order]
-    if not ((a[1:] == a[:-1]) & (b[1:] == b[:-1]) & (u[1:] == u[:-1])).any():
-        return order
-    rest = [columns[name] for name in _COLUMNS if name not in (first, second)]
-    return np.lexsort((*reversed(rest), columns[second], columns[first], unit))
+def _cut(rows: I64, texts: I64, most: int) -> I64:
+    """Without the rows that tie with the last one wanted of their unit, by the other columns."""
+    there = np.bincount(rows[:, 0], minlength=len(texts))
+    over = there > np.minimum(texts, most)
+    if not over.any():
+        return rows
+    few = np.flatnonzero(over[rows[:, 0]])
+    few = few[np.lexsort([rows[few, place] for place in reversed(_BY_DRAW)])]
+    unit = rows[few, 0]
+    keep = np.ones(len(rows), np.bool_)
+    keep[few[np.arange(len(few)) - np.searchsorted(unit, unit) >= most]] = False
+    return rows[keep]
 
 
-def sample_groups(source: Source, groups: Sequence[I64], *, most: int) -> Iterator[Rows]:
-    """`source.sample` of each of several groups of units (sorted), which may overlap.
-
-    Asks for many at once: on files each question reads the whole log. The rows of a unit do not
-    depend on which other units are asked for, so the answers are the same.
-    """
-    place = 0
-    while place < len(groups):
-        end, units = place + 1, groups[place]
-        while end < len(groups):
-            more = np.union1d(units, groups[end])
-            if len(more) * most > AT_ONCE:
-                break
-            end, units = end + 1, more
-        rows = source.sample(units, most=most)
-        for group in groups[place:end]:
-            low = np.searchsorted(rows.unit, group, side="left")
-            high = np.searchsorted(rows.unit, group, side="right")
-            counts = high - low
-            at = np.repeat(low - (np.cumsum(counts) - counts), counts)
-            at += np.arange(len(at))
-            yield Rows(*(getattr(rows, name)[at] for name in Rows.__struct_fields__))
-        place = end
+def _ordered(rows: I64) -> I64:
+    """By unit, time, draw, and where those tie by the other columns."""
+    if not len(rows):
+        return rows
+    unit, at = rows[:, 0], rows[:, 2]
+    begin = int(at.min())
+    bits = (int(at.max()) - begin).bit_length()
+    if bits + int(unit.max()).bit_length() <= WORD:
+        word = (unit << bits) | (at - begin)
+        order = np.argsort(word)
+        word = word[order]
+        if not (word[1:] == word[:-1]).any():
+            return rows[order]
+    return rows[np.lexsort([rows[:, place] for place in reversed(_BY_TIME)])]

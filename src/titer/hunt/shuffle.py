@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,25 @@ MAX_PART_BITS = 11
 CELL = 16
 VALUE = 12
 
+A = TypeVar("A", bound=np.generic)
+
 Map = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]
+
+
+class Room:
+    """Arrays that one question uses again and again: new memory costs more than filling it."""
+
+    def __init__(self) -> None:
+        self._bytes: dict[str, npt.NDArray[np.uint8]] = {}
+
+    def take(self, name: str, size: int, dtype: type[A]) -> npt.NDArray[A]:
+        """An array of this name, whose last holder has done with it; filled with anything."""
+        needed = size * np.dtype(dtype).itemsize
+        held = self._bytes.get(name)
+        if held is None or len(held) < needed:
+            self._bytes.pop(name, None)
+            held = self._bytes[name] = np.empty(needed, np.uint8)
+        return held[:needed].view(dtype)
 
 
 class Shuffle:
@@ -85,36 +103,45 @@ class Shuffle:
         made._shift = block_bits
         return made
 
-    def keys(self, hour: I32) -> Iterator[list[tuple[I64, I32, I32]]]:
-        """(key, unit, hour) of the parts in the order of their keys, as many lists as need be."""
+    def keys(
+        self, when: npt.NDArray[A], room: Room
+    ) -> Iterator[list[tuple[I64, I32, npt.NDArray[A]]]]:
+        """(key, unit, when) of the parts in the order of their keys, as many lists as need be.
+
+        `when` is anything of each row. A list is done with before the next is asked for.
+        """
         for low, high, starts, ends in self._rounds():
             size = int(ends[-1])
-            out = np.empty(size, np.int64), np.empty(size, np.int32), np.empty(size, np.int32)
+            out = (
+                room.take("key", size, np.int64),
+                room.take("unit", size, np.int32),
+                room.take("when", size, when.dtype.type),
+            )
 
             def move(
                 job: tuple[Piece, I64],
                 low: int = low,
                 high: int = high,
-                out: tuple[I64, I32, I32] = out,
+                out: tuple[I64, I32, npt.NDArray[A]] = out,
             ) -> None:
                 span = job[0].span
                 kernels.scatter_keys(
-                    self._keys[span], self._who[span], hour[span], self._active, self._shift,
+                    self._keys[span], self._who[span], when[span], self._active, self._shift,
                     low, high, job[1], *out,
                 )  # fmt: skip
 
             for _ in self._run(move, list(zip(self._pieces, starts, strict=True))):
                 pass
-            parts = [(out[0][a:b], out[1][a:b], out[2][a:b]) for a, b in pairwise(ends)]
-            del out, move
-            yield parts
-            parts.clear()  # before the next round makes its own
+            yield [(out[0][a:b], out[1][a:b], out[2][a:b]) for a, b in pairwise(ends)]
 
-    def values(self, load: Callable[[Piece], I64]) -> Iterator[list[tuple[I32, I64]]]:
-        """(unit, value) of the parts in the order of their units, as many lists as need be."""
+    def values(self, load: Callable[[Piece], I64], room: Room) -> Iterator[list[tuple[I32, I64]]]:
+        """(unit, value) of the parts in the order of their units, as many lists as need be.
+
+        A list is done with before the next is asked for.
+        """
         for low, high, starts, ends in self._rounds():
             size = int(ends[-1])
-            out = np.empty(size, np.int32), np.empty(size, np.int64)
+            out = room.take("unit", size, np.int32), room.take("value", size, np.int64)
 
             def move(
                 job: tuple[Piece, I64],
@@ -128,10 +155,7 @@ class Shuffle:
 
             for _ in self._run(move, list(zip(self._pieces, starts, strict=True))):
                 pass
-            parts = [(out[0][a:b], out[1][a:b]) for a, b in pairwise(ends)]
-            del out, move
-            yield parts
-            parts.clear()
+            yield [(out[0][a:b], out[1][a:b]) for a, b in pairwise(ends)]
 
     def _rounds(self) -> Iterator[tuple[int, int, list[I64], I64]]:
         """(first part, behind the last, each piece's places, the parts' bounds) of each round."""

@@ -11,6 +11,7 @@ Units are organisations where declared, else accounts: numbered 0.. in the order
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -34,6 +35,18 @@ HOUR_BINS = 12
 SPAN_BINS = 20
 #: Microseconds in an hour.
 HOUR = 3_600_000_000
+#: Rows with `at` from the first on and, unless the second is 0, before the second (microseconds).
+Span = tuple[int, int]
+EVER: Span = (0, 0)
+#: Spans that one question may have: a row's are kept as bits of a byte.
+MAX_SPANS = 8
+
+
+def inside(at: I64, span: Span) -> npt.NDArray[np.bool_]:
+    """Which of some times lie in a span."""
+    since, until = span
+    chosen: npt.NDArray[np.bool_] = at >= since
+    return chosen & (at < until) if until else chosen
 
 
 class Callers(msgspec.Struct, frozen=True):
@@ -76,6 +89,15 @@ class Tokens(msgspec.Struct, frozen=True):
     first: I32
     common: int
     common_rows: I64
+
+
+class Uses(msgspec.Struct, frozen=True):
+    """Text tokens sorted by `value` (k), and how many units use each in each of some spans of
+    time: `users` (spans, k).
+    """
+
+    value: I64
+    users: I64
 
 
 class Values(msgspec.Struct, frozen=True):
@@ -125,10 +147,14 @@ class Source(Protocol):
         """
         ...
 
-    def users(self, tokens: I64, *, since: int = 0, until: int = 0) -> I64:
-        """Of each of the given (sorted) frame tokens, how many units use it in text rows; only
-        rows with `at` >= `since`, and, unless `until` is 0, `at` < `until` (microseconds).
+    def users(self, tokens: I64, spans: Sequence[Span] = (EVER,)) -> I64:
+        """Of each of the given (sorted) frame tokens, how many units use it in text rows of each
+        span: (spans, tokens).
         """
+        ...
+
+    def uses(self, spans: Sequence[Span], *, least: int) -> Uses:
+        """The same of all frame tokens that `least` units or more use in text rows of any time."""
         ...
 
     def values(self, name: str) -> Values: ...

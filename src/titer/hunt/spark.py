@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -23,14 +23,17 @@ from titer.core.sketch import CELLS
 from titer.hunt import facts, reading, spark_session, spark_sql
 from titer.hunt.source import (
     BANDS,
+    EVER,
     HOUR_BINS,
     I64,
     SPAN_BINS,
     VALUES,
     Callers,
     Rows,
+    Span,
     Tokens,
     Totals,
+    Uses,
     Values,
 )
 from titer.hunt.spark_session import Settings
@@ -40,9 +43,6 @@ from titer.hunt.stages import Stages, fingerprint
 #: Units whose numbers fit the 32 bits that a token's pair has for them.
 MAX_UNITS = (1 << 31) - 1
 _INT64 = np.iinfo(np.int64)
-#: Before every time; SQL cannot write the very smallest integer.
-_LEAST = -_INT64.max
-
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -122,11 +122,17 @@ class SparkSource:
             "tokens", least, most, active, without,
         )  # fmt: skip
 
-    def users(self, tokens: I64, *, since: int = 0, until: int = 0) -> I64:
-        """How many units use each of these tokens."""
+    def users(self, tokens: I64, spans: Sequence[Span] = (EVER,)) -> I64:
+        """How many units use each of these tokens in each span."""
+        spans = tuple(spans)
         return self._kept(
-            _Counts, lambda: self._users(tokens, since, until), "users", tokens, since, until
+            _Counts, lambda: self._users(tokens, spans), "users", tokens, spans
         ).counts
+
+    def uses(self, spans: Sequence[Span], *, least: int) -> Uses:
+        """How many units use each shared token in each span."""
+        spans = tuple(spans)
+        return self._kept(Uses, lambda: self._uses(spans, least), "uses", spans, least)
 
     def values(self, name: str) -> Values:
         """The most used values of one column by unit. Raises ValueError for another name."""
@@ -179,14 +185,37 @@ class SparkSource:
             common_rows=common_rows,
         )
 
-    def _users(self, tokens: I64, since: int, until: int) -> _Counts:
+    def _users(self, tokens: I64, spans: Sequence[Span]) -> _Counts:
         asked = self._tables.store(k=tokens)
-        got = self._tables.ask(
-            spark_sql.USERS, asked=asked, **self._cells(self._all, since, until)
-        )
-        found = np.zeros(len(tokens), np.int64)
-        found[np.searchsorted(tokens, got["k"])] = got["n"]
+        found = np.zeros((len(spans), len(tokens)), np.int64)
+        value, users = self._by_span(spark_sql.USERS, spans, 1, asked=asked)
+        found[:, np.searchsorted(tokens, value)] = users
         return _Counts(found)
+
+    def _uses(self, spans: Sequence[Span], least: int) -> Uses:
+        shared = spark_sql.SEVERAL if least > 1 else spark_sql.ANY
+        value, users = self._by_span(spark_sql.USES, spans, least, shared=shared)
+        order = np.argsort(value)
+        return Uses(value[order], users[:, order])
+
+    def _by_span(
+        self, pairs: str, spans: Sequence[Span], least: int, **more: str
+    ) -> tuple[I64, I64]:
+        """(tokens in no order, users of each in each span)."""
+        bits = [
+            spark_sql.IN_SPAN.format(since=since, until=until or _INT64.max, bit=1 << number)
+            for number, (since, until) in enumerate(spans)
+        ]
+        counts = [
+            spark_sql.IN_BITS.format(bit=1 << number, number=number)
+            for number in range(len(spans))
+        ]
+        asked = pairs.format(facts=self._facts, units=self._all, bits=" + ".join(bits), **more)
+        got = self._tables.ask(
+            spark_sql.PER_SPAN, pairs=asked, spans=", ".join(counts), least=least
+        )
+        users = np.stack([got[f"n{number}"] for number in range(len(spans))])
+        return got["k"].astype(np.int64), users.astype(np.int64)
 
     def _values(self, name: str) -> Values:
         got = self._tables.ask(spark_sql.VALUES, facts=self._facts, units=self._all, name=name)
@@ -240,11 +269,5 @@ class SparkSource:
         inside = chosen[self._callers.unit]
         return self._tables.store(account=self._hashes[inside], unit=self._callers.unit[inside])
 
-    def _cells(self, units: str, since: int = _LEAST, until: int = 0) -> dict[str, object]:
-        return {
-            "facts": self._facts,
-            "units": units,
-            "begin": self._about.begin,
-            "since": since,
-            "until": until or _INT64.max,
-        }
+    def _cells(self, units: str) -> dict[str, object]:
+        return {"facts": self._facts, "units": units, "begin": self._about.begin}

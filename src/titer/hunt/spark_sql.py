@@ -33,12 +33,12 @@ GROUP BY unit
 #: A unit and an hour in one number, `who`: the shuffle below then needs no third column.
 _WHO = 1 << 32
 
-#: One entry for each (text row, band) in a time.
+#: One entry for each (text row, band).
 _CELLS = f"""
 SELECT who, explode(frames) AS k FROM (
   SELECT u.unit * {_WHO} + (r.at - {{begin}}) DIV {HOUR} AS who, array({_FRAMES}) AS frames
   FROM {{facts}} r JOIN {{units}} u ON r.account = u.account
-  WHERE {_TEXT} AND r.at >= {{since}} AND r.at < {{until}}
+  WHERE {_TEXT}
 )
 """  # noqa: S608 - constants
 
@@ -84,14 +84,38 @@ FROM {pairs} p LEFT SEMI JOIN (SELECT k FROM {tokens} WHERE users > {most}) t ON
 GROUP BY p.unit
 """
 
-#: Users of given tokens.
-USERS = f"""
-SELECT k, count(*) AS n FROM (
-  SELECT DISTINCT c.k AS k, c.who DIV {_WHO} AS unit
-  FROM ({_CELLS}) c LEFT SEMI JOIN {{asked}} a ON c.k = a.k
+#: One entry for each (text row, band); of which spans it is, as bits of a number.
+_DATED = f"""
+SELECT who, explode(frames) AS k FROM (
+  SELECT u.unit * {_WHO} + ({{bits}}) AS who, array({_FRAMES}) AS frames
+  FROM {{facts}} r JOIN {{units}} u ON r.account = u.account
+  WHERE {_TEXT}
 )
-GROUP BY k
 """  # noqa: S608 - constants
+
+#: Bit `bit` of a row in a span.
+IN_SPAN = "CASE WHEN r.at >= {since} AND r.at < {until} THEN {bit} ELSE 0 END"
+
+#: (k, unit, bits) of the tokens of several units, and of given ones.
+USES = f"""
+WITH cells AS (SELECT /*+ REPARTITION(k) */ k, who FROM ({_DATED}) WHERE k <> 0),
+shared AS ({{shared}})
+SELECT /*+ SHUFFLE_HASH(shared) */ cells.k AS k, cells.who DIV {_WHO} AS unit,
+       bit_or(cells.who % {_WHO}) AS bits
+FROM cells JOIN shared ON cells.k = shared.k
+GROUP BY cells.k, cells.who DIV {_WHO}
+"""  # noqa: S608 - constants
+USERS = f"""
+SELECT c.k AS k, c.who DIV {_WHO} AS unit, bit_or(c.who % {_WHO}) AS bits
+FROM ({_DATED}) c LEFT SEMI JOIN {{asked}} a ON c.k = a.k
+GROUP BY c.k, c.who DIV {_WHO}
+"""  # noqa: S608 - constants
+
+#: Users in each span, of such pairs: `{spans}` are `IN_BITS` for each.
+PER_SPAN = """
+SELECT k, {spans} FROM ({pairs}) GROUP BY k HAVING count(*) >= {least}
+"""
+IN_BITS = "sum(CASE WHEN bits & {bit} <> 0 THEN 1 ELSE 0 END) AS n{number}"
 
 #: Most used values of a unit. A window, because it is cut to its first rows before it is sorted.
 VALUES = f"""

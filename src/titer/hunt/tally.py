@@ -1,4 +1,4 @@
-"""One range of token values: which of them several units use, and who."""
+"""One range of token values: which of them several units use, who, and when."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from titer.hunt import kernels
-from titer.hunt.source import I32, I64
+from titer.hunt.source import I32, I64, MAX_SPANS
 
+Bits = npt.NDArray[np.uint8]
 #: Bits of a sortable word: signed, so one is lost.
 WORD = 63
 
@@ -65,23 +66,65 @@ def pairs_of(
     )  # fmt: skip
 
 
-def count_users(key: I64, unit: I32, tokens: I64, unit_bits: int) -> tuple[int, I64]:
-    """(place in `tokens` of the first that can be here, users of it and of those after it)."""
+def count_users(
+    key: I64, unit: I32, bits: Bits, tokens: I64, *, spans: int, unit_bits: int
+) -> tuple[int, I64]:
+    """(place in `tokens` of the first that can be here, users of it and of those after it in each
+    span): `bits` says in which of so many spans a cell lies.
+    """
     if not len(key):
-        return 0, np.zeros(0, np.int64)
+        return 0, np.zeros((spans, 0), np.int64)
     low = int(np.searchsorted(tokens, key.min(), side="left"))
     high = int(np.searchsorted(tokens, key.max(), side="right"))
     wanted = tokens[low:high]
     if not len(wanted):
-        return low, np.zeros(0, np.int64)
+        return low, np.zeros((spans, 0), np.int64)
     place = kernels.find_wanted(key, wanted)
     keep = place >= 0
-    words = (place[keep].astype(np.int64) << unit_bits) | unit[keep]
+    users = _in_spans(
+        place[keep], unit[keep], bits[keep], count=len(wanted), spans=spans, unit_bits=unit_bits
+    )
+    return low, users[:spans]
+
+
+def uses_of(
+    key: I64, unit: I32, bits: Bits, *, least: int, spans: int, unit_bits: int
+) -> tuple[I64, I64]:
+    """(tokens of `least` units or more among these cells, sorted; users of each in each span)."""
+    keep = kernels.surviving(key, unit, least)
+    values, number = kernels.number_keys(key, keep)
+    some = keep.astype(np.bool_)
+    users = _in_spans(
+        number, unit[some], bits[some], count=len(values), spans=spans, unit_bits=unit_bits
+    )
+    order = np.flatnonzero(users[spans] >= least)
+    order = order[np.argsort(values[order])]
+    return values[order], users[:spans, order]
+
+
+def _in_spans(
+    number: I32, unit: I32, bits: Bits, *, count: int, spans: int, unit_bits: int
+) -> I64:
+    """Per number, units in each span, and at any time: (spans + 1, count)."""
+    if count.bit_length() + unit_bits + MAX_SPANS > WORD:
+        return _in_spans_wide(number, unit, bits, count=count, spans=spans)
+    words = number.astype(np.int64) << unit_bits | unit
+    words = words << MAX_SPANS | bits
     words.sort()
-    new = np.ones(len(words), np.bool_)
-    new[1:] = words[1:] != words[:-1]
-    found = np.bincount(words[new] >> unit_bits, minlength=len(wanted))
-    return low, found.astype(np.int64)
+    users: I64 = kernels.count_spans(words, count, unit_bits, spans)
+    return users
+
+
+def _in_spans_wide(number: I32, unit: I32, bits: Bits, *, count: int, spans: int) -> I64:
+    """The same, when number, unit and bits do not fit one word."""
+    order = np.lexsort((unit, number))
+    number, unit = number[order], unit[order]
+    new = np.ones(len(number), np.bool_)
+    new[1:] = (number[1:] != number[:-1]) | (unit[1:] != unit[:-1])
+    start = np.flatnonzero(new)
+    of_pair = np.bitwise_or.reduceat(bits[order], start) if len(start) else bits
+    some = [number[start][(of_pair >> span) & 1 > 0] for span in range(spans)]
+    return np.stack([np.bincount(n, minlength=count) for n in (*some, number[start])])
 
 
 def _within(values: I64, sorted_values: I64) -> npt.NDArray[np.bool_]:

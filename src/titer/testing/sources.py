@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,14 @@ from titer.core.nouns import Principal
 from titer.hunt import facts, hashing
 from titer.hunt.source import (
     BANDS,
+    EVER,
     HOUR,
     HOUR_BINS,
     MAX_VALUES,
     SPAN_BINS,
     VALUES,
     Source,
+    Span,
 )
 
 _DAY = 24 * HOUR
@@ -131,9 +134,12 @@ class Reference:
         ):
             self._tokens(source, least, most, active, without)
         middle = (self.begin + self.end) // 2
-        for since, until in ((0, 0), (0, middle), (middle, 0), (middle // 2 + 1, middle)):
-            self._users(source, known, since, until)
-        self._users(source, nothing, 0, 0)
+        spans = ((0, 0), (0, middle), (middle, 0), (middle // 2 + 1, middle), (self.end, 0))
+        for places in ((0, 1, 2, 3, 4), (0,), (2,)):
+            self._users(source, known, [spans[i] for i in places])
+        self._users(source, nothing, spans[:2])
+        for least in (2, 1, 4):
+            self._uses(source, least, spans[least:])
         for units, most in ((range(self.count), 5), (range(0, self.count, 2), 10**6), ((), 3)):
             self._sample(source, np.array(list(units), np.int64), most)
 
@@ -222,17 +228,27 @@ class Reference:
         assert got.common == len(common), f"{what}: common"
         same(f"{what}: common_rows", got.common_rows, hidden)
 
-    def _users(
-        self, source: Source, tokens: npt.NDArray[np.int64], since: int, until: int
-    ) -> None:
+    def _users(self, source: Source, tokens: npt.NDArray[np.int64], spans: Sequence[Span]) -> None:
+        wanted = [[len(of[token]) for token in tokens.tolist()] for of in map(self._said, spans)]
+        same(f"users({spans})", source.users(tokens, spans), wanted)
+
+    def _uses(self, source: Source, least: int, spans: Sequence[Span]) -> None:
+        ever = self._said(EVER)
+        tokens = sorted(token for token, of in ever.items() if token and len(of) >= least)
+        got, what = source.uses(spans, least=least), f"uses({spans}, {least})"
+        same(f"{what}: value", got.value, tokens)
+        wanted = [[len(of[token]) for token in tokens] for of in map(self._said, spans)]
+        same(f"{what}: users", got.users, np.reshape(wanted, (len(spans), len(tokens))))
+
+    def _said(self, span: Span) -> dict[int, set[int]]:
+        """The units that use each token in a span."""
         of: dict[int, set[int]] = defaultdict(set)
+        since, until = span
         for row in self.rows:
             if row["text"] and row["at"] >= since and (not until or row["at"] < until):
                 for band in range(BANDS):
                     of[row[f"f{band}"]].add(row["unit"])
-        wanted = [len(of[token]) for token in tokens.tolist()]
-        got = source.users(tokens, since=since, until=until)
-        same(f"users(since={since}, until={until})", got, wanted)
+        return of
 
     def _sample(self, source: Source, units: npt.NDArray[np.int64], most: int) -> None:
         names: tuple[str, ...] = ("endpoint", "model", "parameters", "software", "exact")

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from titer.hunt import facts, reading, sampling
+from titer.hunt import facts, reading
 from titer.hunt.embedded import EmbeddedSource
-from titer.hunt.tally import pairs_of
+from titer.hunt.tally import count_users, pairs_of, uses_of
 from titer.testing import check_source, make_facts
 
 
@@ -93,25 +93,6 @@ def test_an_interrupted_stage_is_made_again(tmp_path, monkeypatch):
         check_source(source, folder)
 
 
-def test_groups_are_sampled_together_as_alone(tmp_path, monkeypatch):
-    make_facts(tmp_path, seed=9, rows=1_500)
-    groups = [np.array(g) for g in ([0, 2, 5], [2, 3], [], [5], range(12))]
-    asked = []
-    with EmbeddedSource(tmp_path) as source:
-        alone = [source.sample(g.astype(np.int64), most=7) for g in groups]
-        ask = source.sample
-        monkeypatch.setattr(source, "sample", lambda u, most: asked.append(u) or ask(u, most=most))
-        for at_once in (10_000, 30):
-            monkeypatch.setattr(sampling, "AT_ONCE", at_once)
-            found = list(
-                sampling.sample_groups(source, [g.astype(np.int64) for g in groups], most=7)
-            )
-            for one, other in zip(alone, found, strict=True):
-                for name in one.__struct_fields__:
-                    assert np.array_equal(getattr(one, name), getattr(other, name)), name
-    assert len(asked) > 2  # once, then in several pieces
-
-
 def test_nothing_temporary_stays(tmp_path, monkeypatch):
     folder, place = tmp_path / "facts", tmp_path / "tmp"
     place.mkdir()
@@ -140,6 +121,19 @@ def test_words_too_wide_for_64_bits_are_counted_alike(cells, least, most):
     wide = pairs_of(key, unit, hour, unit_bits=31, hour_bits=32, **asked)
     for name in narrow.__struct_fields__:
         assert np.array_equal(getattr(narrow, name), getattr(wide, name)), name
+    bits = (1 << hour).astype(np.uint8)
+    for count in (
+        lambda n: uses_of(key, unit, bits, least=least, spans=5, unit_bits=n),
+        lambda n: count_users(key, unit, bits, np.array([-2, 0, 3]), spans=5, unit_bits=n),
+    ):
+        for one, other in zip(count(3), count(60), strict=True):
+            assert np.array_equal(one, other)
+
+
+def test_a_question_has_so_many_spans_of_time(tmp_path):
+    make_facts(tmp_path, seed=6)
+    with EmbeddedSource(tmp_path) as source, pytest.raises(ValueError, match="9 spans of time"):
+        source.uses([(i, 0) for i in range(9)], least=2)
 
 
 def test_one_token_may_fill_the_log(tmp_path):
