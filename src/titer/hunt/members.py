@@ -5,8 +5,16 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from titer.hunt.groups import MIN_SHARE, Candidate, Places, Shared
-from titer.hunt.modalities import Floats, Modality, Units, excess_values, on_values
+from titer.hunt.groups import MIN_SHARE, Candidate, Places, Shared, components
+from titer.hunt.modalities import (
+    OWNED,
+    Floats,
+    Modality,
+    Units,
+    excess_values,
+    of_members,
+    on_values,
+)
 from titer.hunt.tokens import cells_on
 
 #: Smoothing of a member's likelihood ratio: what a value nobody else has can weigh at most.
@@ -72,3 +80,25 @@ def _ratio(members: Places, binding: list[str], known: dict[str, Modality]) -> F
         not_there = np.log((1 - inside + SMOOTH) / (1 - outside + SMOOTH))
         ratio += np.where(has, on * there + (1 - on) * not_there, 0.0)
     return ratio
+
+
+def together(members: Places, known: dict[str, Modality]) -> int:
+    """How many members stand for one hand by networks and cards, whatever their texts say.
+
+    Members that share a value which binds the group are one part, and so are parts with a member
+    in common. A campaign's exits are dealt out among all of it: one part. Offices of several firms
+    that use one template fall apart into theirs: no more are together then than in the largest,
+    or than there are firms.
+    """
+    value, place = np.empty(0, np.int64), np.empty(0, np.int64)
+    for name in sorted(OWNED):
+        modality = known[name]
+        own, who = of_members(modality, members)
+        binds = np.isin(own, excess_values(modality, members))
+        offset = int(value.max()) + 1 if len(value) else 0
+        value = np.concatenate((value, own[binds] + offset))
+        place = np.concatenate((place, who[binds]))
+    order = np.argsort(value, kind="stable")
+    label = components(value[order], place[order], len(members))
+    _, sizes = np.unique(label, return_counts=True)
+    return max(int(sizes.max()), len(sizes)) if len(sizes) else 0

@@ -131,10 +131,8 @@ def breadth(modality: Modality, groups: npt.NDArray[np.intp]) -> Floats:
     """Breadth of each of several groups of one size: a matrix (groups x units) of places."""
     many, size = groups.shape
     flat = groups.ravel()
-    counts = modality.start[flat + 1] - modality.start[flat]
-    at = np.repeat(modality.start[flat] - (np.cumsum(counts) - counts), counts)
-    at += np.arange(len(at))
-    group = np.repeat(np.repeat(np.arange(many), size), counts)
+    at, who = _entries(modality, flat)
+    group = who // max(1, size)
     n = np.bincount(np.repeat(np.arange(many), size), weights=modality.known[flat], minlength=many)
     out, _ = _excess(modality, group, at, n)
     return out
@@ -146,19 +144,14 @@ def excess(modality: Modality, group: Ints, unit: Ints, groups: int) -> tuple[Fl
     G is the log-likelihood ratio of the group's excess values against the units outside it:
     it grows with the group, so that three of five on a rare value do not pass for a group.
     """
-    counts = modality.start[unit + 1] - modality.start[unit]
-    at = np.repeat(modality.start[unit] - (np.cumsum(counts) - counts), counts)
-    at += np.arange(len(at))
+    at, who = _entries(modality, unit)
     n = np.bincount(group, weights=modality.known[unit], minlength=groups)
-    return _excess(modality, np.repeat(group, counts), at, n)
+    return _excess(modality, group[who], at, n)
 
 
 def excess_values(modality: Modality, members: npt.NDArray[np.intp]) -> Ints:
     """The values that bind a group: shared by at least `MIN_SHARERS`, twice what others have."""
-    at = np.concatenate(
-        [np.arange(modality.start[u], modality.start[u + 1]) for u in members]
-        or [np.empty(0, np.int64)]
-    )
+    at, _ = _entries(modality, members)
     n = max(1, int(modality.known[members].sum()))
     value, inverse, sharers = np.unique(
         modality.value[at], return_inverse=True, return_counts=True
@@ -183,14 +176,25 @@ def main_values(
 ) -> tuple[Ints, Floats]:
     """(each member's most used of the given values, the share of its rows on any of them)."""
     hit = np.where(np.isin(modality.value, values), modality.share, 0.0)
-    counts = modality.start[members + 1] - modality.start[members]
-    at = np.repeat(modality.start[members] - (np.cumsum(counts) - counts), counts)
-    at += np.arange(len(at))
-    who = np.repeat(np.arange(len(members)), counts)
+    at, who = _entries(modality, members)
     order = np.lexsort((hit[at], who))  # the last entry of each member is its largest
     best = np.zeros(len(members), np.int64)
     best[who[order]] = modality.value[at[order]]
     return best, np.bincount(who, weights=hit[at], minlength=len(members)).astype(np.float64)
+
+
+def of_members(modality: Modality, members: npt.NDArray[np.intp]) -> tuple[Ints, Ints]:
+    """(value, place among the members) of all that the members have."""
+    at, who = _entries(modality, members)
+    return modality.value[at], who
+
+
+def _entries(modality: Modality, members: npt.NDArray[np.intp]) -> tuple[Ints, Ints]:
+    """Places of the members' entries, and to which of the members each belongs."""
+    counts = modality.start[members + 1] - modality.start[members]
+    at = np.repeat(modality.start[members] - (np.cumsum(counts) - counts), counts)
+    at += np.arange(len(at))
+    return at, np.repeat(np.arange(len(members)), counts)
 
 
 def _excess(

@@ -19,7 +19,7 @@ from titer.hunt import nulls
 from titer.hunt.alternatives import considered
 from titer.hunt.groups import Candidate, Shared
 from titer.hunt.likeness import Likeness
-from titer.hunt.members import Members, certain
+from titer.hunt.members import Members, certain, together
 from titer.hunt.modalities import HARD, OWNED, TESTING, Floats, Modality, Units
 from titer.hunt.novelty import Novelty
 from titer.hunt.nulls import OTHERS, TIE, Tested
@@ -177,7 +177,8 @@ def campaign(one: Judged, verdict: Verdict, ways: int, world: World) -> Campaign
     inside = members.units
     declared = float(units.declared[inside].mean())
     strangers = not ties & OWNED and all(world.known[name].available for name in OWNED)
-    review = _review(len(inside), ties, declared, one, verdict, strangers=strangers)
+    size = len(inside) if formed_by == "pool" else together(inside, world.known)
+    review = _review(size, ties, declared, one, verdict, strangers=strangers)
     names = world.name(inside)
     totals = units.totals
     return Campaign(
@@ -227,6 +228,7 @@ def _review(
 ) -> str:
     """Why people must look before anybody is dosed; empty when they need not.
 
+    `size` counts members who are together: several teams that share a template are no large one.
     `strangers`: networks and cards are known, and the members share neither.
     """
     if not verdict.hard and not news_of_one_hand(one):

@@ -142,6 +142,14 @@ def test_a_small_group_that_pays_together_goes_to_people(world):
     assert members(report, review=True) == {f"t{i}" for i in range(25)}
 
 
+def test_several_firms_that_share_a_template_go_to_people(world):
+    template = world.fresh()
+    for firm in range(6):
+        world.group(14, template=template, nets=1, cards=1, prefix=f"firm{firm}-", own=0.9)
+    found = world.hunt().campaigns
+    assert found and all(c.review for c in found)
+
+
 def test_a_declared_organisation_is_one_caller(world):
     world.group(90, nets=2, cards=1, created=START - 6 * DAY, prefix="o", org="org-1")
     assert world.hunt().campaigns == ()
