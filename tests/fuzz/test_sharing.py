@@ -128,14 +128,16 @@ def test_messages_of_a_match():
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "DELETE"]),
     path=st.lists(st.sampled_from(["taxii2", "titer", "collections", "c", "inbox-a", "objects",
-                                   "manifest", "status", "versions", "..", "%2e", "x" * 300])),
+                                   "manifest", "status", "versions", "note--1", "..", "%2e",
+                                   "x" * 300])),
     query=st.lists(st.tuples(
         st.sampled_from(["limit", "next", "added_after", "match[id]", "match[type]",
                          "match[version]", "match[spec_version]", "x"]),
         st.text(max_size=30) | st.integers().map(str) | st.just("9999-12-31T23:59:59Z"),
     ), max_size=4),
     authorization=st.sampled_from(["Bearer " + "t" * 40, "Basic " + "é" * 9, "Basic !!", "x", ""]),
-    body=st.binary(max_size=60) | st.just(b'{"objects":[{"id":"x"}]}'),
+    body=st.binary(max_size=60) | st.just(b'{"objects":[{"id":"x"}]}')
+    | st.just(b'{"objects":[{"id":"note--1","type":"note"}]}'),
 )  # fmt: skip
 def test_whatever_is_asked_of_the_taxii_server_is_answered(
     method, path, query, authorization, body
@@ -156,4 +158,5 @@ def api():
     store = Store(Path(tempfile.mkdtemp(prefix="titer-fuzz-")))
     store.publish("c", list(stix.objects(GIVEN)), AT)
     reader = Reader(name="a", token="t" * 40, collections=("c",), inbox=True)
-    return Api(store, (reader,), take_in=lambda name, got: None, title="x", clock=lambda: AT)
+    return Api(store, (reader,), take_in=lambda name, got: None, take_back=lambda name, said: None,
+               title="x", clock=lambda: AT)  # fmt: skip

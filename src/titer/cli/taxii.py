@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from titer.core.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from titer.config import Config
+    from titer.gateway.sharing.outbound import Reach
     from titer.gateway.sharing.taxii_api import Reader
 
 #: Bytes of a bundle that is published.
@@ -37,9 +39,20 @@ def register(verbs: Any) -> None:
     pull.add_argument(
         "--all", action="store_true", help="from the beginning, not from where the last pull ended"
     )
-    for one in (serve, pull):
+    push = actions.add_parser("push", help="post a bundle to a partner's inbox")
+    push.add_argument("bundle", metavar="BUNDLE", type=Path, help="a file of titer share stix")
+    delete = actions.add_parser("delete", help="delete from a partner's inbox what was posted")
+    delete.add_argument("object", metavar="OBJECT", help="the object's STIX id")
+    delete.add_argument(
+        "--version", metavar="WHEN", default="",
+        help="only this version: first, last, or its time (default: all versions)",
+    )  # fmt: skip
+    for one in (push, delete):
+        one.add_argument("--to", dest="partner", metavar="PARTNER", required=True,
+                         help="its name under [share.partners]")  # fmt: skip
+    for one in (serve, pull, push, delete):
         one.add_argument("--config", metavar="FILE", type=Path, help="titer.toml (default: DIR's)")
-    for one in (serve, publish, withdraw, pull):
+    for one in (serve, publish, withdraw, pull, push, delete):
         data_flag(one)
         json_flag(one)
 
@@ -52,6 +65,10 @@ def run(arguments: argparse.Namespace) -> int:
         return _publish(arguments)
     if arguments.action == "withdraw":
         return _withdraw(arguments)
+    if arguments.action == "push":
+        return _push(arguments)
+    if arguments.action == "delete":
+        return _delete(arguments)
     return _pull(arguments)
 
 
@@ -66,7 +83,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     import signal
     import sys
 
-    from titer.console.partners import receive
+    from titer.console.partners import receive, retract
     from titer.gateway.sharing.taxii_api import Api
     from titer.gateway.sharing.taxii_server import Server, context
     from titer.gateway.sharing.taxii_store import Store
@@ -102,6 +119,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             loop.add_signal_handler(number, stop.set)
         api = Api(
             store, readers, take_in=take_in, title=table.title, contact=table.contact,
+            take_back=lambda name, back: retract(arguments.data, name, back),
             clock=lambda: time.time_ns() // 1000,
         )  # fmt: skip
         await Server(api).run(table.host, table.port, tls=tls, ready=ready, stop=stop)
@@ -122,12 +140,11 @@ def _reader(name: str, row: Any) -> Reader:
     return Reader(name=name, token=token, collections=row.collections, inbox=row.inbox)
 
 
-def _publish(arguments: argparse.Namespace) -> int:
+def _bundle(path: Path) -> list[Any]:
+    """The objects of a bundle that may be handed out. Raises `InputError`."""
     from titer.evidence.share import tlp
-    from titer.gateway.sharing.taxii_store import Store
 
-    _check_collection(arguments.collection)
-    raw = read_file(arguments.bundle, limit=MAX_BUNDLE)
+    raw = read_file(path, limit=MAX_BUNDLE)
     try:
         objects = msgspec.json.decode(raw)["objects"]
         markings = [m for o in objects for m in o.get("object_marking_refs", [])]
@@ -135,15 +152,27 @@ def _publish(arguments: argparse.Namespace) -> int:
     except (msgspec.DecodeError, RecursionError, KeyError, TypeError, AttributeError):
         named, markings, objects = False, [], []
     if not named:
-        raise InputError(f"{arguments.bundle}: is no bundle; make one with `titer share stix`")
+        raise InputError(f"{path}: is no bundle; make one with `titer share stix`")
     if tlp.strictest(markings) == "red":
         raise InputError("TLP:RED is for named people: it cannot be published to a collection")
+    return list(objects)
+
+
+def _publish(arguments: argparse.Namespace) -> int:
+    from titer.gateway.sharing.taxii_store import Store
+
+    _check_collection(arguments.collection)
+    objects = _bundle(arguments.bundle)
     store = Store(arguments.data)
     try:
         new = store.publish(arguments.collection, objects, time.time_ns() // 1000)
     finally:
         store.close()
-    _note(arguments, "publish", {"objects": len(objects), "new": new})
+    _note(
+        arguments,
+        "publish",
+        {"collection": arguments.collection, "objects": len(objects), "new": new},
+    )
     if arguments.json:
         show({"collection": arguments.collection, "objects": len(objects), "new": new})
     else:
@@ -160,7 +189,7 @@ def _withdraw(arguments: argparse.Namespace) -> int:
         gone = store.withdraw(arguments.collection)
     finally:
         store.close()
-    _note(arguments, "withdraw", {"objects": gone})
+    _note(arguments, "withdraw", {"collection": arguments.collection, "objects": gone})
     if arguments.json:
         show({"collection": arguments.collection, "withdrawn": gone})
     else:
@@ -179,19 +208,57 @@ def _note(arguments: argparse.Namespace, action: str, said: dict[str, Any]) -> N
     """Keep in the log what was made readable to partners."""
     from titer.gateway.assembly import enter
 
-    body = {
-        "at": time.time_ns() // 1000, "action": action, "collection": arguments.collection, **said,
-    }  # fmt: skip
+    body = {"at": time.time_ns() // 1000, "action": action, **said}
     kept = enter(arguments.data, "share", msgspec.json.encode(body))
     if kept.index is None:
         tell([f"note: {kept.line()}"], error=True)
 
 
-def _pull(arguments: argparse.Namespace) -> int:
-    from titer.console.partners import receive, resume
-    from titer.evidence.share import tlp
+def _push(arguments: argparse.Namespace) -> int:
+    from titer.gateway.sharing.taxii_client import push
+
+    inbox, token, reach = _inbox(arguments)
+    objects = _bundle(arguments.bundle)
+    digest = hashlib.sha256(msgspec.json.encode(objects)).hexdigest()
+    said = {"partner": arguments.partner, "objects": len(objects), "sha256": digest}
+    _note(arguments, "push", said)  # before it leaves
+    done = push(inbox, objects, token=token, reach=reach)
+    if arguments.json:
+        show({**said, "posts": done.posts, "successes": done.successes, "failed": done.failed,
+              "pending": done.pending, "failures": done.failures})  # fmt: skip
+    else:
+        what = f"{done.successes} of {len(objects)} objects were taken by {arguments.partner}"
+        tell([f"{what}, {done.failed} were not, {done.pending} are pending", *done.failures])
+    return 2 if done.failed else 0
+
+
+def _delete(arguments: argparse.Namespace) -> int:
+    from titer.gateway.sharing.taxii_client import delete
+
+    inbox, token, reach = _inbox(arguments)
+    said = {"partner": arguments.partner, "object": arguments.object[:300]}
+    _note(arguments, "delete", said)
+    delete(inbox, arguments.object, version=arguments.version, token=token, reach=reach)
+    if arguments.json:
+        show({**said, "deleted": True})
+    else:
+        tell([f"{arguments.object} was deleted at {arguments.partner}"])
+    return 0
+
+
+def _inbox(arguments: argparse.Namespace) -> tuple[str, str, Reach]:
+    """The URL, the token and the reach for a partner's inbox. Raises `ConfigError`."""
+    row, token, reach = _partner(arguments)
+    if not row.inbox:
+        raise ConfigError(
+            f"share.partners.{arguments.partner} has no inbox: set it to the URL of the "
+            "collection that the partner lets you post to"
+        )
+    return row.inbox, token, reach
+
+
+def _partner(arguments: argparse.Namespace) -> tuple[Any, str, Reach]:
     from titer.gateway.sharing.outbound import Reach
-    from titer.gateway.sharing.taxii_client import pull
 
     table = _config(arguments).share
     name = arguments.partner
@@ -200,7 +267,16 @@ def _pull(arguments: argparse.Namespace) -> int:
         known = ", ".join(sorted(table.partners)) or "none"
         raise ConfigError(f"there is no [share.partners.{name}] in titer.toml; there are: {known}")
     token = row.token.read(name=f"share.partners.{name}.token", base=Path())
-    reach = Reach(hosts=table.hosts, private=table.private_hosts, ca=table.ca)
+    return row, token, Reach(hosts=table.hosts, private=table.private_hosts, ca=table.ca)
+
+
+def _pull(arguments: argparse.Namespace) -> int:
+    from titer.console.partners import receive, resume
+    from titer.evidence.share import tlp
+    from titer.gateway.sharing.taxii_client import pull
+
+    row, token, reach = _partner(arguments)
+    name = arguments.partner
     where = resume(arguments.data, name)
     got = pull(
         row.url, token=token, reach=reach, unmarked=tlp.level(row.unmarked),

@@ -24,6 +24,8 @@ class PartnerTable(msgspec.Struct, frozen=True, kw_only=True):
     url: the TAXII 2.1 collection, such as `https://taxii.example/api/collections/ID/`; its host
         must be under `hosts` or `private_hosts`.
     token: the token for it, by reference; sent as `authorization: Bearer ...`.
+    inbox: the partner's TAXII 2.1 collection that `titer taxii push` posts to and `titer taxii
+        delete` deletes from, with the same token; none when left out.
     weight: what the partner's word weighs, 0 to 1; the partner's own confidence is multiplied in.
     days: how long an indicator is held when the partner does not say; 90 at most.
     unmarked: the TLP of what bears no marking.
@@ -31,6 +33,7 @@ class PartnerTable(msgspec.Struct, frozen=True, kw_only=True):
 
     url: str
     token: SecretRef
+    inbox: str = ""
     weight: float = 0.5
     days: int = 30
     unmarked: str = "amber+strict"

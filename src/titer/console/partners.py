@@ -71,6 +71,21 @@ def receive(
     return len(made.held)
 
 
+def retract(data: Path, name: str, indicators: set[str]) -> int:
+    """Hold what a partner took back no longer, and log that. Returns how many were held."""
+    old = next((p for p in partners.load(data) if p.name == name), None)
+    held = () if old is None else old.held
+    left = tuple(one for one in held if one.indicator not in indicators)
+    if old is not None and len(left) < len(held):
+        partners.put(data, msgspec.structs.replace(old, held=left))
+    body = {
+        "at": time.time_ns() // 1000, "action": "retract", "partner": name,
+        "retracted": len(held) - len(left), "held": len(left),
+    }  # fmt: skip
+    enter(data, "import", msgspec.json.encode(body), timeout=ENTER_S)
+    return len(held) - len(left)
+
+
 def forget(data: Path, name: str) -> bool:
     """Forget a partner's indicators, and log that. False when there are none."""
     gone = partners.remove(data, name)

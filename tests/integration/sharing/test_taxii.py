@@ -17,6 +17,7 @@ from titer.gateway.sharing.taxii_store import Store
 TOKENS = {"lab-b": "b" * 40, "lab-c": "c" * 40}
 HERE = Reach(private=("127.0.0.1",))
 NOW = 1_800_000_000_000_000
+INDICATOR = "indicator--00000000-0000-4000-8000-000000000001"
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_a_client_that_is_not_ours_reads_and_writes(served, lab):
     assert root.versions == [MEDIA]
     found, inbox = sorted(root.collections, key=lambda c: c.can_write)
     assert (found.can_read, found.can_write) == (True, False)
-    assert (inbox.can_read, inbox.can_write) == (False, True)
+    assert (inbox.can_read, inbox.can_write) == (True, True)
     objects = found.get_objects()["objects"]
     assert {o["type"] for o in objects} >= {"campaign", "indicator", "sighting", "identity"}
     paged = []
@@ -78,7 +79,7 @@ def test_a_client_that_is_not_ours_reads_and_writes(served, lab):
     assert later == objects[len(manifest) // 2 + 1 :]
     posted = {
         "objects": [
-            {"type": "indicator", "spec_version": "2.1", "id": "indicator--" + "0" * 8,
+            {"type": "indicator", "spec_version": "2.1", "id": INDICATOR,
              "pattern": "[autonomous-system:number = 65540]", "pattern_type": "stix",
              "created": "2026-01-01T00:00:00Z", "modified": "2026-01-01T00:00:00Z"},
         ]
@@ -87,7 +88,69 @@ def test_a_client_that_is_not_ours_reads_and_writes(served, lab):
     assert (status.status, status.success_count, status.failure_count) == ("complete", 1, 0)
     (held,) = partners.load(lab)
     assert [h.indicator for h in held.held] == ["asn:65540"]
+    newer = {**posted["objects"][0], "modified": "2026-02-01T00:00:00Z",
+             "pattern": "[autonomous-system:number = 65541]"}  # fmt: skip
+    inbox.add_objects({"objects": [newer]}, wait_for_completion=True)
+    assert inbox.object_versions(INDICATOR)["versions"] == [
+        "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z",
+    ]  # fmt: skip
+    assert inbox.get_object(INDICATOR)["objects"] == [newer]
+    inbox.delete_object(INDICATOR, version="2026-02-01T00:00:00Z")
+    assert inbox.get_object(INDICATOR)["objects"] == posted["objects"]
+    assert [h.indicator for h in partners.load(lab)[0].held] == ["asn:65540"]
+    inbox.delete_object(INDICATOR)
+    assert inbox.get_objects() == {}
+    assert partners.load(lab)[0].held == ()
+    with pytest.raises(Exception, match="404"):
+        inbox.delete_object(INDICATOR)
+    found._can_write = True  # what the server said does not bind a client
+    with pytest.raises(Exception, match="403"):
+        found.delete_object(one["id"])
+    assert found.get_objects()["objects"] == objects
     client.close()
+    from titer.console.explain import open_view
+
+    logged = [json.loads(e.body) for e in open_view(lab).scan() if e.kind == "import"]
+    assert [(e["action"], e.get("retracted")) for e in logged[-2:]] == [
+        ("retract", 1), ("retract", 1),
+    ]  # fmt: skip
+
+
+def test_our_client_posts_and_deletes_at_our_server(served, lab, tmp_path, capsys):
+    other = tmp_path / "lab-b-data"
+    other.mkdir()
+    where = served.replace("/taxii2/", "/titer/collections/")
+    settings = f"""
+        [share]
+        private_hosts = ["127.0.0.1"]
+        [share.partners.lab-a]
+        url = "{where}found/"
+        token = {{ file = "{tmp_path}/lab-b" }}
+        """
+    (other / "titer.toml").write_text(settings)
+    words = ["taxii", "push", str(tmp_path / "bundle.json"), "--to", "lab-a", "--data", str(other)]
+    capsys.readouterr()
+    assert main(words) == 2
+    assert "has no inbox" in capsys.readouterr().err
+    (other / "titer.toml").write_text(f'{settings}inbox = "{where}inbox-lab-b/"\n')
+    assert main([*words, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["successes"], said["failed"], said["posts"]) == (said["objects"], 0, 1)
+    held = {h.indicator for h in partners.load(lab)[0].held}
+    assert any(one.startswith("ipv4:") for one in held)
+    bundle = json.loads((tmp_path / "bundle.json").read_bytes())["objects"]
+    named = [o["id"] for o in bundle if o["type"] == "indicator" and "ipv4" in o["pattern"]]
+    undo = ["taxii", "delete", named[0], "--to", "lab-a", "--data", str(other)]
+    assert main([*undo, "--version", "1999-01-01T00:00:00Z"]) == 2
+    assert "there is no" in capsys.readouterr().err
+    assert main(undo) == 0
+    left = {h.indicator for h in partners.load(lab)[0].held}
+    assert held - left == {one for one in held if one.startswith("ipv4:")}
+    assert main(undo) == 2
+    from titer.console.explain import open_view
+
+    logged = [json.loads(e.body)["action"] for e in open_view(other).scan() if e.kind == "share"]
+    assert logged == ["push", "delete", "delete", "delete"]
 
 
 def test_another_partner_sees_nothing_and_a_stranger_less(served):
@@ -131,16 +194,21 @@ def test_our_client_pulls_what_our_server_serves(served, tmp_path):
     assert held.held == before
 
 
-def api(tmp_path, store=None):
-    reader = Reader(name="a", token="t" * 40, collections=("c",), inbox=True)
+def api(tmp_path, store=None, back=None):
+    readers = (
+        Reader(name="a", token="t" * 40, collections=("c",), inbox=True),
+        Reader(name="b", token="u" * 40, collections=("c",), inbox=True),
+        Reader(name="d", token="v" * 40, collections=("c",)),
+    )
+    gone = [] if back is None else back
     return Api(
-        store or Store(tmp_path), (reader,), take_in=lambda name, read: None, title="x",
-        clock=lambda: NOW,
+        store or Store(tmp_path), readers, take_in=lambda name, read: None, title="x",
+        take_back=lambda name, said: gone.append((name, said)), clock=lambda: NOW,
     )  # fmt: skip
 
 
-def get(made, path, query="", method="GET", body=b"", **headers):
-    asked = Asked(method, path, query, {"authorization": "Bearer " + "t" * 40, **headers}, body)
+def get(made, path, query="", method="GET", body=b"", *, token="t", **headers):
+    asked = Asked(method, path, query, {"authorization": "Bearer " + token * 40, **headers}, body)
     return made.answer(asked)
 
 
@@ -184,7 +252,16 @@ def test_versions_are_kept_apart_and_filtered(tmp_path):
         ("/titer/collections/c/objects/x/", "", "GET", 404),
         ("/titer/collections/c/objects/", "", "POST", 403),
         ("/titer/collections/c/objects/", "", "DELETE", 405),
-        ("/titer/collections/inbox-a/objects/", "", "GET", 403),
+        ("/titer/collections/c/objects/campaign--1/", "", "DELETE", 403),
+        ("/titer/collections/nope/objects/campaign--1/", "", "DELETE", 404),
+        ("/titer/collections/inbox-b/objects/campaign--1/", "", "DELETE", 404),
+        ("/titer/collections/inbox-a/objects/campaign--1/", "", "DELETE", 404),
+        ("/titer/collections/inbox-a/objects/x/", "match[type]=indicator", "DELETE", 400),
+        ("/titer/collections/inbox-a/objects/x/", "limit=1", "DELETE", 400),
+        ("/titer/collections/inbox-a/objects/x/versions/", "", "DELETE", 405),
+        ("/titer/collections/inbox-a/", "", "DELETE", 405),
+        ("/titer/collections/inbox-a/objects/", "", "GET", 200),
+        ("/titer/collections/inbox-b/objects/", "", "GET", 404),
         ("/titer/status/nope/", "", "GET", 404),
     ],
 )  # fmt: skip
@@ -208,8 +285,108 @@ def test_what_is_posted_wrongly(tmp_path):
     assert post(b"nonsense") == 422
     assert post(b"[" * 100_000) == 422
     assert post(b'{"objects":[' + b"{}," * 10_001 + b"{}]}") == 413
-    assert post(b'{"objects":[7,{"id":"x"}]}') == 202
+    answer = get(made, path, "", "POST", b'{"objects":[7,{"id":"x"},{"type":"a","id":"b/../c"}]}',
+                 **{"content-type": MEDIA})  # fmt: skip
+    report = json.loads(answer.body)
+    assert (answer.status, report["failure_count"], report["success_count"]) == (202, 3, 0)
+    assert {f["message"] for f in report["failures"]} == {
+        "an object has a type and an id", "an id is type--UUID",
+    }  # fmt: skip
     assert [post(b"{}") for _ in range(60)][-3:] == [202, 429, 429]
+    made._store.close()
+
+
+def thing(n=1, pattern="[autonomous-system:number = 65540]", **more):
+    return {"type": "indicator", "spec_version": "2.1", "id": f"indicator--{n:08}",
+            "pattern": pattern, "pattern_type": "stix", "created": "2026-01-01T00:00:00Z",
+            "modified": "2026-01-01T00:00:00Z", **more}  # fmt: skip
+
+
+def posted(made, *objects, token="t"):
+    name = {"t": "a", "u": "b"}[token]
+    body = json.dumps({"objects": objects}).encode()
+    return get(made, f"/titer/collections/inbox-{name}/objects/", "", "POST", body, token=token,
+               **{"content-type": MEDIA})  # fmt: skip
+
+
+def test_a_deletion_takes_back_what_nothing_else_says(tmp_path):
+    """TAXII 2.1, 5.7: by id, all versions or those that match[version] names."""
+    back = []
+    made = api(tmp_path, back=back)
+    two = "[autonomous-system:number = 65541]"
+    later = thing(modified="2026-03-01T00:00:00Z", pattern=two)
+    assert posted(made, thing(), later, thing(2)).status == 202
+    assert posted(made, thing(), token="u").status == 202
+    path = "/titer/collections/inbox-a/objects/"
+
+    def delete(id_, query="", token="t"):
+        return get(made, f"{path}{id_}/", query, "DELETE", token=token)
+
+    assert delete("indicator--00000001", token="u").status == 404  # another's inbox is not there
+    assert delete("indicator--00000001", token="v").status == 404
+    assert delete("indicator--00000001", "match[spec_version]=2.0").status == 404
+    assert delete("indicator--00000001", "match[version]=last").status == 200
+    assert back == [("a", {"asn:65541"})]
+    assert delete("indicator--00000001").status == 200
+    assert back[1:] == [("a", set())]  # the second object says the same
+    assert delete("indicator--00000002").status == 200
+    assert back[2:] == [("a", {"asn:65540"})]
+    assert json.loads(get(made, path).body) == {}
+    others = json.loads(get(made, "/titer/collections/inbox-b/objects/", token="u").body)
+    assert len(others["objects"]) == 1
+    made._store.close()
+
+
+def test_deletions_are_limited(tmp_path, monkeypatch):
+    from titer.gateway.sharing import taxii_api
+
+    monkeypatch.setattr(taxii_api, "MAX_DELETES", 3)
+    made = api(tmp_path)
+    posted(made, *(thing(n) for n in range(5)))
+    path = "/titer/collections/inbox-a/objects/indicator--{:08}/"
+    got = [get(made, path.format(n), "", "DELETE").status for n in range(5)]
+    assert got == [200, 200, 200, 429, 429]
+    made._store.close()
+
+
+def test_an_inbox_forgets_its_oldest_and_touches_no_other(tmp_path, monkeypatch):
+    from titer.gateway.sharing import taxii_store
+
+    monkeypatch.setattr(taxii_store, "MAX_INBOX", 4)
+    made = api(tmp_path)
+    posted(made, thing(99), token="u")
+    posted(made, *(thing(n) for n in range(7)))
+    found = json.loads(get(made, "/titer/collections/inbox-a/objects/").body)["objects"]
+    assert [o["id"][-1] for o in found] == ["3", "4", "5", "6"]
+    monkeypatch.setattr(taxii_store, "MAX_INBOX_BYTES", 600)
+    posted(made, thing(7))
+    found = json.loads(get(made, "/titer/collections/inbox-a/objects/").body)["objects"]
+    assert [o["id"][-1] for o in found][-1] == "7"
+    assert sum(len(json.dumps(o, separators=(",", ":"))) for o in found) <= 600
+    others = get(made, "/titer/collections/inbox-b/objects/", token="u")
+    assert len(json.loads(others.body)["objects"]) == 1
+    made._store.close()
+
+
+def test_an_object_without_a_time_has_that_of_its_coming(tmp_path):
+    """TAXII 2.1, 3.4.1: the version of such an object is when it was added."""
+    made = api(tmp_path)
+    bare = {"type": "autonomous-system", "spec_version": "2.1", "id": "autonomous-system--1-2",
+            "number": 7}  # fmt: skip
+    for _ in range(2):
+        report = json.loads(posted(made, bare).body)
+        assert report["successes"][0]["version"].startswith("2027-01-15T08:00:00.")
+    rows = json.loads(get(made, "/titer/collections/inbox-a/manifest/").body)["objects"]
+    assert [row["version"] for row in rows] == [rows[0]["date_added"]]
+    made._store.close()
+    import sqlite3
+
+    with sqlite3.connect(tmp_path / "share" / "taxii.db") as db:  # as an older titer wrote it
+        db.execute("UPDATE objects SET version = ''")
+    db.close()
+    made = api(tmp_path)
+    again = json.loads(get(made, "/titer/collections/inbox-a/manifest/").body)["objects"]
+    assert again == rows
     made._store.close()
 
 

@@ -1,9 +1,10 @@
 """The TAXII 2.1 API (OASIS TAXII 2.1, 10 June 2021) as a function: a request in, a reply out.
 
-Discovery, API root, collections, objects, manifests, versions and status; no DELETE. A reader
-sees the collections that its token names and no other: what it may not see does not exist (404).
-What is posted to an inbox becomes attention of that partner (`evidence.share.attention`), and
-nothing else.
+Discovery, API root, collections, objects, manifests, versions and status. A reader sees the
+collections that its token names and no other: what it may not see does not exist (404). What is
+posted to an inbox becomes attention of that partner (`evidence.share.attention`), and nothing
+else; the partner alone can read it again, and take it back by DELETE (5.7). Whatever the operator
+publishes can be read only.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import re
 import secrets
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
@@ -23,17 +25,23 @@ from titer.core.errors import InputError
 from titer.evidence.share.reading import Read, take
 from titer.evidence.share.stix import OWN_NAMESPACE
 from titer.gateway.sharing.taxii_client import MEDIA
-from titer.gateway.sharing.taxii_store import Kept, Store, Wanted
+from titer.gateway.sharing.taxii_store import MAX_INBOX, Kept, Store, Wanted, moment
 
 STIX_MEDIA = "application/stix+json;version=2.1"
 ROOT = "titer"
 #: Bytes of what is posted at a time (told as `max_content_length`), and objects in it.
 MAX_POST, MAX_POSTED = 8 << 20, 10_000
-#: Posts of one reader in `POST_WINDOW` microseconds: each is an entry of the log.
-MAX_POSTS, POST_WINDOW = 60, 3_600_000_000
+#: Bytes of one posted object: it is kept until it is deleted, or too old.
+MAX_OBJECT = 1 << 20
+#: Posts and deletions of one reader in `WINDOW` microseconds: each is an entry of the log.
+MAX_POSTS, MAX_DELETES, WINDOW = 60, 600, 3_600_000_000
 #: Objects of a page, and characters of a query.
 MAX_LIMIT, MAX_QUERY, MAX_MATCH = 1_000, 4_096, 100
 
+#: What a path can name: `type--uuid` as a rule (STIX 2.1, 2.9), and nothing that ends a segment.
+_ID = re.compile(r"[a-z][a-z0-9-]{0,249}--[A-Za-z0-9-]{1,64}")
+#: Filters of a deletion (5.7).
+_DELETABLE = frozenset({"match[version]", "match[spec_version]"})
 _ACCEPTED = {"*/*", "application/*", "application/taxii+json", MEDIA}
 
 
@@ -80,19 +88,23 @@ class _Objects(msgspec.Struct):
 
 
 class Api:
-    """`take_in(partner, read)` is told what a reader posted; `title` and `contact` are public."""
+    """`take_in(partner, read)` is told what a reader posted, `take_back(partner, indicators)` what
+    it no longer says; `title` and `contact` are public.
+    """
 
     def __init__(
         self, store: Store, readers: tuple[Reader, ...], *, take_in: Callable[[str, Read], None],
-        title: str, contact: str = "", clock: Callable[[], int],
+        take_back: Callable[[str, set[str]], object], title: str, contact: str = "",
+        clock: Callable[[], int],
     ) -> None:  # fmt: skip
         self._store = store
         self._readers = readers
         self._take_in = take_in
+        self._take_back = take_back
         self._title = title
         self._contact = contact
         self._clock = clock
-        self._posts: dict[str, list[int]] = {}
+        self._done: dict[tuple[str, str], list[int]] = {}
 
     def answer(self, asked: Asked) -> Answer:
         """The reply to a request; never raises for what a peer sent."""
@@ -164,19 +176,21 @@ class Api:
             case ["objects"] if asked.method == "POST":
                 return self._post(asked, reader, name)
             case ["objects"]:
-                self._readable(asked, name, reader)
+                self._only(asked, "GET")
                 return self._objects(name, _wanted(asked.query))
             case ["manifest"]:
-                self._readable(asked, name, reader)
+                self._only(asked, "GET")
                 return self._manifest(name, _wanted(asked.query))
+            case ["objects", id_] if asked.method == "DELETE":
+                return self._delete(asked, reader, name, id_)
             case ["objects", id_]:
-                self._readable(asked, name, reader)
+                self._only(asked, "GET")
                 wanted = msgspec.structs.replace(_wanted(asked.query), ids=(id_,), types=())
                 if not self._store.holds(name, id_):
                     raise _No(404, "Not found", "There is no such object.")
                 return self._objects(name, wanted)
             case ["objects", id_, "versions"]:
-                self._readable(asked, name, reader)
+                self._only(asked, "GET")
                 wanted = msgspec.structs.replace(
                     _wanted(asked.query), ids=(id_,), versions=("all",)
                 )
@@ -212,7 +226,7 @@ class Api:
         return {
             "id": collection_id(name), "alias": name,
             "title": "What you want this operator to look at" if own else name,
-            "can_read": not own, "can_write": own, "media_types": [STIX_MEDIA],
+            "can_read": True, "can_write": own, "media_types": [STIX_MEDIA],
         }  # fmt: skip
 
     def _objects(self, name: str, wanted: Wanted) -> Answer:
@@ -222,7 +236,7 @@ class Api:
     def _manifest(self, name: str, wanted: Wanted) -> Answer:
         found, more = self._store.find(name, wanted)
         rows = [
-            {"id": k.id, "date_added": _moment(k.added), "version": k.version,
+            {"id": k.id, "date_added": moment(k.added), "version": k.version,
              "media_type": STIX_MEDIA} for k in found
         ]  # fmt: skip
         return _page({"objects": rows}, found, more=more)
@@ -238,23 +252,33 @@ class Api:
             objects = msgspec.json.decode(asked.body, type=_Objects).objects
         except (msgspec.MsgspecError, RecursionError, ValueError):
             raise _No(422, "Unprocessable", "The body is no TAXII envelope.") from None
-        self._admit(reader)
+        self._admit(reader, "post", MAX_POSTS)
         if len(objects) > MAX_POSTED:
             raise _No(413, "Too large", f"Send at most {MAX_POSTED} objects at a time.")
         read = Read([])
         good: list[dict[str, str]] = []
         bad: list[dict[str, str]] = []
+        kept: list[tuple[dict[str, object], bytes]] = []
         for raw in objects:
-            named = _named(raw)
-            (good if named else bad).append(named or {"id": "", "version": ""})
-        take(objects, read, unmarked="amber+strict")
+            found = _object(raw)
+            if isinstance(found, str):
+                bad.append({"id": "", "version": "", "message": found})
+                continue
+            kept.append((found, msgspec.json.encode(found)))
+            version = str(found.get("modified") or found.get("created") or "")[:64]
+            good.append({"id": str(found["id"]), "version": version})
+        take([msgspec.Raw(body) for _, body in kept], read, unmarked="amber+strict")
+        now = self._clock()
         try:
             self._take_in(reader.name, read)
         except InputError as error:
             raise _No(422, "Unprocessable", str(error)) from None
+        self._store.keep(name, kept, now)
+        for one in good:
+            one["version"] = one["version"] or moment(now)
         id_ = str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
         report = {
-            "id": id_, "status": "complete", "request_timestamp": _moment(self._clock()),
+            "id": id_, "status": "complete", "request_timestamp": moment(now),
             "total_count": len(objects), "success_count": len(good), "successes": good,
             "failure_count": len(bad), "failures": bad, "pending_count": 0,
         }  # fmt: skip
@@ -262,18 +286,33 @@ class Api:
         self._store.note(id_, reader.name, body)
         return Answer(202, body)
 
-    def _admit(self, reader: Reader) -> None:
-        """Count a post, or refuse it."""
-        now = self._clock()
-        posts = [at for at in self._posts.get(reader.name, ()) if at > now - POST_WINDOW]
-        if len(posts) >= MAX_POSTS:
-            raise _No(429, "Too many requests", f"Post at most {MAX_POSTS} times an hour.")
-        self._posts[reader.name] = [*posts, now]
+    def _delete(self, asked: Asked, reader: Reader, name: str, id_: str) -> Answer:
+        """Delete versions of an object (5.7): all of them unless match[version] says which."""
+        if not reader.inbox or name != _inbox(reader):
+            raise _No(403, "Forbidden", "Objects of this collection cannot be deleted.")
+        asked_for = _wanted(asked.query, only=_DELETABLE, versions=("all",))
+        wanted = msgspec.structs.replace(asked_for, ids=(id_,), limit=MAX_INBOX)
+        gone, _ = self._store.find(name, wanted)
+        if not gone:
+            raise _No(404, "Not found", "There is no such object, or no such version of it.")
+        self._admit(reader, "delete", MAX_DELETES)
+        added = {one.added for one in gone}
+        left = (b for at, b in self._store.bodies(name, "indicator") if at not in added)
+        back = _said([one.body for one in gone]) - _said(left)
+        try:  # first: a crash in between leaves an object that can be deleted again
+            self._take_back(reader.name, back)
+        except InputError as error:
+            raise _No(422, "Unprocessable", str(error)) from None
+        self._store.delete(name, wanted)
+        return _json({})
 
-    def _readable(self, asked: Asked, name: str, reader: Reader) -> None:
-        self._only(asked, "GET")
-        if name == _inbox(reader):
-            raise _No(403, "Forbidden", "An inbox cannot be read.")
+    def _admit(self, reader: Reader, what: str, most: int) -> None:
+        """Count a post or a deletion, or refuse it."""
+        now, key = self._clock(), (reader.name, what)
+        done = [at for at in self._done.get(key, ()) if at > now - WINDOW]
+        if len(done) >= most:
+            raise _No(429, "Too many requests", f"{what.title()} at most {most} times an hour.")
+        self._done[key] = [*done, now]
 
     @staticmethod
     def _only(asked: Asked, method: str) -> None:
@@ -290,16 +329,26 @@ def _inbox(reader: Reader) -> str:
     return f"inbox-{reader.name}"
 
 
-def _wanted(query: str) -> Wanted:
-    """The filters of a query. Raises `_No` for what is none."""
+def _said(bodies: Iterable[bytes]) -> set[str]:
+    """The indicators that objects say, as they are held."""
+    read = Read([])
+    take([msgspec.Raw(body) for body in bodies], read, unmarked="amber+strict")
+    return {told.indicator.key for told in read.told}
+
+
+def _wanted(
+    query: str, *, only: frozenset[str] | None = None, versions: tuple[str, ...] = ("last",)
+) -> Wanted:
+    """The filters of a query, of which `only` these have a meaning. Raises `_No` for others."""
     after, limit = 0, MAX_LIMIT
     ids: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
-    versions: tuple[str, ...] = ("last",)
     for name, value in parse_qsl(query, keep_blank_values=True, max_num_fields=20):
         words = tuple(value.split(","))
         if len(words) > MAX_MATCH:
             raise _No(400, "Bad request", f"A filter takes {MAX_MATCH} values at most.")
+        if only is not None and name not in only:
+            raise _No(400, "Bad request", f"{name[:40]!r} does not go with this request.")
         match name:
             case "limit":
                 if not value.isdigit() or not int(value[:9]) > 0:
@@ -334,33 +383,28 @@ def _page(body: dict[str, object], found: list[Kept], *, more: bool) -> Answer:
     else:
         body = {"more": False, **body}
     return Answer(200, msgspec.json.encode(body), (
-        ("x-taxii-date-added-first", _moment(found[0].added)),
-        ("x-taxii-date-added-last", _moment(found[-1].added)),
+        ("x-taxii-date-added-first", moment(found[0].added)),
+        ("x-taxii-date-added-last", moment(found[-1].added)),
     ))  # fmt: skip
 
 
-def _named(raw: msgspec.Raw) -> dict[str, str] | None:
+def _object(raw: msgspec.Raw) -> dict[str, object] | str:
+    """A posted object, or why it is none."""
+    if len(raw) > MAX_OBJECT:
+        return f"an object has at most {MAX_OBJECT} bytes"
     try:
-        found = msgspec.json.decode(raw, type=_Named)
+        found = msgspec.json.decode(raw)
     except (msgspec.MsgspecError, RecursionError, ValueError):
-        return None
-    return {"id": found.id[:256], "version": (found.modified or found.created)[:64]}
-
-
-class _Named(msgspec.Struct):
-    id: str
-    modified: str = ""
-    created: str = ""
+        return "this is no JSON"
+    if not isinstance(found, dict) or not isinstance(found.get("type"), str):
+        return "an object has a type and an id"
+    if not isinstance(found.get("id"), str) or not _ID.fullmatch(found["id"]):
+        return "an id is type--UUID"
+    return found
 
 
 def _json(value: object) -> Answer:
     return Answer(200, msgspec.json.encode(value))
-
-
-def _moment(at: int) -> str:
-    """Microseconds as TAXII writes them: to the microsecond, so that order is kept."""
-    seconds, micros = divmod(at, 1_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{micros:06d}Z"
 
 
 def _micros(text: str) -> int:

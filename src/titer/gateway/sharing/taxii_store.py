@@ -10,6 +10,7 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from titer.core.errors import InputError
 
 #: Versions of objects kept in one file; the oldest are not dropped: publishing says so instead.
 MAX_KEPT = 5_000_000
+#: Versions of objects of one inbox, and their bytes: the oldest are forgotten beyond that.
+MAX_INBOX, MAX_INBOX_BYTES = 20_000, 64 << 20
 #: Reports on what was posted that are kept.
 MAX_STATUS = 10_000
 #: Seconds a writer waits for another.
@@ -33,7 +36,10 @@ _TABLES = (
     """CREATE TABLE IF NOT EXISTS status (
         id TEXT PRIMARY KEY, reader TEXT NOT NULL, number INTEGER NOT NULL, body BLOB NOT NULL)
         WITHOUT ROWID""",
-    "PRAGMA user_version = 1",
+    # Of objects without a time of their own the version is when they were added (3.4.1).
+    """UPDATE objects SET version = strftime('%Y-%m-%dT%H:%M:%S', added / 1000000, 'unixepoch')
+        || printf('.%06dZ', added % 1000000) WHERE version = ''""",
+    "PRAGMA user_version = 2",
 )
 
 
@@ -82,21 +88,51 @@ class Store:
     def publish(self, collection: str, objects: Iterable[dict[str, Any]], now: int) -> int:
         """Add those versions that are not there yet; returns how many. Raises `InputError`."""
         with self._writing() as db:
-            (last, count) = db.execute(
-                "SELECT COALESCE(MAX(added), 0), COUNT(*) FROM objects"
-            ).fetchone()
-            at, new = max(now, last + 1), 0
-            for one in objects:
-                version = str(one.get("modified") or one.get("created") or "")
-                body = msgspec.json.encode(one)
-                done = db.execute(
-                    "INSERT OR IGNORE INTO objects VALUES (?, ?, ?, ?, ?, ?)",
-                    (at, collection, one["id"], version, one["type"], body),
-                ).rowcount
-                at, new = at + done, new + done
+            (count,) = db.execute("SELECT COUNT(*) FROM objects").fetchone()
+            rows = ((one, msgspec.json.encode(one)) for one in objects)
+            new = 0
+            for one in _insert(db, collection, rows, now):
+                new += one
                 if count + new > MAX_KEPT:
                     raise InputError(f"more than {MAX_KEPT} objects; withdraw a collection first")
         return new
+
+    def keep(
+        self, collection: str, rows: Sequence[tuple[dict[str, Any], bytes]], now: int
+    ) -> None:
+        """Add what was posted to an inbox, and forget its oldest beyond what one may hold."""
+        with self._writing() as db:
+            for _ in _insert(db, collection, rows, now):
+                pass
+            (over, size) = db.execute(
+                "SELECT COUNT(*) - ?, SUM(LENGTH(body)) FROM objects WHERE collection = ?",
+                (MAX_INBOX, collection),
+            ).fetchone()
+            if over > 0 or (size or 0) > MAX_INBOX_BYTES:
+                db.execute(
+                    """DELETE FROM objects WHERE collection = ? AND added NOT IN (
+                        SELECT added FROM (
+                            SELECT added, SUM(LENGTH(body)) OVER (ORDER BY added DESC) AS size
+                            FROM objects WHERE collection = ? ORDER BY added DESC LIMIT ?)
+                        WHERE size <= ?)""",
+                    (collection, collection, MAX_INBOX, MAX_INBOX_BYTES),
+                )
+
+    def delete(self, collection: str, wanted: Wanted) -> int:
+        """Take the versions that are asked for away; returns how many there were."""
+        with self._writing() as db:
+            sql, values = _where(collection, wanted)
+            return db.execute(
+                f"DELETE FROM objects WHERE added IN (SELECT added {sql})",  # noqa: S608 - ours
+                values,
+            ).rowcount
+
+    def bodies(self, collection: str, type_: str) -> Iterator[tuple[int, bytes]]:
+        """(added, body) of every version of a type."""
+        yield from self._db.execute(
+            "SELECT added, body FROM objects WHERE collection = ? AND type = ?",
+            (collection, type_),
+        )
 
     def withdraw(self, collection: str) -> int:
         """Take everything of a collection away; returns how many versions there were."""
@@ -105,19 +141,10 @@ class Store:
 
     def find(self, collection: str, wanted: Wanted) -> tuple[list[Kept], bool]:
         """The next objects in order of `added`, and whether there are more behind them."""
-        sql = ["SELECT added, id, version, type, body FROM objects o WHERE collection = ?"]
-        values: list[Any] = [collection]
-        if wanted.after:
-            sql.append("AND added > ?")
-            values.append(wanted.after)
-        for column, words in (("id", wanted.ids), ("type", wanted.types)):
-            if words:
-                sql.append(f"AND {column} IN ({', '.join('?' * len(words))})")
-                values += words
-        sql.append(_versions(wanted.versions, values))
-        sql.append("ORDER BY added LIMIT ?")
+        sql, values = _where(collection, wanted)
+        sql = f"SELECT added, id, version, type, body {sql} ORDER BY added LIMIT ?"
         values.append(wanted.limit + 1)
-        rows = [Kept(*row) for row in self._db.execute(" ".join(sql), values)]
+        rows = [Kept(*row) for row in self._db.execute(sql, values)]
         return rows[: wanted.limit], len(rows) > wanted.limit
 
     def holds(self, collection: str, id_: str) -> bool:
@@ -150,6 +177,54 @@ class Store:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
+
+
+def moment(at: int) -> str:
+    """Microseconds as TAXII writes them: to the microsecond, so that order is kept."""
+    seconds, micros = divmod(at, 1_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{micros:06d}Z"
+
+
+def _insert(
+    db: sqlite3.Connection,
+    collection: str,
+    rows: Iterable[tuple[dict[str, Any], bytes]],
+    now: int,
+) -> Iterator[int]:
+    """Add objects with their JSON; yields 1 for each that is new. An object without a time of its
+    own (STIX 2.1, 3.1) is new when it is spelt as it never was before.
+    """
+    (last,) = db.execute("SELECT COALESCE(MAX(added), 0) FROM objects").fetchone()
+    at = max(now, last + 1)
+    for one, body in rows:
+        version = str(one.get("modified") or one.get("created") or "")[:64]
+        if not version:
+            same = "SELECT 1 FROM objects WHERE collection = ? AND id = ? AND body = ?"
+            if db.execute(same, (collection, one["id"], body)).fetchone():
+                yield 0
+                continue
+            version = moment(at)
+        done = db.execute(
+            "INSERT OR IGNORE INTO objects VALUES (?, ?, ?, ?, ?, ?)",
+            (at, collection, one["id"], version, one["type"], body),
+        ).rowcount
+        at += done
+        yield done
+
+
+def _where(collection: str, wanted: Wanted) -> tuple[str, list[Any]]:
+    """What picks the objects that are asked for: only question marks stand for what came in."""
+    sql = ["FROM objects o WHERE collection = ?"]
+    values: list[Any] = [collection]
+    if wanted.after:
+        sql.append("AND added > ?")
+        values.append(wanted.after)
+    for column, words in (("id", wanted.ids), ("type", wanted.types)):
+        if words:
+            sql.append(f"AND {column} IN ({', '.join('?' * len(words))})")
+            values += words
+    sql.append(_versions(wanted.versions, values))
+    return " ".join(sql), values
 
 
 def _versions(words: Sequence[str], values: list[Any]) -> str:
