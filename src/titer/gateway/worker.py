@@ -97,7 +97,9 @@ class Worker:
         ring.resume()  # a worker that replaces a dead one goes on where that one had written
         ledger = BiasLedger(run / "bias.db")
         pseudonyms = Pseudonyms(load_or_create(service.data))
-        options = with_mark_keys(service).at_home(pseudonyms, run)
+        options = with_mark_keys(service).at_home(
+            pseudonyms, run, workers=service.workers, worker=number
+        )
         given = mitigations(options)
         guard = given["leak_guard"]
         self._leaks: dict[str, int] = guard.leaks if isinstance(guard, LeakGuard) else {}
@@ -110,7 +112,7 @@ class Worker:
             policy=ParameterPolicy(service.policy),
             ledger=ledger,
             mitigations=given,
-            rehearsal=mitigations(options),
+            rehearsal=mitigations(options.rehearsing()),
             always=options.always,
             emit=Recorder(ring).emit,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from titer.core.contracts import Mitigation
+from titer.respond import quota, throttle
 from titer.respond.antidistill import Antidistill
 from titer.respond.embeddings import PURPOSE as EMBEDDINGS
 from titer.respond.embeddings import Embeddings
@@ -53,8 +54,8 @@ def builtin(options: Options | None = None) -> dict[str, Mitigation]:
             ids=given.mark_ids,
             text=given.mark_tokenizer is not None,
         ),
-        Throttle(),
-        Quota(given.quota),
+        Throttle(rows=given.rows("throttle", throttle.FIELDS, own=True, volatile=True)),
+        Quota(given.quota, rows=given.rows("quota", quota.FIELDS)),
         Vary(given.vary, keys=given.key),
         StepUp(given.step_up, key=given.key("step up"), directory=given.directory),
         Refuse(given.contact),

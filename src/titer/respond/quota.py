@@ -22,9 +22,7 @@ import msgspec
 from titer.core.errors import Refused
 from titer.core.nouns import Card, Standing
 from titer.core.wire import Ended, Problem, Request, Transform
-
-#: Subjects and campaigns remembered; only those under a dose are.
-MAX_SUBJECTS = 65_536
+from titer.respond.rows import Rows
 
 #: Models remembered because a reply of theirs had reasoning tokens.
 MAX_MODELS = 256
@@ -60,24 +58,24 @@ class QuotaConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError("period_s must be at least 1")
 
 
-class _Cell:
-    __slots__ = ("period", "spent")
+#: A row: the number of the period, and what was spent in it.
+_PERIOD, _SPENT = range(2)
+FIELDS = 2
 
-    def __init__(self, period: int) -> None:
-        self.period = period
-        self.spent = 0
 
-    def turn(self, period: int) -> None:
-        """A new period begins with nothing spent. A clock that goes back gives nothing back, and
-        takes nobody's next period either.
-        """
-        if period > self.period:
-            self.spent = 0
-        self.period = period
+def _turn(row: list[float], period: int) -> None:
+    """A new period begins with nothing spent. A clock that goes back gives nothing back, and takes
+    nobody's next period either.
+    """
+    if period > row[_PERIOD]:
+        row[_SPENT] = 0.0
+    row[_PERIOD] = period
 
 
 class Quota:
-    """The mitigation. State lives in this worker; `clock` gives seconds since 1970."""
+    """The mitigation. `clock` gives seconds since 1970; without `rows` (of `FIELDS` numbers) the
+    counts are this object's. Which models reason every worker learns for itself.
+    """
 
     card = Card(
         name="quota",
@@ -87,18 +85,19 @@ class Quota:
         blind_to="what is taught by ordinary answers; many keys that are not yet linked",
         benign_causes="an evaluation that reads log-probabilities, a heavy user of a reasoning "
         "model; it goes on with everything else, and with this in the next period",
-        cost="3 us a request",
+        cost="12 us a request and its end",
         lifecycle="calibrated",
         stage="pace",
         apart=True,
     )
 
     def __init__(
-        self, config: QuotaConfig | None = None, *, clock: Callable[[], float] = time.time
-    ) -> None:
+        self, config: QuotaConfig | None = None, *, clock: Callable[[], float] = time.time,
+        rows: Rows | None = None,
+    ) -> None:  # fmt: skip
         self._config = config or QuotaConfig()
         self._clock = clock
-        self._cells: OrderedDict[str, _Cell] = OrderedDict()
+        self._rows = rows if rows is not None else Rows(fields=FIELDS)
         self._reason: OrderedDict[str, None] = OrderedDict()
 
     def request(self, request: Request, strength: float, standing: Standing) -> Request:
@@ -107,9 +106,12 @@ class Quota:
             return request
         config = self._config
         now = self._clock()
-        cell = self._cell(standing.campaign or standing.subject, int(now // config.period_s))
+        key = standing.campaign or standing.subject
+        with self._rows.hold(key) as row:
+            _turn(row, int(now // config.period_s))
+            taken = row[_SPENT]
         whole = self._whole(request)
-        if cell.spent >= int(config.tokens * (1.0 - min(strength, 1.0))) and (
+        if taken >= int(config.tokens * (1.0 - min(strength, 1.0))) and (
             whole or (config.reasoning and self._will_reason(request))
         ):
             left = config.period_s - now % config.period_s
@@ -128,8 +130,9 @@ class Quota:
                 if ended.reasoning_tokens > 0:
                     self._remember(request.model)
                 spent = ended.reasoning_tokens if config.reasoning else 0
-                cell.turn(int(self._clock() // config.period_s))
-                cell.spent += max(ended.tokens_out, spent) if whole else spent
+                with self._rows.hold(key) as row:
+                    _turn(row, int(self._clock() // config.period_s))
+                    row[_SPENT] += max(ended.tokens_out, spent) if whole else spent
 
         return msgspec.structs.replace(request, settle=(*request.settle, settle))
 
@@ -158,17 +161,6 @@ class Quota:
             body.get(name) not in (None, False, "none") and not _off(body[name])
             for name in _REASONING
         )
-
-    def _cell(self, key: str, period: int) -> _Cell:
-        cell = self._cells.get(key)
-        if cell is None:
-            cell = self._cells[key] = _Cell(period)
-            if len(self._cells) > MAX_SUBJECTS:
-                self._cells.popitem(last=False)
-        else:
-            self._cells.move_to_end(key)
-            cell.turn(period)
-        return cell
 
     def _remember(self, model: str) -> None:
         self._reason[model] = None

@@ -12,9 +12,9 @@ Four bounds, each by strength and exposure; the accounts of one campaign share a
                * (1 + log2(1 + exposure / EXPOSURE_UNIT))
     tokens/s = FASTEST_TOKENS * (SLOWEST_TOKENS / FASTEST_TOKENS) ** strength / (the same factor)
 
-Waiting costs us a socket and a timer, so it is bounded three ways: by time, per subject, and per
-worker. Beyond a bound the caller gets 429 with `Retry-After`. Time is monotonic: a wall clock that
-jumps moves nothing.
+All workers of a machine share these (`respond.rows`). Waiting costs us a socket and a timer, so
+it is bounded three ways: by time, per subject, and per worker. Beyond a bound the caller gets 429
+with `Retry-After`. Time is monotonic: a wall clock that jumps moves nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from __future__ import annotations
 import heapq
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -31,6 +30,7 @@ import msgspec
 from titer.core.errors import Refused
 from titer.core.nouns import Card, Standing
 from titer.core.wire import Ended, Problem, Request, Settle, Transform
+from titer.respond.rows import Rows
 
 #: Seconds between requests at strength near 0 and at 1, before exposure counts.
 FASTEST_S = 0.1
@@ -74,24 +74,16 @@ TARPIT_S = 5.0
 #: Seconds that `Retry-After` says at most.
 MAX_RETRY_S = 3600.0
 
-#: Subjects and campaigns remembered; only those under a dose are.
-MAX_SUBJECTS = 65_536
-
-
-class _Line:
-    """One subject or campaign: when its next request is due, until when its bucket is overdrawn,
-    how many are under way, until when a refusal of its own waits. Monotonic seconds.
-    """
-
-    __slots__ = ("empty", "slot", "tarred", "under_way")
-
-    def __init__(self) -> None:
-        self.slot = self.empty = self.tarred = 0.0
-        self.under_way = 0
+#: A row: when the next request is due, until when the bucket is overdrawn, until when a refusal
+#: waits (monotonic seconds), and how many are under way in each worker.
+_SLOT, _EMPTY, _TARRED = range(3)
+FIELDS = 3
 
 
 class Throttle:
-    """The mitigation. State lives in this worker; `clock` gives monotonic seconds."""
+    """The mitigation. `clock` gives monotonic seconds; without `rows` (of `FIELDS` numbers, and
+    own ones) the state is this object's.
+    """
 
     card = Card(
         name="throttle",
@@ -101,15 +93,17 @@ class Throttle:
         "or its campaign, has already taken",
         blind_to="callers who were slow anyway, or who spread over keys that are not yet linked",
         benign_causes="a batch job or an evaluation run; it finishes later, with the same answers",
-        cost="3 us a request; at most 512 waiting sockets a worker",
+        cost="12 us a request and its end; at most 512 waiting sockets a worker",
         lifecycle="calibrated",
         stage="pace",
         apart=True,
     )
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, *, rows: Rows | None = None
+    ) -> None:
         self._clock = clock
-        self._lines: OrderedDict[str, _Line] = OrderedDict()
+        self._rows = rows if rows is not None else Rows(fields=FIELDS, own=True)
         self._waiting: list[float] = []
 
     def request(self, request: Request, strength: float, standing: Standing) -> Request:
@@ -117,28 +111,29 @@ class Throttle:
         if strength <= 0:
             return request
         now = self._clock()
-        line = self._line(standing.campaign or standing.subject)
+        key = standing.campaign or standing.subject
         exposure = max(standing.exposure, standing.shared)
         step = interval(strength, exposure)
-        slot = max(line.slot, now)
-        wait = max(slot - now - (BURST - 1) * step, line.empty - now - BUCKET_S)
-        if wait < LEAST_WAIT_S:
-            wait = 0.0
         waiting = self._waiting
         while waiting and waiting[0] <= now:
             heapq.heappop(waiting)
-        if wait > 0 and (
-            wait > min(MAX_WAIT_S, MAX_WAITING * step + LEAST_WAIT_S)
-            or len(waiting) >= MAX_WAITING_ALL
-        ):
-            self._refuse(line, max(wait, step), strength, now)
-        if line.under_way >= at_once(strength):
-            self._refuse(line, step, strength, now)
-        line.slot = slot + step
-        line.under_way += 1
+        with self._rows.hold(key) as row:
+            slot = max(row[_SLOT], now)
+            wait = max(slot - now - (BURST - 1) * step, row[_EMPTY] - now - BUCKET_S)
+            if wait < LEAST_WAIT_S:
+                wait = 0.0
+            if wait > 0 and (
+                wait > min(MAX_WAIT_S, MAX_WAITING * step + LEAST_WAIT_S)
+                or len(waiting) >= MAX_WAITING_ALL
+            ):
+                self._refuse(row, max(wait, step), strength, now)
+            if self._rows.under_way(row) >= at_once(strength):
+                self._refuse(row, step, strength, now)
+            row[_SLOT] = slot + step
+            row[self._rows.own] += 1
         if wait > 0:
             heapq.heappush(waiting, now + wait)
-        settle: Settle = _Settle(line, token_rate(strength, exposure), self._clock)
+        settle: Settle = _Settle(self._rows, key, token_rate(strength, exposure), self._clock)
         return msgspec.structs.replace(
             request, delay=max(request.delay, wait), settle=(*request.settle, settle)
         )
@@ -148,25 +143,15 @@ class Throttle:
         del strength, standing
         return None
 
-    def _line(self, key: str) -> _Line:
-        line = self._lines.get(key)
-        if line is None:
-            line = self._lines[key] = _Line()
-            if len(self._lines) > MAX_SUBJECTS:
-                self._lines.popitem(last=False)
-        else:
-            self._lines.move_to_end(key)
-        return line
-
-    def _refuse(self, line: _Line, seconds: float, strength: float, now: float) -> NoReturn:
+    def _refuse(self, row: list[float], seconds: float, strength: float, now: float) -> NoReturn:
         late = 0.0
         if (
             strength >= TARPIT_FROM
-            and line.tarred <= now
+            and row[_TARRED] <= now
             and len(self._waiting) < MAX_WAITING_ALL // 2
         ):
             late = min(TARPIT_S, seconds)
-            line.tarred = now + late
+            row[_TARRED] = now + late
             heapq.heappush(self._waiting, now + late)
         after = min(math.ceil(seconds), MAX_RETRY_S)
         raise Refused(
@@ -183,18 +168,19 @@ class Throttle:
 class _Settle:
     """Ends one request: its place is free, and its tokens are taken from the bucket."""
 
-    __slots__ = ("_clock", "_line", "_rate")
+    __slots__ = ("_clock", "_key", "_rate", "_rows")
 
-    def __init__(self, line: _Line, rate: float, clock: Callable[[], float]) -> None:
-        self._line = line
+    def __init__(self, rows: Rows, key: str, rate: float, clock: Callable[[], float]) -> None:
+        self._rows = rows
+        self._key = key
         self._rate = rate
         self._clock = clock
 
     def __call__(self, ended: Ended | None) -> None:
-        line = self._line
-        line.under_way = max(0, line.under_way - 1)
-        if ended is not None and ended.tokens_out > 0:
-            line.empty = max(line.empty, self._clock()) + ended.tokens_out / self._rate
+        with self._rows.hold(self._key) as row:
+            row[self._rows.own] = max(0.0, row[self._rows.own] - 1)
+            if ended is not None and ended.tokens_out > 0:
+                row[_EMPTY] = max(row[_EMPTY], self._clock()) + ended.tokens_out / self._rate
 
 
 def interval(strength: float, exposure: int) -> float:

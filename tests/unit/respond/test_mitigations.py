@@ -6,6 +6,7 @@ import pytest
 from titer.core.errors import Refused
 from titer.core.nouns import Decision, Dose, Standing
 from titer.core.wire import Reply, Request
+from titer.respond import rows
 from titer.respond import throttle as module
 from titer.respond.guard import Faults, Guarded
 from titer.respond.logprobs import Logprobs, Plan, lessen, rounding
@@ -213,7 +214,7 @@ def test_waiting_is_bounded_in_time_and_number(monkeypatch):
 
 
 def test_subjects_do_not_slow_each_other_and_are_forgotten(monkeypatch):
-    monkeypatch.setattr(module, "MAX_SUBJECTS", 3)
+    monkeypatch.setattr(rows, "MAX_ROWS", 3)
     throttle = Throttle(clock=lambda: 0.0)
     for _ in range(BURST + 1):
         throttle.request(req(), 0.2, WHO)
