@@ -14,6 +14,7 @@
     sketch      microseconds a sketch
     weigh       microseconds an exchange and bytes an account, by detector
     mitigations microseconds a request and a chunk, by mitigation
+    hello       a TLS handshake whose ClientHello is noted, beside one that is not
     share       export of a campaign of 25,000 accounts, and private matching of 4,096 indicators
     marks       planting, recognising and tracing marks, beside transformers where it is there
     spark       the same hunt on a local Spark cluster, beside the embedded engine
@@ -212,6 +213,7 @@ BENCHES: dict[str, Callable[[Path, int], int]] = {
     "proofs": script("log_costs"),
     "dossier": script("dossier"),
     "share": script("share"),
+    "hello": script("client_hello"),
     "feed": script("feed"),
     "keys": script("known_callers"),
     "sketch": script("sketch"),

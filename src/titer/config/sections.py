@@ -109,7 +109,8 @@ class GatewayTable(msgspec.Struct, frozen=True, kw_only=True):
         others are refused.
     drain_seconds: how long requests in flight may take after SIGTERM.
     trusted_proxies: networks whose `x-forwarded-for` is believed, such as `10.0.0.0/8`.
-    ja4_header: the header in which a trusted proxy gives the JA4 fingerprint.
+    ja4_header: the header in which a trusted proxy gives the JA4 fingerprint of the caller that it
+        forwards for. Where TLS ends at titer no header is needed.
     metrics_open: serve `/metrics` to every peer instead of to this machine alone.
     hold_tokens: hold-back window of an enforced stream in tokens.
     hold_ms: the same in milliseconds; whichever is reached first releases.

@@ -21,6 +21,7 @@ from titer.gateway.framing import (
     read_request,
     refusal,
 )
+from titer.gateway.hello import NotingObject
 from titer.gateway.limits import (
     LINGER_SECONDS,
     PIPELINE_BYTES,
@@ -41,7 +42,7 @@ class ClientConnection(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_block", "_body_size", "_body_started", "_chunks", "_head", "_kept", "_last", "_looping",
-        "_parts", "_pipelined", "_rest", "_state", "deadline", "passage", "paused", "peer",
+        "_parts", "_pipelined", "_rest", "_state", "deadline", "ja4", "passage", "paused", "peer",
         "plane", "transport", "write",
     )  # fmt: skip
 
@@ -49,6 +50,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         self.plane = plane
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         self.peer = ""
+        self.ja4 = ""
         self.paused = False
         self.passage: Passage | None = None
         self.deadline = 0.0
@@ -73,6 +75,8 @@ class ClientConnection(asyncio.BufferedProtocol):
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
         peer = transport.get_extra_info("peername")
         self.peer = peer[0] if isinstance(peer, tuple) else ""
+        if plane.settings.certificate is not None:
+            self.ja4 = self._fingerprint()
         plane.metrics.connections_opened += 1
         if len(plane.connections) >= plane.connection_cap:
             plane.metrics.connections_refused += 1
@@ -246,7 +250,7 @@ class ClientConnection(asyncio.BufferedProtocol):
             if last is not None and head.alike(last):
                 head.plan = last.plan
             else:
-                head.plan = plane.planner.plan(head, self.peer)
+                head.plan = plane.planner.plan(head, self.peer, self.ja4)
             self._block = block
         return self._begin(head, data[end:])
 
@@ -313,6 +317,15 @@ class ClientConnection(asyncio.BufferedProtocol):
         self.deadline = self._body_started + settings.body_grace
         self.deadline += self._body_size / settings.body_rate
         return b""
+
+    def _fingerprint(self) -> str:
+        """JA4 of the caller's side of TLS, "" unknown. No traffic depends on it."""
+        tls = self.transport.get_extra_info("ssl_object")
+        try:
+            return tls.fingerprint() if isinstance(tls, NotingObject) else ""
+        except Exception:  # noqa: BLE001 - a fault of ours; the caller did nothing wrong
+            self.plane.metrics.faults += 1
+            return ""
 
     def _own_route(self, head: RequestHead) -> bool:
         """`/healthz` for everybody; `/metrics` for loopback peers that relay for nobody."""

@@ -19,7 +19,10 @@ JA4_CHARS = 64
 class Origins:
     """Makes an `Origin` from a peer's address and a request's head.
 
-    `networks` says which network an address belongs to, and of what kind that is.
+    `networks` says which network an address belongs to, and of what kind that is. A JA4 that our
+    own TLS saw is the caller's when the connection is: then no header counts. Where a trusted
+    proxy forwards for somebody (`x-forwarded-for`), what we saw is the proxy's, and its header
+    is the only word on the caller's.
     """
 
     def __init__(
@@ -38,22 +41,26 @@ class Origins:
         """Look addresses up in other snapshots from now on."""
         self._places.use(networks)
 
-    def of(self, peer: str, head: RequestHead) -> Origin:
-        """The origin of one request; empty fields are unknown."""
+    def of(self, peer: str, head: RequestHead, seen: str = "") -> Origin:
+        """The origin of one request; empty fields are unknown. `seen` is the JA4 of `peer`."""
         forwarded = [value.decode("latin-1") for value in head.all(b"x-forwarded-for")]
         address = self._address.of(peer, forwarded)
         names = b",".join([name for name, _ in head.headers if name != b"content-length"])
         agents = head.all(b"user-agent")
         agent = agents[0].decode("latin-1").split(" ", 1)[0][:AGENT_CHARS] if agents else ""
-        ja4 = ""
-        proxy = parse(peer) if self._ja4_header else None
-        if proxy is not None and self._address.trusts(proxy):
-            values = head.all(self._ja4_header)
-            if len(values) == 1:
-                ja4 = values[0].decode("latin-1")[:JA4_CHARS]
         place = self._places.of(address)
         digest = hashlib.sha256(names).hexdigest()[:16]
         return Origin(
-            ip=place.ip, net=place.net, asn=place.asn, ja4=ja4, headers=digest, agent=agent,
-            kind=place.kind,
+            ip=place.ip, net=place.net, asn=place.asn, headers=digest, agent=agent,
+            ja4=self._ja4(peer, head, seen, relayed=bool(forwarded)), kind=place.kind,
         )  # fmt: skip
+
+    def _ja4(self, peer: str, head: RequestHead, seen: str, *, relayed: bool) -> str:
+        if not seen and not self._ja4_header:
+            return ""
+        proxy = parse(peer)
+        trusted = proxy is not None and self._address.trusts(proxy)
+        if seen and not (trusted and relayed):
+            return seen
+        values = head.all(self._ja4_header) if trusted and self._ja4_header else []
+        return values[0].decode("latin-1")[:JA4_CHARS] if len(values) == 1 else ""

@@ -73,8 +73,11 @@ class Planner:
         if settings.ja4_header:
             self._dropped |= {settings.ja4_header.lower().encode()}
 
-    def plan(self, head: RequestHead, peer: str) -> Plan:
-        """Raises `Refused` when a caller shows several different keys."""
+    def plan(self, head: RequestHead, peer: str, ja4: str = "") -> Plan:
+        """`ja4` is of the connection's own TLS, "" unknown.
+
+        Raises `Refused` when a caller shows several different keys.
+        """
         plan = Plan()
         found = self._find(head.method, head.path)
         if found is not None:
@@ -85,7 +88,7 @@ class Planner:
                 plan.service = self._services.get(head.path)
         plan.anthropic = any(name == b"anthropic-version" for name, _ in head.headers)
         plan.key = presented_key(head.headers)
-        plan.origin = self._origins.of(peer, head)
+        plan.origin = self._origins.of(peer, head, ja4)
         plan.wire = self._wire(head)
         return plan
 

@@ -71,8 +71,9 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
 
     open_routes: what is passed through untouched for callers with a key. drain_seconds: how long
     requests in flight may take after SIGTERM. trusted_proxies: networks whose forwarding headers
-    are believed. ja4_header: in which header a trusted proxy puts the JA4 fingerprint ("" =
-    none). metrics_open: `/metrics` for every peer, not only for loopback.
+    are believed. ja4_header: in which header a trusted proxy puts the JA4 fingerprint of
+    whoever it forwards for ("" = none). metrics_open: `/metrics` for every peer, not only for
+    loopback.
     hold_tokens, hold_ms: the hold-back window; whichever is reached first releases.
     summary: who sums hidden reasoning up, or nobody.
     enforce: False forwards every reply verbatim, whatever the policy says (observe only).

@@ -6,6 +6,7 @@ import ssl
 from pathlib import Path
 
 from titer.core.errors import ConfigError
+from titer.gateway.hello import NotingContext
 from titer.gateway.settings import GatewaySettings
 
 
@@ -15,17 +16,22 @@ def server_context(settings: GatewaySettings) -> ssl.SSLContext | None:
     """
     if settings.certificate is None:
         return None
-    return listening(settings.certificate, settings.private_key)
+    return listening(settings.certificate, settings.private_key, kind=NotingContext)
 
 
 def listening(
-    certificate: str | Path, private_key: str | Path | None, *, clients: Path | None = None
+    certificate: str | Path,
+    private_key: str | Path | None,
+    *,
+    clients: Path | None = None,
+    kind: type[ssl.SSLContext] = ssl.SSLContext,
 ) -> ssl.SSLContext:
-    """A context to listen with; `clients` are the roots of certificates that callers must show.
+    """A context of `kind` to listen with; `clients` are the roots of certificates that callers
+    must show.
 
     Raises `ConfigError` for files that cannot be used.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = kind(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_cert_chain(certificate, private_key)

@@ -36,7 +36,7 @@ WORDS = {
     "address": "address, as a keyed token",
     "payment": "payment token",
     "signup": "week in which the account was made",
-    "ja4": "TLS client fingerprint (JA4), as given by the TLS terminator",
+    "ja4": "TLS client fingerprint (JA4), as seen where TLS ended",
     "software": "client program, as it names itself",
     "headers": "digest of header names in their order",
     "text": "text token of a template",

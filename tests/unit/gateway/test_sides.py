@@ -68,6 +68,24 @@ def test_an_origin_is_made_of_tokens():
     assert "203" not in repr(got)
 
 
+@pytest.mark.parametrize(
+    ("peer", "lines", "seen", "counts"),
+    [
+        ("203.0.113.9", [], "own", "own"),
+        ("203.0.113.9", [b"X-JA4: told", b"X-Forwarded-For: 1.1.1.1"], "own", "own"),
+        ("203.0.113.9", [b"X-JA4: told"], "", ""),
+        ("10.0.0.1", [b"X-JA4: told"], "own", "own"),
+        ("10.0.0.1", [b"X-JA4: told", b"X-Forwarded-For: 1.1.1.1"], "own", "told"),
+        ("10.0.0.1", [b"X-Forwarded-For: 1.1.1.1"], "own", ""),
+        ("10.0.0.1", [b"X-JA4: told", b"X-JA4: twice", b"X-Forwarded-For: 1.1.1.1"], "", ""),
+        ("/socket", [b"X-JA4: told"], "own", "own"),
+    ],
+)
+def test_whose_fingerprint_counts(peer, lines, seen, counts):
+    origins = Origins(None, trusted=["10.0.0.0/8"], ja4_header="X-JA4")
+    assert origins.of(peer, head(*lines), seen).ja4 == counts
+
+
 def test_an_origin_of_ipv6_and_of_nothing():
     origins = Origins(PSEUDONYMS)
     one, two = origins.of("2001:db8:1::5", head()), origins.of("2001:db8:1:2::6", head())
