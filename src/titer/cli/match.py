@@ -9,16 +9,12 @@ from typing import Any
 
 import msgspec
 
+from titer.cli import match_http
 from titer.cli.common import data_flag, json_flag, keep_private, read_file, show, tell
 from titer.core.errors import InputError
 
-#: Kinds that are matched unless others are named. Network numbers are left out: some 80,000 are in
-#: use, so that a partner could guess them all.
-USUAL = "ipv4,ipv6,ja4,headers"
-#: Offers of one partner that are answered in `WINDOW_DAYS` days, unless allowed.
-RUNS, WINDOW_DAYS = 4, 30
-#: Bytes of a list of indicators.
-MAX_TABLE = 32 << 20
+#: As in `titer.console.matching`, which is not loaded to read the command line.
+USUAL, RUNS, WINDOW_DAYS = "ipv4,ipv6,ja4,headers", 4, 30
 
 
 def register(verbs: Any) -> None:
@@ -72,10 +68,13 @@ def register(verbs: Any) -> None:
     for one in (offer, answer, finish):
         data_flag(one)
         json_flag(one)
+    match_http.register(actions)
 
 
 def run(arguments: argparse.Namespace) -> int:
     keep_private()
+    if arguments.action in match_http.ACTIONS:
+        return match_http.run(arguments)
     if arguments.action == "offer":
         return _offer(arguments)
     if arguments.action == "answer":
@@ -84,6 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _offer(arguments: argparse.Namespace) -> int:
+    from titer.console.matching import note
     from titer.evidence.files import replace
     from titer.evidence.share.matching import MOST, offer
     from titer.evidence.share.partners import check_name
@@ -100,7 +100,8 @@ def _offer(arguments: argparse.Namespace) -> int:
             f"{len(own)} indicators are more than {MOST}, which partners answer; name --campaign"
         )
     made, state = offer(own, sender=arguments.sender, partner=arguments.partner)
-    _note(arguments, "match offer", made.session, {"partner": arguments.partner, "own": len(own)})
+    said = {"partner": arguments.partner, "own": len(own)}
+    note(arguments.data, "match offer", made.session, said)
     replace(arguments.state, msgspec.json.encode(state), mode=0o600)
     replace(arguments.output, msgspec.json.encode(made), mode=0o600)
     _say(
@@ -111,6 +112,7 @@ def _offer(arguments: argparse.Namespace) -> int:
 
 
 def _answer(arguments: argparse.Namespace) -> int:
+    from titer.console.matching import Runs, note
     from titer.evidence.files import replace
     from titer.evidence.share.matching import MAX_FILE, answer, read_offer
     from titer.evidence.share.partners import check_name
@@ -120,7 +122,7 @@ def _answer(arguments: argparse.Namespace) -> int:
     if arguments.most < 1:
         raise InputError("--most must be at least 1")
     asked = read_offer(read_file(arguments.offer, limit=MAX_FILE))
-    before = _answered(arguments)
+    before = Runs(arguments.data).of(arguments.partner, time.time_ns() // 1000)
     if len(before) >= arguments.runs:
         raise InputError(
             f"{len(before)} offers of {arguments.partner} were answered in {WINDOW_DAYS} days: "
@@ -134,7 +136,7 @@ def _answer(arguments: argparse.Namespace) -> int:
     )
     said = {"partner": arguments.partner, "own": len(own), "points": len(asked.points),
             "count_only": arguments.count_only}  # fmt: skip
-    _note(arguments, "match answer", asked.session, said)  # before it leaves: it counts as a run
+    note(arguments.data, "match answer", asked.session, said)  # before it leaves: it is a run
     replace(arguments.output, msgspec.json.encode(made), mode=0o600)
     _say(
         arguments, {"own": len(own), "points": len(asked.points), "runs": len(before) + 1},
@@ -145,6 +147,7 @@ def _answer(arguments: argparse.Namespace) -> int:
 
 
 def _finish(arguments: argparse.Namespace) -> int:
+    from titer.console.matching import note
     from titer.evidence.share.matching import MAX_FILE, State, finish, read_answer
 
     try:
@@ -154,64 +157,25 @@ def _finish(arguments: argparse.Namespace) -> int:
     got = read_answer(read_file(arguments.answer, limit=MAX_FILE))
     shared = finish(state, got)
     said = {"partner": state.partner, "shared": shared.count, "offered": shared.offered}
-    _note(arguments, "match finish", state.session, said)
+    note(arguments.data, "match finish", state.session, said)
     arguments.state.unlink()
-    if arguments.json:
-        show({**said, "indicators": shared.indicators, "count_only": got.counted})
-    else:
-        how = "" if not got.counted else "; the partner answered how many, not which"
-        tell([f"{shared.count} of {shared.offered} are shared with {state.partner}{how}",
-              *(f"  {one}" for one in shared.indicators)])  # fmt: skip
-    return 1 if shared.count else 0
+    return match_http.tell_shared(shared, state.partner, counted=got.counted, json=arguments.json)
 
 
 def _own(arguments: argparse.Namespace) -> set[str]:
-    """What may take part: of each campaign what could be exported (`share.material.select`)."""
-    from titer.cli.share import addresses
-    from titer.console.sharing import Options, campaigns, gather
-    from titer.core.indicators import KINDS
+    from titer.console.matching import Choice, own
 
-    kinds = set(arguments.kinds.split(","))
-    if not kinds <= set(KINDS):
-        raise InputError(f"--kinds takes some of {', '.join(KINDS)}, joined by commas")
-    if arguments.k < 2:
-        raise InputError("--k must be at least 2: what one account shows names that account")
-    names = arguments.campaign or [c.id for c in campaigns(arguments.data) if not c.review]
-    if not names:
-        raise InputError("the log has no tested campaign; name one with --campaign")
-    known = tuple(addresses(arguments.addresses)) if arguments.addresses else ()
-    found = set()
-    for name in names:
-        material = gather(arguments.data, name, Options(k=arguments.k), addresses=known)
-        found |= {i.key for i in material.indicators if i.kind in kinds}
+    choice = Choice(
+        tuple(arguments.kinds.split(",")), arguments.k, tuple(arguments.campaign),
+        arguments.addresses,
+    )  # fmt: skip
+    found = own(arguments.data, choice)
     if not found:
-        raise InputError("nothing that may leave is of these kinds; see titer share stix")
+        raise InputError(
+            "nothing that may leave is of these kinds, in any tested campaign; see titer share "
+            "stix, and name campaigns with --campaign"
+        )
     return found
-
-
-def _answered(arguments: argparse.Namespace) -> set[str]:
-    """Sessions of this partner that were answered lately, by the log."""
-    from titer.console.explain import open_view
-
-    since = time.time_ns() // 1000 - WINDOW_DAYS * 86_400_000_000
-    found = set()
-    for stored in open_view(arguments.data).scan():
-        if stored.kind == "share" and stored.body is not None and stored.at >= since:
-            body = msgspec.json.decode(stored.body)
-            if body.get("action") == "match answer" and body.get("partner") == arguments.partner:
-                found.add(str(body.get("session")))
-    return found
-
-
-def _note(
-    arguments: argparse.Namespace, action: str, session: str, said: dict[str, Any]
-) -> None:  # fmt: skip
-    from titer.gateway.assembly import enter
-
-    body = {"at": time.time_ns() // 1000, "action": action, "session": session, **said}
-    kept = enter(arguments.data, "share", msgspec.json.encode(body))
-    if kept.index is None:
-        raise InputError(f"nothing was written, as it must be logged first: {kept.line()}")
 
 
 def _check_sender(name: str) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
 
 #: Bytes of an infrastructure table.
 MAX_TABLE = 32 << 20
-#: Bytes of a line in a list of addresses.
-MAX_LINE = 256
 FORMS = ("stix", "misp", "sigma")
 
 
@@ -119,7 +115,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    from titer.console.sharing import Options, gather, read_table
+    from titer.console.sharing import Options, addresses, gather, read_table
     from titer.evidence.share import misp, sigma, stix, tlp
 
     if arguments.k < 2:
@@ -209,22 +205,6 @@ def _log(arguments: argparse.Namespace, material: Material, made: bytes) -> None
     kept = enter(arguments.data, "share", msgspec.json.encode(body))
     if kept.index is None:
         tell([f"note: {kept.line()}"], error=True)
-
-
-def addresses(path: Path) -> Iterator[str]:
-    """The addresses of a list, one a line; empty lines and comments do not count."""
-    try:
-        with path.open("rb") as file:
-            number = 0
-            while line := file.readline(MAX_LINE + 1):
-                number += 1
-                text = line.decode("ascii", "replace").split("#", 1)[0].strip()
-                if len(line) > MAX_LINE:
-                    raise InputError(f"{path}, line {number}: is too long for an address")
-                if text:
-                    yield text
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {os.strerror(error.errno or 0)}") from None
 
 
 def _json(path: Path) -> Any:

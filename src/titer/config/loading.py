@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from titer.access.address import ClientAddress
+from titer.config.matching import rooted_match
 from titer.config.reading import Source
 from titer.config.sections import (
     Config,
@@ -81,6 +82,7 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Confi
         respond=_rooted_respond(config.respond, base),
         share=rooted_share(config.share, base),
         taxii=rooted_taxii(config.taxii, base),
+        match=rooted_match(config.match, base),
         protect=_rooted_protect(config.protect, base),
         marks=msgspec.structs.replace(
             config.marks, tokenizer=_rooted(config.marks.tokenizer, base)

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from titer.access.limits import Tier
+from titer.config.matching import MatchTable
 from titer.config.secrets import SecretRef
 from titer.config.sharing import ShareTable, TaxiiTable
 from titer.detect.parameter_policy import PolicyConfig
@@ -490,6 +491,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     marks: marks in replies.
     share: partners, webhooks and streams of events.
     taxii: the TAXII server.
+    match: private matching with partners over HTTP.
     level: the alert level.
     telemetry: spans.
     """
@@ -507,5 +509,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     marks: MarksTable = MarksTable()
     share: ShareTable = ShareTable()
     taxii: TaxiiTable = TaxiiTable()
+    match: MatchTable = MatchTable()
     level: LevelPolicy = LevelPolicy()
     telemetry: TelemetryTable = TelemetryTable()

@@ -64,7 +64,7 @@ class WebhookTable(msgspec.Struct, frozen=True, kw_only=True):
     kinds: tuple[Kind, ...] = ("campaign", "decision", "level")
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
+        check_name(self.name)
 
 
 class StreamTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +84,7 @@ class StreamTable(msgspec.Struct, frozen=True, kw_only=True):
     kinds: tuple[Kind, ...] = ("finding", "decision", "campaign", "attention", "level")
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
+        check_name(self.name)
         if not self.to.startswith(_SCHEMES):
             raise ValueError(f"to must begin with one of {', '.join(_SCHEMES)}")
 
@@ -109,7 +109,7 @@ class ShareTable(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for name in self.partners:
-            _check_name(name)
+            check_name(name)
         names = [w.name for w in self.webhooks] + [s.name for s in self.streams]
         if len(set(names)) < len(names):
             raise ValueError("each webhook and stream needs a name of its own")
@@ -138,7 +138,7 @@ class ReaderTable(msgspec.Struct, frozen=True, kw_only=True):
         if not 0 < self.days <= 90:
             raise ValueError("days must lie between 1 and 90")
         for name in self.collections:
-            _check_name(name)
+            check_name(name)
             if name.startswith("inbox-"):
                 raise ValueError("a collection's name must not begin with inbox-")
 
@@ -164,19 +164,25 @@ class TaxiiTable(msgspec.Struct, frozen=True, kw_only=True):
     readers: dict[str, ReaderTable] = {}
 
     def __post_init__(self) -> None:
-        if not 0 <= self.port <= 65_535:
-            raise ValueError("port must lie between 0 (any free one) and 65535")
-        if (self.certificate is None) != (self.private_key is None):
-            raise ValueError("certificate and private_key: set both, or neither")
-        if self.certificate is None and self.host not in ("127.0.0.1", "::1", "localhost"):
-            raise ValueError("certificate and private_key are needed beyond this machine")
+        check_own_port(self.host, self.port, self.certificate, self.private_key)
         for name in self.readers:
-            _check_name(name)
+            check_name(name)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raise ValueError for what can name no partner, stream or collection."""
     if not _NAME.fullmatch(name):
         raise ValueError("a name is small letters, digits and hyphens, 64 at most")
+
+
+def check_own_port(host: str, port: int, certificate: str | None, private_key: str | None) -> None:
+    """Raise ValueError for where nothing may listen: without TLS beyond this machine, say."""
+    if not 0 <= port <= 65_535:
+        raise ValueError("port must lie between 0 (any free one) and 65535")
+    if (certificate is None) != (private_key is None):
+        raise ValueError("certificate and private_key: set both, or neither")
+    if certificate is None and host not in ("127.0.0.1", "::1", "localhost"):
+        raise ValueError("certificate and private_key are needed beyond this machine")
 
 
 def rooted_share(table: ShareTable, base: Path) -> ShareTable:

@@ -7,7 +7,8 @@ the operator has elsewhere (a load balancer's log) turns those that members used
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ MAX_VALUES = 200_000
 MAX_PAIRS = 4_000_000
 #: Addresses in a list that is held against the log.
 MAX_ADDRESSES = 5_000_000
+#: Bytes of a line in a list of addresses.
+MAX_LINE = 256
 #: Rows of an infrastructure table.
 MAX_ROWS = 100_000
 
@@ -74,6 +77,22 @@ def campaigns(data: Path) -> list[Campaign]:
     """The campaigns of a log, each as it was last told, the latest first."""
     found = campaigns_in(open_view(data)).values()
     return sorted(found, key=lambda c: (-c.last_seen, c.id))
+
+
+def addresses(path: Path) -> Iterator[str]:
+    """The addresses of a list, one a line; empty lines and comments do not count."""
+    try:
+        with path.open("rb") as file:
+            number = 0
+            while line := file.readline(MAX_LINE + 1):
+                number += 1
+                text = line.decode("ascii", "replace").split("#", 1)[0].strip()
+                if len(line) > MAX_LINE:
+                    raise InputError(f"{path}, line {number}: is too long for an address")
+                if text:
+                    yield text
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {os.strerror(error.errno or 0)}") from None
 
 
 def gather(

@@ -27,17 +27,22 @@ TIMEOUT = 10.0
 DEADLINE = 60.0
 #: Requests of one address: so many at once, and so many a second after that.
 BURST, PER_SECOND = 40.0, 10.0
+#: Characters of an authorization header that are looked at.
+MAX_AUTHORIZATION = 4096
 #: Addresses remembered for that; the oldest is forgotten first.
 ADDRESSES = 4096
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """One request. `peer` is the subject of the client's certificate, or ""."""
+    """One request. `peer` is the subject of the client's certificate, or ""; `authorization` that
+    header.
+    """
 
     method: str
     path: str
     body: bytes
     peer: str = ""
+    authorization: str = ""
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -167,7 +172,10 @@ class _Handler(BaseHTTPRequestHandler):
         if not self.server.rate.take(str(self.client_address[0]), time.monotonic()):
             self._say(Answered(429, b"too many requests: slow down\n"))
             return
-        asked = Asked(self.command, self.path.partition("?")[0], body, _subject(self.connection))
+        asked = Asked(
+            self.command, self.path.partition("?")[0], body, _subject(self.connection),
+            self.headers.get("authorization", "")[:MAX_AUTHORIZATION],
+        )  # fmt: skip
         try:
             answer = self.server.handle(asked)
         except Exception:  # noqa: BLE001 - a fault of ours must not end the service

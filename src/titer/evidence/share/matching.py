@@ -103,7 +103,7 @@ def offer(indicators: Iterable[str], *, sender: str, partner: str) -> tuple[Offe
     scalar = secrets.randbelow(_ORDER - 1) + 1
     key = ec.derive_private_key(scalar, _CURVE)
     points = [(_raise(key, _to_curve(session, one)), one) for one in chosen]
-    points += [(_random_point(), "") for _ in range(_padded(len(points)) - len(points))]
+    points += [(_random_point(), "") for _ in range(padded(len(points)) - len(points))]
     points.sort()
     made = Offer(session=session, sender=sender, points=tuple(_text(p) for p, _ in points))
     state = State(
@@ -121,7 +121,7 @@ def answer(
     is longer than that of `most` indicators would be.
     """
     _check(asked, "offer", asked.points)
-    if len(asked.points) > _padded(most):
+    if len(asked.points) > padded(most):
         raise InputError(
             f"the offer has {len(asked.points)} points, more than {most} indicators make: each "
             "is a guess that would be answered; ask the partner for less, or allow it with --most"
@@ -131,7 +131,7 @@ def answer(
     if counted:
         again.sort()
     own = [_raise(key, _to_curve(asked.session, one)) for one in set(indicators)]
-    own += [_random_point() for _ in range(_padded(len(own)) - len(own))]
+    own += [_random_point() for _ in range(padded(len(own)) - len(own))]
     own.sort()
     return Answer(
         session=asked.session, sender=sender, again=tuple(map(_text, again)),
@@ -245,8 +245,8 @@ def _random_point() -> bytes:
         return x
 
 
-def _padded(count: int) -> int:
-    """The next power of two, `LEAST` at least."""
+def padded(count: int) -> int:
+    """Points of a list of so many indicators: the next power of two, `LEAST` at least."""
     return max(LEAST, 1 << max(0, count - 1).bit_length())
 
 

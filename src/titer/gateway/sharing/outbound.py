@@ -56,12 +56,15 @@ class SendError(TiterError):
 class Reach(msgspec.Struct, frozen=True, kw_only=True):
     """Where requests may go: `hosts` in public networks, `private` ones anywhere (also by http).
 
-    `ca` is a PEM file of an authority besides the system's.
+    `ca` is a PEM file of an authority besides the system's; `certificate` and `private_key` are
+    shown to a peer that asks for a certificate.
     """
 
     hosts: tuple[str, ...] = ()
     private: tuple[str, ...] = ()
     ca: str | None = None
+    certificate: str | None = None
+    private_key: str | None = None
 
     def allows(self, host: str) -> bool:
         return host in self.hosts or host in self.private
@@ -132,7 +135,7 @@ def ask(
     connection = http.client.HTTPConnection(goal.host, goal.port, timeout=left)
     try:
         if goal.scheme == "https":
-            held[0] = _context(reach.ca).wrap_socket(
+            held[0] = _context(reach).wrap_socket(
                 held[0], server_hostname=goal.host, do_handshake_on_connect=False
             )
             held[0].do_handshake()  # type: ignore[attr-defined]
@@ -235,20 +238,27 @@ def _resolve(host: str, port: int, kind: socket.SocketKind, timeout: float) -> l
     return found
 
 
-def _context(ca: str | None) -> ssl.SSLContext:
+def _context(reach: Reach) -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if ca is not None:
+    if reach.ca is not None:
         try:
-            context.load_verify_locations(Path(ca))
+            context.load_verify_locations(Path(reach.ca))
         except (OSError, ssl.SSLError):
-            raise InputError(f"{ca}: holds no certificates in PEM") from None
+            raise InputError(f"{reach.ca}: holds no certificates in PEM") from None
+    if reach.certificate is not None:
+        try:
+            context.load_cert_chain(reach.certificate, reach.private_key)
+        except (OSError, ssl.SSLError):
+            raise InputError(
+                f"{reach.certificate}: no certificate with its key in PEM, to show to a peer"
+            ) from None
     return context
 
 
-def tls(raw: socket.socket, host: str, ca: str | None) -> ssl.SSLSocket:
+def tls(raw: socket.socket, host: str, reach: Reach) -> ssl.SSLSocket:
     """A connection made secure, the peer's name checked. Raises OSError."""
-    return _context(ca).wrap_socket(raw, server_hostname=host)
+    return _context(reach).wrap_socket(raw, server_hostname=host)
 
 
 def _cut(held: list[socket.socket]) -> None:

@@ -192,7 +192,7 @@ class SyslogTcp:
         private = self._host in self._reach.private
         made = dial(self._host, self._port, private=private, timeout=DEADLINE)
         if self._secure:
-            made = tls(made, self._host, self._reach.ca)
+            made = tls(made, self._host, self._reach)
         self._socket = made
         return made
 
