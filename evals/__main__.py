@@ -17,6 +17,7 @@ kills     the log's writer is killed a thousand times: what is lost, and what co
 mutants   changed dossiers that are accepted: there must be none
 marks     marks: false positives, power, cost, tracing (needs the data, and --tokenizer FILE)
 removal   what attacks leave of a mark, and what a forger needs (the same)
+real      marks in a real small model's text, rewritten by that model (needs a llama.cpp server)
 hidden    hidden reasoning in every dialect, beside the peer if it is named
 leaks     recall and false positives of the leak guard, beside the peer (needs the data)
 radioactivity  students of marked text: p-values, their null, edits, mixtures
@@ -41,7 +42,7 @@ MODULES = {"logits": "logit_theft", "callers": "frames_coverage", "hunt": "hunt_
            "families": "families", "conduct": "conduct"}  # fmt: skip
 #: What writes into the package or needs a file of yours, and so runs only when it is named.
 MAKERS = {"default": "default_calibration", "marks": "marks_quality",
-          "removal": "marks_removal"}  # fmt: skip
+          "removal": "marks_removal", "real": "marks_real_model"}  # fmt: skip
 
 
 def main() -> int:
