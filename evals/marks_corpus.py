@@ -75,7 +75,8 @@ def kept(file: Path, tokenizer: Path, most: int, seed: int) -> list[tuple[str, U
         found = documents(tokenizer, most, seed)
         lengths = np.array([len(tokens) for _, tokens in found])
         ids = np.concatenate([tokens for _, tokens in found])
-        np.savez(file, kinds=np.array([kind for kind, _ in found]), lengths=lengths, ids=ids)
+        with file.open("wb") as out:  # a name would get `.npz` put behind it
+            np.savez(out, kinds=np.array([kind for kind, _ in found]), lengths=lengths, ids=ids)
     with np.load(file) as held:
         kinds, ends, ids = held["kinds"], np.cumsum(held["lengths"]), held["ids"]
         texts = np.split(ids, ends[:-1])
