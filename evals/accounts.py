@@ -274,18 +274,25 @@ def _filled(template: str, seed: str, rng: random.Random) -> str:
     return re.sub(r"\{\{.*?\}\}|\{%.*?%\}|\{[\w ]*\}", fill, template)
 
 
+def records(data: Path, name: str) -> list[dict]:
+    """The records of one prompt set, such as `attack/gpteacher`, under a data folder."""
+    packed = data / "prompts" / f"{name}.jsonl.zst"
+    if not packed.exists():
+        path = packed.with_suffix("")
+        return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    with packed.open("rb") as raw:
+        lines = io.TextIOWrapper(zstandard.ZstdDecompressor().stream_reader(raw), "utf-8")
+        return [json.loads(line) for line in lines]
+
+
 def _rows(folder: str) -> Iterator[dict]:
     for path in sorted((DATA / "prompts" / folder).glob("*.jsonl.zst")):
-        if path.name.startswith(("recorded", "logit", "system_prompt")):
-            continue
-        with path.open("rb") as raw:
-            lines = io.TextIOWrapper(zstandard.ZstdDecompressor().stream_reader(raw), "utf-8")
-            yield from map(json.loads, lines)
+        if not path.name.startswith(("recorded", "logit", "system_prompt")):
+            yield from records(DATA, f"{folder}/{path.name.removesuffix('.jsonl.zst')}")
 
 
 def _templates() -> list[dict]:
-    path = DATA / "prompts" / "attack" / "templates.jsonl"
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    return records(DATA, "attack/templates")
 
 
 def _grouped(rows: list[dict], field: str) -> list[list[str]]:
