@@ -29,6 +29,9 @@ FIXED = 0.44
 FRESH = 0.9
 #: Rows that a token needs for that.
 FEWEST_ROWS = 3
+#: Slots for each token that is looked for.
+SLOTS = 4
+_SPREAD = np.uint64(0x9E37_79B9_7F4A_7C15)
 #: Microseconds in three hours: the grain at which hours of the day are compared.
 _WATCH = 3 * 3_600_000_000
 _DAY = 24 * 3_600_000_000
@@ -49,11 +52,26 @@ class Likeness(msgspec.Struct, frozen=True):
 
 def places(frames: Ints, tokens: Ints) -> Ints:
     """The place of every frame among token values (sorted), -1 if it is none of them."""
+    found = np.full(frames.shape, -1)
     if not len(tokens):
-        return np.full(frames.shape, -1)
-    place = np.minimum(np.searchsorted(tokens, frames), len(tokens) - 1)
-    found: Ints = np.where(tokens[place] == frames, place, -1)
+        return found
+    # Most are none of them, which a table of slots tells; looking the others up in their order
+    # finds the next where the last one was.
+    shift = np.uint64(64 - (SLOTS * len(tokens)).bit_length())
+    taken = np.zeros(1 << (64 - int(shift)), np.bool_)
+    taken[_slot(tokens, shift)] = True
+    flat, out = frames.ravel(), found.ravel()
+    maybe = np.flatnonzero(taken[_slot(flat, shift)])
+    maybe = maybe[np.argsort(flat[maybe])]
+    some = flat[maybe]
+    place = np.minimum(np.searchsorted(tokens, some), len(tokens) - 1)
+    hit = tokens[place] == some
+    out[maybe[hit]] = place[hit]
     return found
+
+
+def _slot(values: Ints, shift: np.uint64) -> npt.NDArray[np.uint64]:
+    return (np.ascontiguousarray(values).view(np.uint64) * _SPREAD) >> shift
 
 
 def carrying(rows: Rows, tokens: Ints) -> npt.NDArray[np.bool_]:

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from titer.hunt.source import VALUES, Callers, Source, Totals
+from titer.hunt.source import VALUES, WORD, Callers, Source, Totals
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -62,15 +62,31 @@ class Units(msgspec.Struct, frozen=True):
     count: int
 
 
-class Modality(msgspec.Struct, frozen=True):
-    """Sorted by unit. `start[u]:start[u+1]` are unit u's entries; `mass` is each value's share of
-    all units that have the modality; `known` says which have it.
-    """
+class Entries(msgspec.Struct, frozen=True):
+    """Sorted by unit: `start[u]:start[u+1]` are unit u's values, and the shares of its rows."""
 
-    name: str
     start: Ints
     value: Ints
     share: Floats
+
+    def of(self, members: npt.NDArray[np.intp]) -> tuple[Ints, Ints]:
+        """Places of the members' entries, and to which of the members each belongs."""
+        begin = self.start[members]
+        counts = self.start[members + 1] - begin
+        at = np.repeat(begin - (np.cumsum(counts) - counts), counts)
+        at += np.arange(len(at))
+        return at, np.repeat(np.arange(len(members)), counts)
+
+
+class Modality(msgspec.Struct, frozen=True):
+    """Every unit's values; `mass` is each value's share of all units that have the modality;
+    `known` says which have it. `binding` are the entries on values that `MIN_SHARERS` units or
+    more have: no other can bind, and most values are one caller's own.
+    """
+
+    name: str
+    entries: Entries
+    binding: Entries
     mass: Floats
     known: Bools
 
@@ -131,9 +147,9 @@ def breadth(modality: Modality, groups: npt.NDArray[np.intp]) -> Floats:
     """Breadth of each of several groups of one size: a matrix (groups x units) of places."""
     many, size = groups.shape
     flat = groups.ravel()
-    at, who = _entries(modality, flat)
+    at, who = modality.binding.of(flat)
     group = who // max(1, size)
-    n = np.bincount(np.repeat(np.arange(many), size), weights=modality.known[flat], minlength=many)
+    n = modality.known[groups].sum(axis=1).astype(np.float64)
     out, _ = _excess(modality, group, at, n)
     return out
 
@@ -144,19 +160,18 @@ def excess(modality: Modality, group: Ints, unit: Ints, groups: int) -> tuple[Fl
     G is the log-likelihood ratio of the group's excess values against the units outside it:
     it grows with the group, so that three of five on a rare value do not pass for a group.
     """
-    at, who = _entries(modality, unit)
+    at, who = modality.binding.of(unit)
     n = np.bincount(group, weights=modality.known[unit], minlength=groups)
     return _excess(modality, group[who], at, n)
 
 
 def excess_values(modality: Modality, members: npt.NDArray[np.intp]) -> Ints:
     """The values that bind a group: shared by at least `MIN_SHARERS`, twice what others have."""
-    at, _ = _entries(modality, members)
+    entries = modality.binding
+    at, _ = entries.of(members)
     n = max(1, int(modality.known[members].sum()))
-    value, inverse, sharers = np.unique(
-        modality.value[at], return_inverse=True, return_counts=True
-    )
-    mass = np.bincount(inverse, weights=modality.share[at], minlength=len(value)) / n
+    value, inverse, sharers = np.unique(entries.value[at], return_inverse=True, return_counts=True)
+    mass = np.bincount(inverse, weights=entries.share[at], minlength=len(value)) / n
     outside = _outside(modality, value, mass, np.full(len(value), n))
     enough = max(MIN_SHARERS, modality.wave * n)
     bound: Ints = value[(sharers >= enough) & (mass > 2 * outside)]
@@ -165,9 +180,9 @@ def excess_values(modality: Modality, members: npt.NDArray[np.intp]) -> Ints:
 
 def on_values(modality: Modality, values: Ints, members: npt.NDArray[np.intp]) -> Floats:
     """Share of each member's rows that lie on the given values."""
-    hit = np.isin(modality.value, values)
-    running = np.concatenate(([0.0], np.cumsum(modality.share * hit)))
-    on: Floats = running[modality.start[members + 1]] - running[modality.start[members]]
+    entries = modality.entries
+    running = np.concatenate(([0.0], np.cumsum(entries.share * np.isin(entries.value, values))))
+    on: Floats = running[entries.start[members + 1]] - running[entries.start[members]]
     return on
 
 
@@ -175,38 +190,31 @@ def main_values(
     modality: Modality, values: Ints, members: npt.NDArray[np.intp]
 ) -> tuple[Ints, Floats]:
     """(each member's most used of the given values, the share of its rows on any of them)."""
-    hit = np.where(np.isin(modality.value, values), modality.share, 0.0)
-    at, who = _entries(modality, members)
+    entries = modality.entries
+    hit = np.where(np.isin(entries.value, values), entries.share, 0.0)
+    at, who = entries.of(members)
     order = np.lexsort((hit[at], who))  # the last entry of each member is its largest
     best = np.zeros(len(members), np.int64)
-    best[who[order]] = modality.value[at[order]]
+    best[who[order]] = entries.value[at[order]]
     return best, np.bincount(who, weights=hit[at], minlength=len(members)).astype(np.float64)
 
 
 def of_members(modality: Modality, members: npt.NDArray[np.intp]) -> tuple[Ints, Ints]:
     """(value, place among the members) of all that the members have."""
-    at, who = _entries(modality, members)
-    return modality.value[at], who
-
-
-def _entries(modality: Modality, members: npt.NDArray[np.intp]) -> tuple[Ints, Ints]:
-    """Places of the members' entries, and to which of the members each belongs."""
-    counts = modality.start[members + 1] - modality.start[members]
-    at = np.repeat(modality.start[members] - (np.cumsum(counts) - counts), counts)
-    at += np.arange(len(at))
-    return at, np.repeat(np.arange(len(members)), counts)
+    at, who = modality.entries.of(members)
+    return modality.entries.value[at], who
 
 
 def _excess(
     modality: Modality, group: Ints, at: Ints, n: npt.NDArray[Any]
 ) -> tuple[Floats, Floats]:
     width = max(1, len(modality.mass))
-    key = group * width + modality.value[at]
-    order = np.argsort(key, kind="stable")
+    key = group * width + modality.binding.value[at]
+    order = in_order(key)
     key = key[order]
     first = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1]))) if len(key) else key
     sharers = np.diff(first, append=len(key))
-    weight = modality.share[at][order]
+    weight = modality.binding.share[at[order]]
     sums = np.add.reduceat(weight, first) if len(key) else weight
     run_group, run_value = key[first] // width, key[first] % width
     size = np.maximum(n[run_group], 1)
@@ -238,5 +246,23 @@ def _modality(
     share = rows / np.maximum(total[unit], 1)
     known = total > 0
     mass = np.bincount(value, weights=share, minlength=width) / max(1, int(known.sum()))
-    start = np.searchsorted(unit, np.arange(units.count + 1))
-    return Modality(name, start, value.astype(np.int64), share, mass, known)
+    value = value.astype(np.int64)
+    tied = np.bincount(value, minlength=width)[value] >= MIN_SHARERS
+    every, binding = (
+        Entries(np.searchsorted(unit[some], np.arange(units.count + 1)), value[some], share[some])
+        for some in (slice(None), tied)
+    )
+    return Modality(name, every, binding, mass, known)
+
+
+def in_order(keys: Ints) -> Ints:
+    """The stable order of keys from 0 on. Sorts words of key and place where both fit one: a
+    tenth of the time of a stable argsort.
+    """
+    bits = max(1, len(keys) - 1).bit_length()
+    if not len(keys) or int(keys.max()).bit_length() + bits > WORD:
+        return np.argsort(keys, kind="stable")
+    words = (keys << bits) | np.arange(len(keys))
+    words.sort()
+    words &= (1 << bits) - 1
+    return words

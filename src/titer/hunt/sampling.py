@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from titer.hunt import kernels, reading
-from titer.hunt.source import BANDS, I32, I64, Rows
-from titer.hunt.tally import WORD
+from titer.hunt.source import BANDS, I32, I64, WORD, Rows
 
 #: Columns of a sample, those that order its ties first.
 TIES = ("endpoint", "model", "parameters", "software", "exact")

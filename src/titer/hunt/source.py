@@ -35,6 +35,8 @@ HOUR_BINS = 12
 SPAN_BINS = 20
 #: Microseconds in an hour.
 HOUR = 3_600_000_000
+#: Bits of a word that sorts as a number: signed, so one is lost.
+WORD = 63
 #: Rows with `at` from the first on and, unless the second is 0, before the second (microseconds).
 Span = tuple[int, int]
 EVER: Span = (0, 0)

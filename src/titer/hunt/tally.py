@@ -7,11 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from titer.hunt import kernels
-from titer.hunt.source import I32, I64, MAX_SPANS
+from titer.hunt.source import I32, I64, MAX_SPANS, WORD
 
 Bits = npt.NDArray[np.uint8]
-#: Bits of a sortable word: signed, so one is lost.
-WORD = 63
 
 
 class Pairs(msgspec.Struct):

@@ -22,7 +22,7 @@ MAX_UNITS_SHARE = 0.5
 MIN_BREADTH = 0.4
 #: Log-likelihood ratio (nats) besides the logarithm of the number of tokens looked at.
 MIN_NATS = 7.0
-#: (token, unit, value) entries weighed at a time: about 0.3 GB of temporary arrays a thread.
+#: (token, unit) pairs and values weighed at a time: about 0.2 GB of temporary arrays a thread.
 CHUNK = 1_500_000
 THREADS = 2
 
@@ -40,8 +40,7 @@ def bound_tokens(tokens: Tokens, modality: Modality, among: Bools | None = None)
         return bound
     floor = MIN_NATS + np.log(len(chosen))
     users = np.diff(tokens.start)
-    width = modality.start[tokens.unit + 1] - modality.start[tokens.unit]
-    running = np.concatenate(([0], np.cumsum(width)))
+    running = np.concatenate(([0], np.cumsum(1 + np.diff(modality.binding.start)[tokens.unit])))
     work = np.cumsum(running[tokens.start[chosen + 1]] - running[tokens.start[chosen]])
     parts: list[Ints] = []
     begin = 0
