@@ -145,10 +145,8 @@ def modalities(source: Source, units: Units) -> dict[str, Modality]:
 
 def breadth(modality: Modality, groups: npt.NDArray[np.intp]) -> Floats:
     """Breadth of each of several groups of one size: a matrix (groups x units) of places."""
-    many, size = groups.shape
-    flat = groups.ravel()
-    at, who = modality.binding.of(flat)
-    group = who // max(1, size)
+    at, who = modality.binding.of(groups.ravel())
+    group = who // max(1, groups.shape[1])
     n = modality.known[groups].sum(axis=1).astype(np.float64)
     out, _ = _excess(modality, group, at, n)
     return out
