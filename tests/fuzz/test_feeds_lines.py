@@ -23,11 +23,18 @@ VALUES = st.recursive(
 )
 KEYS = ("at", "principal", "org", "tier", "created", "grants", "origin", "endpoint", "request",
         "reply", "usage", "status", "id", "call_type", "startTime", "metadata", "messages",
-        "response", "custom_id", "url", "body", "model_parameters", "request_tags")  # fmt: skip
+        "response", "custom_id", "url", "body", "model_parameters", "request_tags",
+        "action", "actor", "repo", "@timestamp", "actor_ip", "repository", "verb", "refs", "bytes",
+        "author_id", "entity_path", "entity_type", "created_at", "details",
+        "event_type")  # fmt: skip
 GOOD = {"at": 1.0, "principal": "a", "endpoint": "/v1/chat/completions", "call_type": "completion",
         "startTime": 1.0, "metadata": {"user_api_key_hash": "k"}, "messages": [],
         "custom_id": "1", "url": "/v1/completions", "body": {"prompt": "x"},
-        "request": {"messages": [{"role": "user", "content": "hi"}]}}  # fmt: skip
+        "request": {"messages": [{"role": "user", "content": "hi"}]},
+        "action": "git.clone", "repo": "o/r", "@timestamp": 1.0, "repository": "o/r",
+        "verb": "clone", "author_id": 1, "entity_path": "g/p", "created_at": 1.0,
+        "event_type": "repository_git_operation",
+        "details": {"custom_message": {"action": "git-upload-pack"}}}  # fmt: skip
 
 
 @pytest.mark.parametrize("shape", ["titer", "litellm", "openai"])
@@ -44,6 +51,23 @@ def test_every_line_is_taken_or_counted(shape, changes, junk):
     blank = not junk or junk.replace(b"\n", b"?").isspace()
     assert len(taken) + report.bad == len(lines) + (not blank)
     assert all(isinstance(e.at, int) and e.principal.id for e in taken)
+
+
+@pytest.mark.parametrize("shape", ["github-audit", "gitlab-audit", "transfer"])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(changes=st.lists(st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=5), max_size=4),
+       junk=st.binary(max_size=40))  # fmt: skip
+def test_every_repository_event_is_kept_or_counted(shape, changes, junk):
+    lines = [json.dumps({**GOOD, **change}).encode() for change in changes]
+    pages = [b"[%b]" % line for line in lines]
+    data = b"\n".join([*lines, *pages, b"!" + junk.replace(b"\n", b"?"), b""])
+    kept = []
+    feed = Feed(sketcher=SKETCHER, pseudonyms=PSEUDONYMS, options=Options(format=shape),
+                stdin=io.BytesIO(data), moved=kept.extend)  # fmt: skip
+    report = feed.run(["-"], lambda exchanges: pytest.fail("no exchanges are in there"))
+    assert len(kept) + report.bad + report.left_out == 2 * len(lines) + 1
+    assert report.transfers == len(kept)
+    assert all(t.principal.id and not t.principal.org and 0 <= t.bytes <= 1 << 60 for t in kept)
 
 
 @settings(max_examples=60, deadline=None)

@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 
 
 def register(verbs: Any) -> None:
-    parser = verbs.add_parser("feed", help="weigh the exchanges of log files")
+    parser = verbs.add_parser(
+        "feed", help="weigh the exchanges of log files, and keep repository events"
+    )
     parser.add_argument(
         "files", metavar="FILE", nargs="+", help="log files, plain or .zst; - is standard input"
     )
     data_flag(parser)
     parser.add_argument(
-        "--format", choices=("titer", "litellm", "openai"), default="",
-        help="format of all files (default: seen from each file's first lines)",
+        "--format", metavar="NAME", default="",
+        help="format of all files: titer, litellm, openai, or of repository events github-audit, "
+        "gitlab-audit, transfer (default: seen from each file's first lines)",
     )  # fmt: skip
     parser.add_argument(
         "--again", action="store_true", help="feed files once more that were fed already"
@@ -36,7 +39,8 @@ def register(verbs: Any) -> None:
     )
     parser.add_argument(
         "--principal", metavar="NAME", default="",
-        help="who called, for lines that do not say (default: the file's name)",
+        help="who called, for lines that do not say (default: the file's name; of repository "
+        "events, nobody)",
     )  # fmt: skip
     parser.add_argument(
         "--hunt", action="store_true",
@@ -89,6 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
             ),
             watch=watch,
             networks=load_networks(data),
+            moved=sink.move,
         )
         report = feed.run(arguments.files, _into(sink, found))
         if arguments.hunt:
@@ -116,9 +121,17 @@ def _into(sink: FeedSink, found: Found) -> Any:
 
 def _lines(report: Report, found: Found) -> list[str]:
     """The report in words."""
+    from titer.gateway.feeds.audit_logs import SHAPES
+
     out = [f"{report.exchanges} exchanges fed, {report.bad} lines set aside"]
+    if report.transfers or report.left_out:
+        out.append(
+            f"{report.transfers} repository events kept, {report.left_out} events that move no "
+            "content left out: `titer prove` compares campaigns with where they came from"
+        )
     for file in report.files:
-        what = f"  {file.path}: {file.taken} exchanges"
+        kind = "repository events" if file.format in SHAPES else "exchanges"
+        what = f"  {file.path}: {file.taken} {kind}"
         if file.resumed:
             what += f", from line {file.resumed} on" if file.lines else ", nothing new"
         if file.aside:

@@ -78,7 +78,7 @@ def attribute(
     inside, apart = set(members), {m for c in known.values() for m in c.members}
     decode = msgspec.json.Decoder(_Fact).decode
     lists: list[tuple[Used, ...]] = []
-    transfers = []
+    repositories = hunting.Repositories()
     begun = False
     for stored in log.scan():
         if stored.body is None:
@@ -98,8 +98,7 @@ def attribute(
                 lists.clear()
             lists.append(msgspec.json.decode(stored.body, type=tuple[Used, ...]))
         elif stored.kind == "transfer":
-            moved = msgspec.json.decode(stored.body, type=Transfer)
-            transfers.append((moved.repository, moved.principal, moved.origin))
+            repositories.add(msgspec.json.decode(stored.body, type=Transfer))
     others = hunting.sampled(set(usage.by_caller) - inside - apart)
     used = {u for some in lists for u in some}
     seen = [
@@ -110,7 +109,7 @@ def attribute(
         )
         for c in sorted(earlier, key=lambda c: -c.last_seen)
     ]  # fmt: skip
-    seen += hunting.elsewhere(transfers, "repository events of this log")
+    seen += repositories.groups("repository events of this log")
     seen += groups
     return Infrastructure(
         others=len(others),

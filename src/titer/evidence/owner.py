@@ -1,6 +1,7 @@
 """Whose an entry's body is: the subject under whose key it is sealed.
 
     exchange            the organisation, else the account: the unit that is weighed
+    transfer            the same, of who moved a repository's content
     finding, decision   their subject
     attention           the subject that showed what a partner had shared
     case                the case
@@ -50,7 +51,7 @@ def owner(kind: str, body: bytes) -> str:
     A body that is not of its kind's form belongs to nobody, and is kept as it is.
     """
     try:
-        if kind == "exchange":
+        if kind in ("exchange", "transfer"):
             principal = _EXCHANGE(body).principal
             return principal.org or principal.id
         if kind in ("finding", "decision", "attention"):

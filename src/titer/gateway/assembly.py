@@ -15,7 +15,7 @@ import titer
 from titer.access.secret import load_or_create
 from titer.core.errors import ConfigError, InputError, TiterError
 from titer.core.ids import Pseudonyms
-from titer.core.nouns import Campaign, Exchange, Weighed
+from titer.core.nouns import Campaign, Exchange, Transfer, Weighed
 from titer.core.sketch import Sketcher
 from titer.detect import seal
 from titer.detect.calibration import Calibration
@@ -376,11 +376,20 @@ class FeedSink:
                 else:
                     heed(self._weigher, entry.kind, entry.body)
         if self._log.size >= self._head:
-            self._head = self._log.size + FEED_HEAD
-            with suppress(OSError):  # the entries are kept; a later head covers them as well
-                self._log.checkpoint()
+            self._sign()
         self.weighed += len(out)
         return out
+
+    def move(self, transfers: Sequence[Transfer]) -> None:
+        """Append repository events durably. Raises OSError when the log cannot be written."""
+        self._log.append([("transfer", self._encode(transfer)) for transfer in transfers])
+        if self._log.size >= self._head:
+            self._sign()
+
+    def _sign(self) -> None:
+        self._head = self._log.size + FEED_HEAD
+        with suppress(OSError):  # the entries are kept; a later head covers them as well
+            self._log.checkpoint()
 
     def hunt(self, *, seed: int) -> list[Campaign]:
         """Look for campaigns among all exchanges of the log; what is new is logged, and its

@@ -14,14 +14,14 @@ tokens. What is not known is said (`unknown`), residential proxies above all.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
 
-from titer.core.nouns import Exchange, Origin, Principal
+from titer.core.nouns import Exchange, Origin, Principal, Transfer
 from titer.evidence.contents import MAX_COUNT, MAX_LINKS, Link, Share, Tie, Unknown
 
 #: What callers are compared by, in the order of the table.
@@ -52,6 +52,9 @@ SHOWN = 4
 KNOWN = 0.5
 #: Groups elsewhere that are compared with.
 MAX_GROUPS = 200
+#: Values of one aspect that are remembered of one repository, some 100 kB: the places of a large
+#: company's people.
+MAX_MOVERS = 1_024
 
 
 class Usage:
@@ -237,17 +240,31 @@ def unknown(
     return tuple(rows)
 
 
-def elsewhere(origins: Iterable[tuple[str, Principal, Origin]], source: str) -> list[Group]:
-    """Groups of repository events: (repository, who, from where), by repository."""
-    found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for repository, principal, origin in origins:
-        for aspect, value in values_of(principal, origin):
-            if len(found) <= MAX_GROUPS or repository in found:
-                found[repository][aspect].add(value)
-    return [
-        Group("repository", name, source, {a: frozenset(v) for a, v in sorted(values.items())})
-        for name, values in sorted(found.items())
-    ]
+class Repositories:
+    """From where each repository's content was moved. Of more than `MAX_GROUPS` repositories those
+    that were moved last: no others would be compared.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, dict[str, set[str]]] = {}
+
+    def add(self, transfer: Transfer) -> None:
+        """Take one event in."""
+        values = self._seen.pop(transfer.repository, {})
+        self._seen[transfer.repository] = values
+        if len(self._seen) > MAX_GROUPS:
+            del self._seen[next(iter(self._seen))]
+        for aspect, value in values_of(transfer.principal, transfer.origin):
+            held = values.setdefault(aspect, set())
+            if len(held) < MAX_MOVERS:
+                held.add(value)
+
+    def groups(self, source: str) -> list[Group]:
+        """A group of each repository, the one moved last first."""
+        return [
+            Group("repository", name, source, {a: frozenset(v) for a, v in sorted(values.items())})
+            for name, values in reversed(self._seen.items())
+        ]
 
 
 def _on(rows: Sequence[set[str]], values: Collection[str]) -> Share:

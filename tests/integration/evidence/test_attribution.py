@@ -87,3 +87,44 @@ def test_what_no_list_tells_is_named(data, tmp_path, capsys):
     assert "vpn networks" not in unknown
     assert "payment token" in unknown
     assert "Not known: residential networks" in page
+
+
+def events():
+    """A code host's log: somebody clones from the campaign's range, staff work from elsewhere."""
+    for n in range(40):
+        theirs = n % 4 == 0
+        yield json.dumps({
+            "@timestamp": 1_777_593_600_000 + n, "action": "git.clone" if theirs else "git.fetch",
+            "actor": "mallory" if theirs else f"staff{n}", "_document_id": f"d{n}",
+            "actor_ip": "192.0.2.140" if theirs else f"203.0.113.{n}",
+            "repo": "acme/weights" if theirs else "acme/site", "user_agent": "git/2.39.5",
+        })  # fmt: skip
+    yield json.dumps({"@timestamp": 1, "action": "org.add_member", "actor": "admin"})
+
+
+def test_a_campaign_is_linked_to_repository_events(data, tmp_path, capsys):
+    (tmp_path / "audit.jsonl").write_text("\n".join(events()) + "\n")
+    assert main(["feed", str(tmp_path / "audit.jsonl"), "--data", str(data), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["transfers"], report["left_out"], report["exchanges"]) == (40, 1, 0)
+    assert main(["feed", str(tmp_path / "audit.jsonl"), "--data", str(data)]) == 0
+    assert "nothing new" in capsys.readouterr().out
+    _, found, page = infrastructure(data, tmp_path, capsys)
+    linked = {(one["name"], one["aspect"]): one for one in found["links"]}
+    assert set(linked) == {("acme/weights", a) for a in ("network", "provider")}
+    (network,) = [one for (_, aspect), one in linked.items() if aspect == "network"]
+    assert network["kind"] == "repository"
+    assert (network["members"], network["others"]) == (
+        {"hits": 16, "of": 16}, {"hits": 0, "of": 80},
+    )  # fmt: skip
+    assert "acme/weights" in page
+    assert "mallory" not in page
+    assert main(["erase", "github:mallory", "--reason", "asked for", "--data", str(data)]) == 0
+    _, found, _ = infrastructure(data, tmp_path, capsys)
+    assert found["links"] == []
+
+
+def test_repository_events_are_no_exchanges(data, tmp_path, capsys):
+    (tmp_path / "audit.jsonl").write_text("\n".join(events()) + "\n")
+    assert main(["hunt", str(tmp_path / "audit.jsonl")]) == 2
+    assert "titer feed" in capsys.readouterr().err

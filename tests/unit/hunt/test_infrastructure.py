@@ -7,12 +7,12 @@ import random
 import pytest
 
 from titer.core.interval import clopper_pearson, likelihood_ratio
-from titer.core.nouns import Exchange, Origin, Principal, Sketch
+from titer.core.nouns import Exchange, Origin, Principal, Sketch, Transfer
 from titer.hunt.hours import Hours
 from titer.hunt.infrastructure import (
     Group,
+    Repositories,
     Usage,
-    elsewhere,
     group_of,
     links,
     ties,
@@ -105,7 +105,9 @@ def test_texts_and_members_link_campaigns_and_repositories_do():
     assert usage.by_caller["m0"]["text"] == {"7"}
     members, others = [f"m{n}" for n in range(20)], [f"h{n}" for n in range(20)]
     groups = [Group("campaign", "c-1", "log", {"text": frozenset(("7",))}, frozenset(("m0",)))]
-    groups += elsewhere([("repo", Principal("p"), Origin(agent="git/2"))], "events")
+    events = Repositories()
+    events.add(Transfer("t", 1, Principal("p"), "repo", "clone", Origin(agent="git/2")))
+    groups += events.groups("events")
     found = {(one.kind, one.aspect): one for one in links(usage, members, others, groups)}
     assert found["campaign", "text"].members.of == 19  # a member of both counts on neither side
     assert found["repository", "software"].members.hits == 20

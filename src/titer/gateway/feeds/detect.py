@@ -9,12 +9,16 @@ from typing import Any
 import msgspec
 
 from titer.core.errors import InputError
-from titer.gateway.feeds import exchange_log, litellm, openai_jsonl
+from titer.gateway.feeds import audit_logs, exchange_log, litellm, openai_jsonl
 
 #: Lines looked at: a log may open with a few damaged ones.
 SAMPLE = 20
 
-_OWNS = (("titer", exchange_log.owns), ("litellm", litellm.owns), ("openai", openai_jsonl.owns))
+_OWNS = (
+    ("titer", exchange_log.owns), ("litellm", litellm.owns), ("openai", openai_jsonl.owns),
+    ("github-audit", audit_logs.owns_github), ("gitlab-audit", audit_logs.owns_gitlab),
+    ("transfer", audit_logs.owns_plain),
+)  # fmt: skip
 #: Names that `--format` takes.
 FORMATS = tuple(name for name, _ in _OWNS)
 _any = msgspec.json.Decoder()
@@ -29,6 +33,8 @@ def detect(name: str, lines: Sequence[bytes]) -> str:
             value: Any = _any.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
+        if isinstance(value, list) and value:  # a page of events, as a code host's API gives it
+            value = value[0]
         if not isinstance(value, dict):
             continue
         seen.update(key[:32] for key in list(value)[:16])
@@ -41,6 +47,8 @@ def detect(name: str, lines: Sequence[bytes]) -> str:
     found = f"its lines hold {', '.join(sorted(seen)[:8])}" if seen else "no line of it is JSON"
     raise InputError(
         f"{name}: not a log that titer knows ({found}); it reads titer's exchange log (principal, "
-        "endpoint, at), LiteLLM's standard logging payload (call_type, startTime) and OpenAI "
-        "request/response lines (custom_id, body, response); --format names one"
+        "endpoint, at), LiteLLM's standard logging payload (call_type, startTime), OpenAI "
+        "request/response lines (custom_id, body, response), and repository events of GitHub's "
+        "(action, @timestamp) and GitLab's (author_id, entity_id) audit logs or of its own form "
+        "(principal, repository, verb); --format names one"
     )

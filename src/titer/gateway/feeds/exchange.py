@@ -6,12 +6,9 @@ a route that no dialect knows, a body of the wrong shape) is still an exchange, 
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
-
-import msgspec
 
 from titer.core.gather import gather
 from titer.core.ids import Pseudonyms
@@ -20,7 +17,7 @@ from titer.core.wire import Request
 from titer.gateway import dialects
 from titer.gateway.dialects.contract import Dialect
 from titer.gateway.feeds.exchange_log import ExchangeLog
-from titer.gateway.feeds.parts import Bad, Parts, word
+from titer.gateway.feeds.parts import FAILURES, Parts, keyed_id, why, word
 
 #: Characters a token when the log does not say: as the engine estimates.
 CHARS_PER_TOKEN = 4
@@ -86,14 +83,14 @@ class Maker:
                 continue
             try:
                 parts = self._parts(line)
-            except (Bad, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                bad.append((place, _why(error)))
+            except FAILURES as error:
+                bad.append((place, why(error)))
                 continue
             body = parts.body
             model = word(body.get("model")) if body is not None else ""
             facts, said = self._request(parts)
             parts.body = None
-            read.append((parts, parts.id or self._name(line), facts, model))
+            read.append((parts, parts.id or keyed_id(line, self._key), facts, model))
             yield gather(said)
 
     def _request(self, parts: Parts) -> tuple[RequestFacts, Texts]:
@@ -129,10 +126,6 @@ class Maker:
             return _NO_FACTS, ()
         return facts, texts
 
-    def _name(self, line: bytes) -> str:
-        """An id of a line that has none: keyed, so that it tests no guess of the text."""
-        return hashlib.blake2b(line, key=self._key, digest_size=12).hexdigest()
-
 
 def to_exchange(line: bytes, sketcher: Sketches, pseudonyms: Pseudonyms) -> Exchange:
     """One line of titer's exchange log as an `Exchange`. Raises `ValueError` with the reason."""
@@ -146,19 +139,6 @@ def to_exchange(line: bytes, sketcher: Sketches, pseudonyms: Pseudonyms) -> Exch
 def _estimate(parts: Parts) -> Usage:
     chars = parts.reply.chars if parts.reply is not None else 0
     return Usage(parts.bytes_in // CHARS_PER_TOKEN, chars // CHARS_PER_TOKEN, estimated=True)
-
-
-def _why(error: Exception) -> str:
-    """Why a line is bad. Nothing of it is repeated: msgspec's own words may hold a key."""
-    if isinstance(error, Bad):
-        return error.reason
-    if isinstance(error, msgspec.ValidationError):
-        return "not an object"
-    if isinstance(error, UnicodeDecodeError):
-        return "not UTF-8"
-    if isinstance(error, RecursionError):
-        return "nested too deeply"
-    return "cut short" if "truncated" in str(error) else "not JSON"
 
 
 _NO_FACTS = RequestFacts()

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import TypeVar
 
-from titer.core.nouns import Exchange
+from titer.core.nouns import Exchange, Transfer
+
+Fact = TypeVar("Fact", Exchange, Transfer)
 
 #: Exchanges within which a repeated line is noticed: between this many and twice as many. Shippers
 #: repeat a batch at once; 65 bytes each.
@@ -41,9 +44,16 @@ class Oddities:
     def sift(self, exchanges: list[Exchange]) -> list[Exchange]:
         """The exchanges, without repeats when those are to be left out."""
         if self._once:
-            exchanges = self._without_repeats(exchanges)
+            places = [hash((e.id, e.at, e.principal.id, e.sketch.exact)) for e in exchanges]
+            exchanges = self._first(exchanges, places)
         self._times(exchanges)
         return exchanges
+
+    def unrepeated(self, transfers: list[Transfer]) -> list[Transfer]:
+        """The transfers, without repeats when those are to be left out."""
+        if not self._once:
+            return transfers
+        return self._first(transfers, [hash((t.id, t.at, t.principal.id)) for t in transfers])
 
     def _times(self, exchanges: Sequence[Exchange]) -> None:
         """Count by time. What is late is so against the latest median of `TOGETHER` exchanges, so
@@ -63,17 +73,18 @@ class Oddities:
             if count:
                 self._missing[what] += count
 
-    def _without_repeats(self, exchanges: list[Exchange]) -> list[Exchange]:
-        young, old, kept = self._young, self._old, []
-        for exchange in exchanges:
-            place = hash((exchange.id, exchange.at, exchange.principal.id, exchange.sketch.exact))
+    def _first(self, facts: list[Fact], places: list[int]) -> list[Fact]:
+        """Those whose place was not seen lately."""
+        young, old = self._young, self._old
+        kept: list[Fact] = []
+        for fact, place in zip(facts, places, strict=True):
             if place in young or place in old:
                 continue
             young.add(place)
-            kept.append(exchange)
+            kept.append(fact)
             if len(young) >= REMEMBERED:
                 self._old, self._young = young, set()
                 young, old = self._young, self._old
-        if len(kept) < len(exchanges):
-            self._missing["once"] += len(exchanges) - len(kept)
+        if len(kept) < len(facts):
+            self._missing["once"] += len(facts) - len(kept)
         return kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,6 +38,28 @@ class Bad(Exception):  # noqa: N818 - a verdict on a line, never seen by a perso
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+#: What reading a hostile line may raise; `why` puts it into words.
+FAILURES = (Bad, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def why(error: Exception) -> str:
+    """Why a line is bad. Nothing of it is repeated: msgspec's own words may hold a key."""
+    if isinstance(error, Bad):
+        return error.reason
+    if isinstance(error, msgspec.ValidationError):
+        return "not an object"
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8"
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    return "cut short" if "truncated" in str(error) else "not JSON"
+
+
+def keyed_id(line: bytes, key: bytes) -> str:
+    """An id of a line that has none: keyed, so that it tests no guess of the text."""
+    return hashlib.blake2b(line, key=key, digest_size=12).hexdigest()
 
 
 class Parts(msgspec.Struct):

@@ -19,8 +19,9 @@ import msgspec
 
 from titer.core.errors import InputError
 from titer.core.ids import Pseudonyms
-from titer.core.nouns import Exchange
+from titer.core.nouns import Exchange, Transfer
 from titer.gateway.feeds.aside import Aside
+from titer.gateway.feeds.audit_logs import SHAPES, TransferMaker
 from titer.gateway.feeds.detect import FORMATS, detect
 from titer.gateway.feeds.exchange import Format, Maker, Sketches
 from titer.gateway.feeds.exchange_log import ExchangeLog
@@ -43,6 +44,8 @@ WITHOUT = {
     "the order of reading",
     "ahead": "a time that is yet to come: a clock was wrong, so that timing is not meaningful",
     "created": "a time of before the day on which their account was made: one of the two is wrong",
+    "address": "no readable address: where they came from is not known",
+    "actor": "no actor named: put down to the one given with --principal, or to nobody",
     "principal": "no caller named: the caller given with --principal or the file's name was taken",
 }
 
@@ -54,7 +57,9 @@ class Sink(Protocol):
 
 
 class FileReport(msgspec.Struct):
-    """What became of one file. `resumed` is the line number that reading went on from."""
+    """What became of one file. `resumed` is the line number that reading went on from; `taken` are
+    exchanges, or transfers.
+    """
 
     path: str
     format: str = ""
@@ -67,10 +72,14 @@ class FileReport(msgspec.Struct):
 
 
 class Report(msgspec.Struct):
-    """What a feed did, for people and for `--json`."""
+    """What a feed did, for people and for `--json`. `left_out` are events of a code host that
+    moved no content.
+    """
 
     files: list[FileReport] = []
     exchanges: int = 0
+    transfers: int = 0
+    left_out: int = 0
     bad: int = 0
     reasons: dict[str, int] = {}
     missing: dict[str, int] = {}
@@ -97,7 +106,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Feed:
-    """One feed of some files. `data` None keeps nothing: no progress, no bad lines aside."""
+    """One feed of some files. `data` None keeps nothing: no progress, no bad lines aside. Without
+    `moved` a file of repository events is refused; what `moved` has returned from is safe.
+    """
 
     def __init__(
         self,
@@ -109,6 +120,7 @@ class Feed:
         watch: Watch | None = None,
         stdin: BinaryIO | None = None,
         networks: Networks = NOWHERE,
+        moved: Callable[[Sequence[Transfer]], object] | None = None,
     ) -> None:
         if options.format and options.format not in FORMATS:
             raise InputError(f"--format takes one of {', '.join(FORMATS)}")
@@ -119,8 +131,10 @@ class Feed:
         self._watch = watch
         self._stdin = stdin
         self._networks = networks
+        self._moved = moved
         self._progress = Progress(data / "feed" / "progress.json") if data is not None else None
         self._missing: Counter[str] = Counter()
+        self._lacking: Counter[str] = Counter()
         self._unknown: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
         now = time.time_ns() // 1000
@@ -172,8 +186,13 @@ class Feed:
         aside = self._aside(path)
         try:
             for block in _chain(first, blocks):
-                made, bad = maker.many(block.lines)
-                exchanges = self._odd.sift(made)
+                if isinstance(maker, TransferMaker):
+                    transfers, bad = maker.many(block.lines)
+                    self._move(self._odd.unrepeated(transfers), report)
+                    exchanges = []
+                else:
+                    made, bad = maker.many(block.lines)
+                    exchanges = self._odd.sift(made)
                 bad = _leave_unfinished(block, bad, report)
                 self._note(block, bad, aside, report)
                 if exchanges:
@@ -187,9 +206,19 @@ class Feed:
             if aside is not None:
                 aside.close()
                 report.aside = str(aside.path) if aside.used else ""
-            self._missing.update(maker.shape.missing)
-            self._unknown.update(maker.shape.unknown)
+            if isinstance(maker, TransferMaker):
+                self._lacking.update(maker.missing)
+                self.report.left_out += maker.left_out
+            else:
+                self._missing.update(maker.shape.missing)
+                self._unknown.update(maker.shape.unknown)
         self._done += size
+
+    def _move(self, transfers: Sequence[Transfer], report: FileReport) -> None:
+        if transfers and self._moved is not None:
+            self._moved(transfers)
+            report.taken += len(transfers)
+            self.report.transfers += len(transfers)
 
     def _note(
         self,
@@ -233,11 +262,25 @@ class Feed:
         known = None if self._options.again else self._progress.find(raw, packed=packed)
         return known or self._progress.begin(Path(path), raw)
 
-    def _maker(self, path: str, raw: BinaryIO, first: Block, report: FileReport) -> Maker | None:
+    def _maker(
+        self, path: str, raw: BinaryIO, first: Block, report: FileReport
+    ) -> Maker | TransferMaker | None:
         """The reader of this file's format; None when there is nothing in it."""
         if not any(line and not line.isspace() for line in first.lines) and not first.too_long:
             return None
         report.format = self._options.format or detect(path, first.lines)
+        if report.format in SHAPES:
+            if self._moved is None:
+                raise InputError(
+                    f"{path}: holds repository events ({report.format}), not exchanges: give them "
+                    "to `titer feed`, and `titer prove` links campaigns to them"
+                )
+            events = TransferMaker(
+                SHAPES[report.format], self._pseudonyms, self._networks,
+                fallback=self._options.principal,
+            )  # fmt: skip
+            events.names = self.names
+            return events
         maker = Maker(
             self._shape(report.format, path, raw),
             sketcher=self._sketcher,
@@ -269,16 +312,21 @@ class Feed:
     def _finish(self) -> None:
         report = self.report
         report.reasons = dict(self._reasons.most_common())
-        report.missing = dict(self._missing.most_common())
+        report.missing = dict((self._missing + self._lacking).most_common())
         report.unknown_keys = dict(self._unknown.most_common())
         report.notes = [
             f"{n} of {report.exchanges} exchanges have {WITHOUT[part]}"
-            for part, n in report.missing.items()
+            for part, n in self._missing.most_common()
             if part != "once"
+        ]
+        report.notes += [
+            f"{n} of {report.transfers} repository events have {WITHOUT[part]}"
+            for part, n in self._lacking.most_common()
         ]
         if "once" in report.missing:
             n = report.missing["once"]
-            report.notes.append(f"{n} exchanges stood in the logs more than once, and count once")
+            what = "exchanges" if not report.transfers else "exchanges or repository events"
+            report.notes.append(f"{n} {what} stood in the logs more than once, and count once")
         if any(file.incomplete for file in report.files):
             report.notes.append("an unfinished last line was left for the next feed")
         report.notes += self._networks.stale(time.time_ns() // 1000)
