@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from titer.evidence import checkpoint, cosignature, keyring, merkle, note, tlog_proof
@@ -117,3 +118,18 @@ def test_records_by_struct_and_aes_alone():
         about = struct.pack(">QQ", index, at) + raw[70:102]
         plain = AESGCM(bytes.fromhex(told["key"])).decrypt(raw[46:58], stored, about)
         assert (plain[:32].hex(), plain[32:].decode()) == (one["salt"], one["body"])
+
+
+def test_the_ml_dsa_cosignature_holds_by_us_and_by_others():
+    told = json.loads((WHERE / "cosignature-ml-dsa-44.json").read_text(encoding="utf-8"))
+    private = MLDSA44PrivateKey.from_seed_bytes(bytes.fromhex(told["seed"]))
+    witness = Witness("witness.example/w1", private.public_key())
+    assert str(witness) == told["witness"]
+    assert cosignature.message(witness, told["body"], told["at"]).hex() == told["message"]
+    _, ((name, key_id, blob),) = note.split(f"{told['body']}\n{told['line']}".encode())
+    assert (name, key_id) == (witness.name, witness.key_id)
+    assert witness.verify(told["body"], blob) == told["at"]
+    other = pytest.importorskip("dilithium_py.ml_dsa").ML_DSA_44
+    public, _ = other.key_derive(bytes.fromhex(told["seed"]))
+    assert public == witness.raw
+    assert other.verify(public, bytes.fromhex(told["message"]), blob[8:])

@@ -19,6 +19,8 @@ def register(verbs: Any) -> None:
         "--name", metavar="NAME", required=True, help="its name, such as witness.example.org/w1"
     )
 
+    actions.add_parser("add-ml-dsa", help="give an older witness an ML-DSA-44 key as well")
+
     trust = actions.add_parser("trust", help="cosign for a log")
     trust.add_argument("key", metavar="KEY", nargs="+", help="the log's verifier key, log/log.pub")
 
@@ -45,8 +47,20 @@ def run(arguments: argparse.Namespace) -> int:
 def _create(arguments: argparse.Namespace) -> int:
     from titer.evidence.witness import create
 
-    key = str(create(arguments.data, arguments.name).witness)
-    show({"key": key}) if arguments.json else tell([key])
+    keys = [str(one.witness) for one in create(arguments.data, arguments.name)]
+    if arguments.json:
+        show({"key": keys[0], "ml_dsa": keys[1] if len(keys) > 1 else ""})
+    else:
+        tell(keys[:1])
+        tell(["the ML-DSA-44 key is in witness.ml-dsa.pub"] if keys[1:] else [], error=True)
+    return 0
+
+
+def _add_ml_dsa(arguments: argparse.Namespace) -> int:
+    from titer.evidence.witness import add_ml_dsa
+
+    key = str(add_ml_dsa(arguments.data).witness)
+    show({"ml_dsa": key}) if arguments.json else tell([key])
     return 0
 
 
@@ -72,7 +86,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 
     def ready(port: int) -> None:
         if arguments.json:
-            show({"port": port, "key": server.key})
+            show({"port": port, "key": server.key, "ml_dsa": server.ml_dsa})
         else:
             tell([f"witness {server.key} answers on {arguments.host}:{port}"], error=True)
         sys.stdout.flush()
@@ -96,4 +110,6 @@ def _list(arguments: argparse.Namespace) -> int:
     return 1 if conflicts else 0
 
 
-_ACTIONS = {"create": _create, "trust": _trust, "serve": _serve, "list": _list}
+_ACTIONS = {
+    "create": _create, "add-ml-dsa": _add_ml_dsa, "trust": _trust, "serve": _serve, "list": _list,
+}  # fmt: skip

@@ -8,8 +8,9 @@ r"""C2SP signed notes: a text and the signatures under it, as Go's sumdb/note re
     verifier key  name+hex(key id)+base64(type || public key)
 
 Type 1 is Ed25519 over the text, the only one that `read` understands; `evidence.cosignature` makes
-those of witnesses (type 4). A signature by a key that the reader does not know is ignored; one
-that claims a known key and is wrong refuses the note. A note that no known key signed is refused.
+those of witnesses (types 4 and 6). A signature by a key that the reader does not know is ignored;
+one that claims a known key and is wrong refuses the note. A note that no known key signed is
+refused.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 import msgspec
@@ -191,23 +192,37 @@ def line(name: str, blob: bytes) -> str:
 
 def parse_key(text: str, kind: int) -> tuple[str, bytes]:
     """Name and 32 raw bytes of an Ed25519 key string of a type. Raises EvidenceError."""
-    if len(text) > 2 * MAX_NAME:
+    name, _, raw = parse_any_key(text, {kind: 32})
+    try:
+        Ed25519PublicKey.from_public_bytes(raw)
+    except ValueError as error:
+        raise EvidenceError(f"verifier key: {error}") from error
+    return name, raw
+
+
+def parse_any_key(text: str, sizes: Mapping[int, int]) -> tuple[str, int, bytes]:
+    """Name, type and raw bytes of a key string; `sizes` is the bytes of each type that is taken.
+
+    Raises EvidenceError.
+    """
+    if len(text) > 2 * MAX_NAME + 2 * max(sizes.values()):
         raise EvidenceError("verifier key: too long")
     match = _VERIFIER_KEY.fullmatch(text)
     if match is None:
         raise EvidenceError("verifier key: expected name+hex id+base64 key")
     name, claimed, encoded = match.groups()
     blob = decode_base64(encoded)
-    if len(blob) != 33 or blob[0] != kind:
-        raise EvidenceError(f"verifier key: not an Ed25519 key (type {kind}, 32 bytes)")
+    kind, raw = (blob[0], blob[1:]) if blob else (0, b"")
+    if sizes.get(kind) != len(raw):
+        known = " or ".join(f"type {k} of {n} bytes" for k, n in sizes.items())
+        raise EvidenceError(f"verifier key: not a key of {known}")
     try:
         checked_name(name)
-        Ed25519PublicKey.from_public_bytes(blob[1:])
     except ValueError as error:
         raise EvidenceError(f"verifier key: {error}") from error
-    if key_id(name, blob[1:], kind).hex() != claimed:
+    if key_id(name, raw, kind).hex() != claimed:
         raise EvidenceError("verifier key: the key id does not belong to this name and key")
-    return name, blob[1:]
+    return name, kind, raw
 
 
 def format_key(name: str, raw: bytes, kind: int) -> str:

@@ -76,7 +76,7 @@ def require(
         cosigned = cosignature.cosignatures(one.checkpoint.encode(), trust.witnesses)
         if any(c.at > now + cosignature.AHEAD for c in cosigned):
             raise EvidenceError("dossier: a cosignature is of the future: compare the clocks")
-        most = max(most, len(cosigned))
+        most = max(most, cosignature.names(cosigned))
         said += [Said(c.name, "cosigned", size, c.at) for c in cosigned]
         for stamp in one.stamps if trust.roots else ():
             token = note.decode_base64(stamp.token)

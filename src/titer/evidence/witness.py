@@ -9,6 +9,7 @@ new head is durable before its cosignature leaves.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import re
 import sqlite3
@@ -17,14 +18,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 from titer.core.errors import EvidenceError, InputError
-from titer.evidence import checkpoint, files, merkle, note
+from titer.evidence import checkpoint, files, heads, merkle, note
 from titer.evidence.checkpoint import MAX_CHECKPOINT, Checkpoint
 from titer.evidence.cosignature import Cosigner, add
 
+KEY, ML_DSA_KEY = "witness.key", "witness.ml-dsa.key"
 #: Bytes of one request: a checkpoint, and as many hashes as the protocol allows.
 MAX_REQUEST = MAX_CHECKPOINT + 64 * 48
 #: Hashes in a request (C2SP tlog-witness).
@@ -70,14 +74,7 @@ class WitnessState:
 
     def __init__(self, directory: Path) -> None:
         """Open a witness that `create` has made. Raises `InputError` when there is none."""
-        pem = files.read(directory / "witness.key")
-        name = files.read(directory / "witness.name")
-        if pem is None or name is None:
-            raise InputError(f"{directory} holds no witness; run `titer witness create` first")
-        key = serialization.load_pem_private_key(pem, password=None)
-        if not isinstance(key, Ed25519PrivateKey):
-            raise EvidenceError("witness key: not an Ed25519 key")
-        self.cosigner = Cosigner(name.decode().strip(), key)
+        self.cosigners = _cosigners(directory)
         self._db = sqlite3.connect(directory / "witness.db", timeout=10, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
@@ -106,9 +103,8 @@ class WitnessState:
         return self._db.execute("SELECT * FROM conflicts ORDER BY at").fetchall()
 
     def head(self, digest: str) -> Answer:
-        """The last head of the log whose origin has this SHA-256 (hex), with our cosignature.
-
-        Not of the protocol, which leaves open how monitors read: so they see what others saw.
+        """The last head of the log whose origin has this SHA-256 (hex), with the log's signatures
+        and our cosignatures and no others: what monitors read, to see what others saw.
         """
         for origin, signed in self._db.execute("SELECT origin, signed FROM heads"):
             if hashlib.sha256(origin.encode()).hexdigest() == digest:
@@ -152,20 +148,20 @@ class WitnessState:
             return Answer(409, f"{size}\n".encode(), "text/x.tlog.size")
         if row is not None and head.size == size and head.root != root:
             self._conflict(head.origin, at, "two roots for one size", kept, request.signed)
-            return Answer(409, f"{size}\n".encode(), "text/x.tlog.size")
+            return Answer(422, b"another root was cosigned for that size\n")
         try:
             _check(request, head, size, root)
         except EvidenceError as error:
             self._conflict(head.origin, at, "no consistency", kept, request.signed)
             return Answer(422, f"{error}\n".encode())
         at = max(at, last)  # a clock that goes back does not make a cosignature older
-        line = self.cosigner.line(head.body(), at)
-        cosigned = add(request.signed.decode(), line)
+        lines = "".join(one.line(head.body(), at) for one in self.cosigners)
+        cosigned = add(heads.own(request.signed.decode()), lines)
         self._db.execute(
             "INSERT OR REPLACE INTO heads VALUES (?, ?, ?, ?, ?)",
             (head.origin, head.size, head.root, cosigned, at),
         )
-        return Answer(200, line.encode())
+        return Answer(200, lines.encode())
 
     def _conflict(self, origin: str, at: int, why: str, kept: str, shown: bytes) -> None:
         """Keep what shows that a log misbehaved: both heads carry its signature."""
@@ -177,9 +173,11 @@ class WitnessState:
             self._db.execute("INSERT INTO conflicts VALUES (?, ?, ?, ?, ?)", row)
 
 
-def create(directory: Path, name: str) -> Cosigner:
-    """Make a witness's key. Raises `InputError` when there is one, or the name is none."""
-    if (directory / "witness.key").exists():
+def create(directory: Path, name: str) -> tuple[Cosigner, ...]:
+    """Make a witness's keys, Ed25519 and ML-DSA-44. Raises `InputError` when there is one, or the
+    name is none.
+    """
+    if (directory / KEY).exists():
         raise InputError(f"{directory} holds a witness already")
     try:
         signer = note.Signer.generate(name)
@@ -187,13 +185,65 @@ def create(directory: Path, name: str) -> Cosigner:
         raise InputError(f"the witness's name: {error}") from None
     files.make_directory(directory)
     directory.chmod(0o700)
-    files.replace(directory / "witness.key", signer.to_pem(), mode=0o600)
+    files.replace(directory / KEY, signer.to_pem(), mode=0o600)
     files.replace(directory / "witness.name", f"{name}\n".encode())
+    with contextlib.suppress(UnsupportedAlgorithm):
+        _make_ml_dsa(directory)
     state = WitnessState(directory)
-    files.replace(directory / "witness.pub", f"{state.cosigner.witness}\n".encode())
+    files.replace(directory / "witness.pub", f"{state.cosigners[0].witness}\n".encode())
     files.sync_directory(directory)
     state.close()
-    return state.cosigner
+    return state.cosigners
+
+
+def add_ml_dsa(directory: Path) -> Cosigner:
+    """Give a witness an ML-DSA-44 key beside its own. Raises `InputError` when it has one, or this
+    build of `cryptography` cannot make one.
+    """
+    if (directory / ML_DSA_KEY).exists():
+        raise InputError(f"{directory}: there is an ML-DSA-44 key already")
+    _cosigners(directory)
+    try:
+        return _make_ml_dsa(directory)
+    except UnsupportedAlgorithm:
+        raise InputError(
+            "this build of `cryptography` has no ML-DSA: it needs OpenSSL 3.5 or newer, as the "
+            "wheels bring it"
+        ) from None
+
+
+def _make_ml_dsa(directory: Path) -> Cosigner:
+    pem = MLDSA44PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    files.replace(directory / ML_DSA_KEY, pem, mode=0o600)
+    made = _cosigners(directory)[1]
+    files.replace(directory / "witness.ml-dsa.pub", f"{made.witness}\n".encode())
+    files.sync_directory(directory)
+    return made
+
+
+def _cosigners(directory: Path) -> tuple[Cosigner, ...]:
+    """The keys of a witness, Ed25519 first. Raises `InputError` and EvidenceError."""
+    pem, name = files.read(directory / KEY), files.read(directory / "witness.name")
+    if pem is None or name is None:
+        raise InputError(f"{directory} holds no witness; run `titer witness create` first")
+    more = files.read(directory / ML_DSA_KEY)
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+        other = None if more is None else serialization.load_pem_private_key(more, password=None)
+    except (ValueError, TypeError) as error:
+        raise EvidenceError("witness key: not an unencrypted PKCS 8 PEM file") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise EvidenceError("witness key: not an Ed25519 key")
+    first = Cosigner(name.decode().strip(), key)
+    if other is None:
+        return (first,)
+    if not isinstance(other, MLDSA44PrivateKey):
+        raise EvidenceError("witness key: not an ML-DSA-44 key")
+    return first, Cosigner(first.witness.name, other)
 
 
 def parse(body: bytes) -> Request:

@@ -54,8 +54,10 @@ def vouch(log: View, vouching: Vouching) -> Round:
         return Round(head.size, (), (), ())
     kept, failed = witnesses.gather(log, signed, vouching.witnesses)
     said, wrong = stamp_all(log.directory, kept, vouching.stampers)
-    names = tuple(w.key.name for w in vouching.witnesses if f"\u2014 {w.key.name} " in kept.signed)
-    return Round(head.size, names, tuple(said), (*failed, *wrong))
+    names = dict.fromkeys(
+        w.key.name for w in vouching.witnesses if f"\u2014 {w.key.name} " in kept.signed
+    )
+    return Round(head.size, tuple(names), tuple(said), (*failed, *wrong))
 
 
 def check(log: View, vouching: Vouching) -> None:
@@ -68,7 +70,7 @@ def check(log: View, vouching: Vouching) -> None:
     digest = hashlib.sha256(log.verifier.name.encode()).hexdigest()
     for one in vouching.witnesses:
         with contextlib.suppress(InputError):
-            reply = request(one.peer, path=f"/head/{digest}", limit=MAX_CHECKPOINT)
+            reply = request(one.peer, path=f"/{digest}/checkpoint", limit=MAX_CHECKPOINT)
             if reply.status == 200:
                 _compare(log, reply.body, size, f"witness {one.key.name}")
 

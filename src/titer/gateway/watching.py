@@ -21,7 +21,7 @@ def witnessed(
     """
     witness = Witness.parse(key)
     digest = hashlib.sha256(origin.encode()).hexdigest()
-    reply = request(url, path=f"/head/{digest}", limit=MAX_CHECKPOINT)
+    reply = request(url, path=f"/{digest}/checkpoint", limit=MAX_CHECKPOINT)
     if reply.status == 404:
         return []
     if reply.status != 200:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import ssl
 import threading
@@ -12,6 +13,9 @@ from typing import Any
 from titer.evidence.witness import MAX_REQUEST, WitnessState
 from titer.gateway.small_server import Answered, Asked, SmallServer
 
+#: C2SP tlog-witness, Monitor Retrieval Mechanism.
+_HEAD = re.compile(r"/([0-9a-f]{64})/checkpoint")
+
 
 class WitnessServer:
     """Answers for one witness; each request opens the state anew."""
@@ -20,7 +24,10 @@ class WitnessServer:
         self, directory: Path, host: str, port: int, *, tls: ssl.SSLContext | None = None
     ) -> None:
         self._directory = directory
-        self.key = str(WitnessState(directory).cosigner.witness)  # fails now, not later
+        keys = [
+            str(one.witness) for one in WitnessState(directory).cosigners
+        ]  # fails now, or never
+        self.key, self.ml_dsa = keys[0], keys[1] if len(keys) > 1 else ""
         self.server = SmallServer(host, port, self._handle, limit=MAX_REQUEST, tls=tls)
         self.port = int(self.server.server_address[1])
 
@@ -43,10 +50,12 @@ class WitnessServer:
                 if asked.method != "POST":
                     return Answered(405, b"POST a checkpoint\n")
                 answer = state.add_checkpoint(asked.body)
-            elif asked.path.startswith("/head/") and asked.method == "GET":
-                answer = state.head(asked.path.removeprefix("/head/"))
+            elif (found := _HEAD.fullmatch(asked.path)) and asked.method == "GET":
+                answer = state.head(found[1])
             else:
-                return Answered(404, b"POST /add-checkpoint, or GET /head/SHA-256-OF-ORIGIN\n")
+                return Answered(
+                    404, b"POST /add-checkpoint, or GET /SHA-256-OF-ORIGIN/checkpoint\n"
+                )
         finally:
             state.close()
         return Answered(answer.status, answer.body, answer.content_type)

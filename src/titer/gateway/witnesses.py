@@ -19,6 +19,9 @@ from titer.gateway.vouchers import Known
 
 #: Bytes of a reply: one line a key, and a witness has few.
 MAX_REPLY = 64 * 1024
+#: Cosignatures of one witness that are kept, by keys that we know or not, and their characters: an
+#: ML-DSA-44 one has 3.3 KB.
+MAX_LINES, MAX_LINE = 4, 4096
 #: Attempts while the witness's own view moves, because another process of ours asks as well.
 ATTEMPTS = 3
 
@@ -37,6 +40,11 @@ def ask(log: View, signed: str, known: Known) -> str:
         reply = request(known.peer, "POST", "/add-checkpoint", body=body, limit=MAX_REPLY)
         if reply.status == 200:
             return _lines(reply.body, signed, known.key)
+        if reply.status == 422 and old:
+            raise EvidenceError(
+                f"witness {known.key.name} has cosigned another history of this log: our head of "
+                f"{head.size} entries does not extend its head of {old}: a split view"
+            )
         if reply.status != 409:
             what = reply.body[:200].decode("utf-8", "replace").strip()
             raise InputError(f"witness {known.key.name} refused ({reply.status}): {what}")
@@ -79,11 +87,14 @@ def _lines(body: bytes, signed: str, key: Witness) -> str:
     """The lines of this witness, when its cosignature holds and is of about now."""
     whole = signed.encode() + body
     cosignature.require(whole, [key], 1, now=int(time.time()))
-    return "".join(
+    lines = [
         f"{line}\n"
         for line in body.decode("utf-8", "replace").splitlines()
-        if line.startswith(f"\u2014 {key.name} ")
-    )
+        if line.startswith(f"\u2014 {key.name} ") and len(line) <= MAX_LINE
+    ]
+    if len(lines) > MAX_LINES:
+        raise InputError(f"witness {key.name} answers with more than {MAX_LINES} cosignatures")
+    return "".join(lines)
 
 
 def _size(body: bytes, key: Witness) -> int:

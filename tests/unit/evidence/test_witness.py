@@ -6,6 +6,7 @@ import hashlib
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
 
 from titer.core.errors import EvidenceError, InputError
 from titer.evidence import checkpoint, cosignature, heads, note, tlog_proof, witness
@@ -49,7 +50,7 @@ def test_a_witness_cosigns_a_log_as_it_grows(state, log):
         answer = ask(state, log, size)
         assert answer.status == 200
         whole = cosignature.add(log.signed_head, answer.body.decode()).encode()
-        (one,) = cosignature.cosignatures(whole, [state.cosigner.witness])
+        (one,) = cosignature.cosignatures(whole, [state.cosigners[0].witness])
         assert (one.name, one.at) == ("witness.test/w1", NOW)
         assert checkpoint.read(whole, [log.verifier]).size == log.head.size
         grow(log)
@@ -65,7 +66,7 @@ def test_the_same_head_is_cosigned_again_and_no_clock_goes_back(state, log):
     assert ask(state, log, 0).status == 200
     again = ask(state, log, 5, now=NOW - 1000)
     whole = (log.signed_head + again.body.decode()).encode()
-    (one,) = cosignature.cosignatures(whole, [state.cosigner.witness])
+    (one,) = cosignature.cosignatures(whole, [state.cosigners[0].witness])
     assert one.at == NOW
 
 
@@ -80,11 +81,11 @@ def test_a_rollback_and_a_split_view_get_no_cosignature(state, log, tmp_path):
         other.append([("start", b"other")] * 9)
         other.checkpoint()
         head = other.head
-    for size, status in ((8, 409), (9, 422)):
+    for size in (8, 9):
         fork = checkpoint.Checkpoint(origin=ORIGIN, size=size, root=head.root)
         signed = fork.sign(log.signer())
         proof = [head.root] if size == 9 else []
-        assert state.add_checkpoint(form(8, proof, signed), now=NOW).status == status
+        assert state.add_checkpoint(form(8, proof, signed), now=NOW).status == 422
     conflicts = state.conflicts()
     assert [c[2] for c in conflicts] == ["two roots for one size", "no consistency"]
     for _, _, _, kept, shown in conflicts:
@@ -176,6 +177,115 @@ def test_a_cosignature_of_another_head_or_time_is_refused(log):
         with pytest.raises(EvidenceError, match=words):
             cosignature.cosignatures(data, [signer.witness])
         assert cosignature.cosignatures(data, []) == ()
+
+
+def hybrid(name="w"):
+    """A witness with both keys under one name."""
+    return (
+        Cosigner(name, Ed25519PrivateKey.generate()),
+        Cosigner(name, MLDSA44PrivateKey.generate()),
+    )
+
+
+def test_a_witness_makes_both_kinds_and_an_older_one_is_given_the_second(state, log, tmp_path):
+    ed, ml = (one.witness for one in state.cosigners)
+    assert (ed.kind, ml.kind, ed.name) == (4, 6, ml.name)
+    assert (tmp_path / "w" / "witness.ml-dsa.pub").read_text().strip() == str(ml)
+    assert (tmp_path / "w" / "witness.ml-dsa.key").stat().st_mode & 0o077 == 0
+    answer = ask(state, log, 0)
+    whole = cosignature.add(log.signed_head, answer.body.decode()).encode()
+    assert [c.key for c in cosignature.cosignatures(whole, [ed, ml])] == [str(ed), str(ml)]
+    assert len(whole) < checkpoint.MAX_CHECKPOINT // 16
+    with pytest.raises(InputError, match="already"):
+        witness.add_ml_dsa(tmp_path / "w")
+    (tmp_path / "w" / "witness.ml-dsa.key").unlink()
+    older = WitnessState(tmp_path / "w")
+    assert len(older.cosigners) == 1
+    assert ask(older, log, 5).body.count(b"\n") == 1
+    made = witness.add_ml_dsa(tmp_path / "w")
+    assert made.witness != ml
+    older.close()
+    with pytest.raises(InputError, match="titer witness create"):
+        witness.add_ml_dsa(tmp_path / "none")
+    (tmp_path / "w" / "witness.ml-dsa.key").write_bytes((tmp_path / "w/witness.key").read_bytes())
+    with pytest.raises(EvidenceError, match="not an ML-DSA-44 key"):
+        WitnessState(tmp_path / "w")
+
+
+def test_a_monitor_gets_the_log_and_our_lines_and_no_others(state, log):
+    """C2SP tlog-witness, Monitor Retrieval Mechanism."""
+    stranger = Cosigner("stranger", Ed25519PrivateKey.generate())
+    signed = log.signed_head + stranger.line(log.head.body(), NOW)
+    assert state.add_checkpoint(form(0, [], signed), now=NOW).status == 200
+    shown = state.head(hashlib.sha256(ORIGIN.encode()).hexdigest()).body
+    assert b"stranger" not in shown
+    known = [one.witness for one in state.cosigners]
+    assert len(cosignature.cosignatures(shown, known)) == 2
+    assert checkpoint.read(shown, [log.verifier]).size == 5
+
+
+def test_a_witness_with_two_keys_counts_once(log):
+    both, other = hybrid("w0"), Cosigner("w1", Ed25519PrivateKey.generate())
+    signed = log.signed_head + "".join(c.line(log.head.body(), NOW) for c in (*both, other))
+    known = [c.witness for c in (*both, other)]
+    assert len(cosignature.require(signed.encode(), known, 2, now=NOW)) == 3
+    with pytest.raises(EvidenceError, match="2 cosignatures, and you ask for 3"):
+        cosignature.require(signed.encode(), known, 3, now=NOW)
+    with pytest.raises(EvidenceError, match="1 cosignatures, and you ask for 2"):
+        cosignature.require(signed.encode(), known[:2], 2, now=NOW)
+
+
+def test_another_implementation_verifies_what_ml_dsa_signs(log):
+    """FIPS 204 in Python, none of it ours, over the structure as C2SP draws it."""
+    ml_dsa = pytest.importorskip("dilithium_py.ml_dsa").ML_DSA_44
+    _, signer = hybrid("witness.test/w1")
+    body = log.head.body()
+    _, ((_, key_id, blob),) = note.split(f"x\n\n{signer.line(body, NOW)}".encode())
+    name, origin = b"witness.test/w1", ORIGIN.encode()
+    message = (
+        b"subtree/v1\n\x00" + len(name).to_bytes(1, "big") + name + NOW.to_bytes(8, "big")
+        + len(origin).to_bytes(1, "big") + origin + bytes(8) + (5).to_bytes(8, "big")
+        + log.head.root
+    )  # fmt: skip
+    public = signer.witness.raw
+    assert len(public) == 1312
+    assert key_id == hashlib.sha256(name + b"\n\x06" + public).digest()[:4]
+    assert blob[:8] == NOW.to_bytes(8, "big")
+    assert ml_dsa.verify(public, message, blob[8:])
+    assert not ml_dsa.verify(public, message + b"x", blob[8:])
+    mine, secret = ml_dsa.keygen()
+    theirs = Witness("witness.test/w1", MLDSA44PublicKey.from_public_bytes(mine))
+    signed = NOW.to_bytes(8, "big") + ml_dsa.sign(secret, cosignature.message(theirs, body, NOW))
+    assert theirs.verify(body, signed) == NOW
+
+
+def test_an_ml_dsa_cosignature_of_another_head_name_or_time_is_refused(log):
+    _, signer = hybrid()
+    body, known = log.head.body(), signer.witness
+    _, ((_, _, blob),) = note.split(f"x\n\n{signer.line(body, NOW)}".encode())
+    assert known.verify(body, blob) == NOW
+    other = Witness("v", known.public)
+    for whose, what, given, said in (
+        (known, body.replace("5", "6"), blob, "does not hold"),
+        (known, body.replace(ORIGIN, "titer.test/x"), blob, "does not hold"),
+        (other, body, blob, "does not hold"),
+        (known, body, (NOW + 1).to_bytes(8, "big") + blob[8:], "does not hold"),
+        (known, body, bytes(8) + blob[8:], "no possible time"),
+        (known, body, b"\xff" * 8 + blob[8:], "no possible time"),
+        (known, body, blob[:-1], "wrong length"),
+        (known, body, blob[:72], "wrong length"),
+        (known, ORIGIN + "\n", blob, "expected exactly origin"),
+    ):
+        with pytest.raises(EvidenceError, match=said):
+            whose.verify(what, given)
+    assert Witness.parse(str(known)) == known
+    with pytest.raises(EvidenceError, match="key id"):
+        Witness.parse(str(known).replace("w+", "u+", 1))
+    with pytest.raises(EvidenceError, match="too long"):
+        Witness.parse("w" * 4000)
+    long = Cosigner("\u00e9" * 200, MLDSA44PrivateKey.generate())
+    with pytest.raises(EvidenceError, match="at most 255 bytes"):
+        long.line(body, NOW)
 
 
 def test_witness_keys_are_read_as_written_and_are_no_log_keys(log):
