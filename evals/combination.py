@@ -11,7 +11,7 @@ that accuses 1 %, 0.3 % and 0.1 % of the honest crowd, and at the bits that cali
 is averaged over splits of the calibration crowd into fit and score half, since one honest
 subject more or less near the top moves every figure.
 
-A rule is a rarity for each detector (`e`: bits beside the fit half, as titer does; `rank`: minus
+A rule is a rarity for each detector (`tail`: as titer does; `rank`: minus
 log2 of the share with a higher score, log growth beyond) and a sum. Beside the rules: each
 detector alone, and the average of calibrated e-values, which is what titer did before.
 
@@ -35,7 +35,7 @@ from evals.accounts import DATA
 from evals.frames_coverage import SEED, crowd, harvesters
 from titer.core.nouns import Exchange
 from titer.detect.calibration import Calibration, fit
-from titer.detect.null import Null, Segment, climbs, levels_of, transformed_many
+from titer.detect.null import Null, Segment, levels_of, segment, transformed_many
 from titer.detect.plugins import detectors
 
 RESULT = Path(__file__).with_name("combination.json")
@@ -140,21 +140,13 @@ class Split:
         self.fits, self.scored = rows[fits], rows[~fits]
         self.nulls, self.names = [], calibration.combination.detectors
         for column, name in enumerate(self.names):
-            levels = levels_of(sorted(self.fits[:, column].tolist()))
-            self.nulls.append(
-                msgspec.structs.replace(
-                    calibration.detectors[name],
-                    levels=levels,
-                    fitted=len(self.fits),
-                    climbed=float(climbs(self.fits[:, column], levels).sum()),
-                    everyone=_segment(self.scored[:, column], levels),
-                )
-            )
+            held = segment(self.fits[:, column].tolist(), self.scored[:, column].tolist())
+            self.nulls.append(msgspec.structs.replace(calibration.detectors[name], everyone=held))
 
     def statistics(self) -> dict[str, tuple[Statistic, Statistic]]:
         """By name: the statistic, and the bits that calibration gives it."""
         out: dict[str, tuple[Statistic, Statistic]] = {}
-        for kind, rarity in (("e", Null.rarities), ("rank", by_rank)):
+        for kind, rarity in (("tail", Null.rarities), ("rank", by_rank)):
             for rule in RULES:
 
                 def value(scores, rarity=rarity, rule=rule):

@@ -26,21 +26,21 @@ from evals.detect.pools import Pools
 from evals.detect.runs import Sizes
 from titer.detect.calibration import Calibration
 
-SEED = 20261122
+SEED = 20261128
 RESULT = Path(__file__).parents[1] / "detect.json"
 SIDES, PARTS = ("tune", "report"), ("accounts", "windows")
 QUICK = Sizes(
     calibrate=500, tune=300, report=300, shifted=150, attackers=1, exchanges=80, pools=0.05
 )
 QUICK_WINDOWS = windows.Sizes(
-    calibrate=(12, 12),
-    test=(6, 6),
+    calibrate=(12, 12, 12),
+    test=(6, 6, 6),
     attackers=1,
     draws=1,
     window=100,
     pools=0.05,
     hashed=True,
-    organisations=200,
+    fitted=60,
 )
 #: Prompts of the `tune` sources that unmimic's guard learns as honest.
 BENIGN = 1500
@@ -48,7 +48,7 @@ HEAD = {
     "what": "detection of one caller; see evals/detect",
     "seed": SEED,
     "split": "detectors were built on `tune` sources; `report` sources give the figures",
-    "assumed": "shares of kinds, volumes, reply lengths, times, networks",
+    "assumed": "shares of kinds, volumes, reply lengths, times, networks, who is in which tier",
 }
 
 
@@ -73,10 +73,11 @@ class Task:
         return figures.report(self.sizes, other)
 
     def windows(self, sizes: windows.Sizes) -> dict:
-        few = Pools(self.side, seed=SEED, scale=sizes.pools, flags=self.flags, keep=True)
+        few = Pools(self.side, seed=SEED, scale=sizes.pools, flags=self.flags, keep=True, half=0)
+        other = Pools(self.side, seed=SEED + 1, scale=sizes.pools, half=1)
         benign = [talk[0] for talk in runs.Prompts("tune").chats[:BENIGN]]
         setting = runs.Setting(few, running.Runner(()), SEED, 0.0, self.jobs)
-        return contest.report(setting, benign, sizes)
+        return contest.report(setting, other, benign, sizes)
 
     def _calibration(self, pools: Pools, size: int) -> Calibration:
         return kept.calibration(

@@ -115,17 +115,22 @@ class Attacker:
         )
 
     def exchanges(
-        self, mix: float, count: int, *, cover: str = "", draw: int = 0
+        self, mix: float, count: int, *, cover: str = "", draw: int = 0, past: int = 0
     ) -> Iterator[tuple[Exchange, Turn]]:
-        """`count` exchanges, a share `mix` of them the attack's; the rest one honest kind's."""
+        """`count` exchanges, a share `mix` of them the attack's; the rest one honest kind's.
+
+        Before them, `past` exchanges of that honest kind alone.
+        """
         rng = random.Random(f"{self.name}-{mix}-{cover}-{draw}")
         hides = crowd.MAKERS[cover or rng.choice(COVERS)](self.pools, rng)
-        number = iter(range(10**9))
+        number, before = iter(range(10**9)), iter(range(past))
 
         def request() -> tuple[Turn, int, dict[str, Any]]:
+            if next(before, None) is not None:
+                return hides()
             return self.request(next(number), rng) if rng.random() < mix else hides()
 
-        times = (clocks.around if rng.random() < 0.5 else clocks.copied)(rng, count)
+        times = (clocks.around if rng.random() < 0.5 else clocks.copied)(rng, past + count)
         return crowd.exchanges(
             f"{self.name}-{mix}", request, times, rng, kind="attack", places=_PLACES, eager=0.3
         )

@@ -4,21 +4,44 @@ from __future__ import annotations
 
 import importlib.util
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from evals.detect import guard, minilm, mmd
+from evals.detect.pools import Pools
 from evals.detect.running import spread
 from evals.detect.runs import Setting, calibrated
 from evals.detect.single import Side
 from evals.detect.tally import rate, threshold
-from evals.detect.windows import ATTACKS, GROUPS, MIXES, Seen, Sizes, attacked, honest
+from evals.detect.windows import (
+    ATTACKS,
+    GROUPS,
+    MIXES,
+    WITH_PAST,
+    Seen,
+    Sizes,
+    attacked,
+    honest,
+)
+from titer.detect.calibration import Calibration
 
 #: Share of honest windows that may pass a threshold.
 ALPHA = 1e-3
+#: Detectors that look at what is asked alone, as the other tests do; replies' lengths weigh a
+#: little in some of them.
+OF_TEXTS = (
+    "frames",
+    "coverage",
+    "reasoning",
+    "grading",
+    "synthesis",
+    "secrets",
+    "novelty",
+    "growth",
+)
 #: Texts of one sort that unmimic's guard is asked about: embedding their sentences is slow.
 FLAGGED = 150
 
@@ -33,14 +56,16 @@ class Methods:
         self,
         setting: Setting,
         benign: Sequence[str],
-        windows: Iterable[Seen],
+        windows: Sequence[Seen],
         *,
         fast: bool,
     ) -> None:
         self.setting = setting
         self.name, embed = minilm.embedder(fast=fast)
         texts = setting.pools.texts
-        used = np.unique(np.concatenate([seen.texts for seen in windows]))
+        held = [seen.texts for seen in windows]
+        held += [seen.past[0] for seen in windows if seen.past is not None]
+        used = np.unique(np.concatenate(held))
         chosen = [texts[at] for at in used.tolist()]
         self.vectors = embed(chosen)
         self.used = used
@@ -69,7 +94,8 @@ class Methods:
         sigma = mmd.width(self.vectors[np.unique(benign)], self.setting.seed)
         found = {
             "titer": titer.combined(rows),
-            "mmd": mmd.mmd(self.vectors, pairs, benign, sigma),
+            "titer, texts alone": titer.combined(rows, only=OF_TEXTS),
+            "mmd": self._mmd(windows, pairs, benign, sigma),
             "prada": mmd.prada(self.vectors, pairs),
             "busiest hour": np.array([seen.busiest for seen in windows], dtype=float),
             "bands alike": np.array([seen.alike for seen in windows]),
@@ -78,19 +104,33 @@ class Methods:
         found |= {f"titer: {n}": rows[:, c] for c, n in enumerate(titer.runner.names)}
         return found
 
+    def _mmd(
+        self, windows: Sequence[Seen], pairs: list, benign: np.ndarray, sigma: float
+    ) -> np.ndarray:
+        """Against each window's own past, if it has one, else against the benign texts."""
+        pasts = [
+            (np.searchsorted(self.used, seen.past[0]), seen.past[1])
+            for seen in windows
+            if seen.past is not None
+        ]
+        if pasts:
+            return mmd.mmd_past(self.vectors, pairs, pasts, sigma)
+        return mmd.mmd(self.vectors, pairs, benign, sigma)
 
-def report(setting: Setting, benign: Sequence[str], sizes: Sizes) -> dict:
+
+def report(setting: Setting, other: Pools, benign: Sequence[str], sizes: Sizes) -> dict:
     """All figures of one side; `benign` are prompts that a guard may be trained on.
 
-    titer is calibrated on organisations of the group's kinds, as the window tests have their
-    null from benign windows of the group.
+    titer is calibrated on windows of the group, of the `other` half of the conversations, as the
+    window tests have their null from benign windows of the group.
     """
     pools, seed, jobs = setting.pools, setting.seed, setting.jobs
-    made = spread(
-        lambda kinds: calibrated(pools, sizes.organisations, seed, kinds),
-        list(GROUPS.values()),
-        jobs,
-    )
+
+    def fit(group: str) -> Calibration:
+        volume = sizes.window * (2 if group in WITH_PAST else 1)
+        return calibrated(other, sizes.fitted, seed, GROUPS[group], volume)
+
+    made = spread(fit, list(GROUPS), jobs)
     sides = {g: Side(pools, found, seed, jobs) for g, found in zip(GROUPS, made, strict=True)}
     settings = {group: side.setting for group, side in sides.items()}
     counts = dict(zip(GROUPS, zip(sizes.calibrate, sizes.test, strict=True), strict=True))
@@ -100,7 +140,7 @@ def report(setting: Setting, benign: Sequence[str], sizes: Sizes) -> dict:
     methods = Methods(setting, benign, all_windows, fast=sizes.hashed)
     out: dict = {
         "window": sizes.window, "alpha": ALPHA, "embedding": methods.name,
-        "organisations": sizes.organisations, "texts": len(methods.used),
+        "fitted": sizes.fitted, "texts": len(methods.used),
         "unmimic": methods.flags is not None, "groups": {},
     }  # fmt: skip
     for group, seen in groups.items():

@@ -25,6 +25,14 @@ KINDS = {
 }  # fmt: skip
 #: Fewest and most exchanges of one organisation; volumes between are heavy-tailed.
 FEWEST, MOST = 4, 600
+#: Kinds that an operator puts into a tier of their own, by contract; of 100 such organisations,
+#: how many it has missed. Everybody else, attackers too, is `SELF_SERVE`.
+CONTRACT_KINDS = frozenset({
+    "application", "support", "rag", "batch", "evaluation", "writer", "judge", "embedder",
+    "classifier", "reseller",
+})  # fmt: skip
+SELF_SERVE, CONTRACT = "self-serve", "contract"
+MISSED = 5
 #: Of 100 honest callers, how many call from a kind of network; people use proxies too.
 PLACES = {
     "person": {"": 88, "residential": 6, "vpn": 4, "proxy": 1, "hosting": 1},
@@ -47,7 +55,14 @@ def organisation(
     kind = kind or rng.choices(_NAMES, _SHARES)[0]
     count = volume or _volume(kind, rng)
     draw = MAKERS[kind](pools, rng)
-    return kind, exchanges(name, draw, _times(kind, count, rng), rng, kind=kind)
+    tier = tier_of(kind, f"{seed}-{name}")
+    return kind, exchanges(name, draw, _times(kind, count, rng), rng, kind=kind, tier=tier)
+
+
+def tier_of(kind: str, name: str) -> str:
+    """The tier of an honest organisation: by its kind, but for those that were missed."""
+    found = kind in CONTRACT_KINDS and random.Random(f"tier {name}").random() * 100 >= MISSED
+    return CONTRACT if found else SELF_SERVE
 
 
 def exchanges(
@@ -59,6 +74,7 @@ def exchanges(
     kind: str,
     places: dict[str, int] | None = None,
     eager: float = 0.08,
+    tier: str = SELF_SERVE,
 ) -> Iterator[tuple[Exchange, Turn]]:
     """The exchanges of a caller in order of time."""
     program = kind != "chat"
@@ -70,7 +86,7 @@ def exchanges(
     clumsy = 0.03 if rng.random() < 0.01 else 0.0
     denied = ("return_token_ids", "unknown") if rng.random() < 0.02 else ()
     endpoint = EMBED if kind == "embedder" else CHAT
-    principal = Principal(name)
+    principal = Principal(name, tier=tier)
     for number, at in enumerate(times):
         turn, out, params = draw()
         biased = params.pop("logit_bias_ids", ()) if "logit_bias_ids" in params else ()

@@ -41,7 +41,10 @@ Deck = list[Turn]
 
 
 class Pools:
-    """All decks of one side (`tune` or `report`); with `keep`, the queries behind them."""
+    """All decks of one side (`tune` or `report`); with `keep`, the queries behind them.
+
+    `half` (0 or 1) takes every other conversation only: two halves share none.
+    """
 
     def __init__(
         self,
@@ -51,11 +54,15 @@ class Pools:
         scale: float = 1.0,
         flags: Callable[[str], bool] | None = None,
         keep: bool = False,
+        half: int | None = None,
     ) -> None:
         self.side = side
         self.keep = keep
         self.flags = flags
         self.prompts = Prompts(side)
+        if half is not None:
+            self.prompts.chats = self.prompts.chats[half::2]
+            self.prompts.agents = self.prompts.agents[half::2]
         self.texts: list[str] = []
         self._index: dict[str, int] = {}
         self._rng = random.Random(f"{seed}-{side}-pools")

@@ -48,10 +48,11 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 class Honest(msgspec.Struct, frozen=True):
-    """Honest organisations that were run: a row of scores each, kinds, and naive evidence."""
+    """Honest organisations that were run: a row of scores each, kinds, tiers, naive evidence."""
 
     scores: np.ndarray
     kinds: list[str]
+    tiers: list[str]
     exchanges: int
     wealth: np.ndarray
 
@@ -72,14 +73,18 @@ def flags(share: float = 1.0) -> Callable[[str], bool]:
     return naive.trained(attack, honest[: int(len(honest) * share)])
 
 
-def calibrated(pools: Pools, size: int, seed: int, kinds: Sequence[str] = ("",)) -> Calibration:
-    """The product's calibration on a crowd of its own, of these kinds in turn ("" is any)."""
+def calibrated(
+    pools: Pools, size: int, seed: int, kinds: Sequence[str] = ("",), volume: int = 0
+) -> Calibration:
+    """The product's calibration on a crowd of its own, of these kinds in turn ("" is any), all of
+    one volume if it is given.
+    """
 
     def stream() -> Iterator[Exchange]:
         for number in range(size):
             kind = kinds[number % len(kinds)]
             _, pairs = crowd.organisation(
-                pools, f"c{number}", f"{seed}-{pools.side}-cal", kind=kind
+                pools, f"c{number}", f"{seed}-{pools.side}-cal", kind=kind, volume=volume
             )
             yield from (exchange for exchange, _ in pairs)
 
@@ -101,24 +106,27 @@ def run_honest(setting: Setting, size: int) -> Honest:
     """`size` other honest organisations under fitted detectors."""
     pools, runner = setting.pools, setting.runner
 
-    def work(first: int) -> tuple[np.ndarray, list[str], int, list[float]]:
-        rows, kinds, count, wealth = [], [], 0, []
+    def work(first: int) -> tuple[np.ndarray, list[str], list[str], int, list[float]]:
+        rows, kinds, tiers, count, wealth = [], [], [], 0, []
+        seed = f"{setting.seed}-{pools.side}-test"
         for number in range(first, min(first + CHUNK, size)):
             name, seen = f"t{number}", []
-            kind, pairs = crowd.organisation(pools, name, f"{setting.seed}-{pools.side}-test")
+            kind, pairs = crowd.organisation(pools, name, seed)
             row, exchanges = runner.final(_watched(pairs, seen))
             rows.append(row)
             kinds.append(kind)
+            tiers.append(crowd.tier_of(kind, f"{seed}-{name}"))
             count += exchanges
             wealth.append(float(naive.wealth(seen, setting.flagged)[-1]))
-        return np.array(rows), kinds, count, wealth
+        return np.array(rows), kinds, tiers, count, wealth
 
     parts = spread(work, range(0, size, CHUNK), setting.jobs)
     return Honest(
         np.concatenate([part[0] for part in parts]),
         [kind for part in parts for kind in part[1]],
-        sum(part[2] for part in parts),
-        np.array([value for part in parts for value in part[3]]),
+        [tier for part in parts for tier in part[2]],
+        sum(part[3] for part in parts),
+        np.array([value for part in parts for value in part[4]]),
     )
 
 

@@ -23,6 +23,7 @@ from evals.detect.runs import (
 )
 from evals.detect.tally import against, first_above, rate, roc, threshold, waiting
 from titer.detect.calibration import Calibration
+from titer.detect.combine import Combination
 from titer.detect.plugins import detectors
 
 NOMINAL = (1e-2, 3e-3, 1e-3, 3e-4, 1e-4)
@@ -35,18 +36,24 @@ class Side:
     def __init__(self, pools: Pools, calibration: Calibration, seed: int, jobs: int) -> None:
         self.pools, self.calibration, self.seed, self.jobs = pools, calibration, seed, jobs
         self.runner = Runner(calibration.fit_detectors(detectors()))
+        #: Tiers with rarities of their own.
+        self.tiers = tuple(calibration.combination.tiers)
         self.flagged = mean_flags(pools, seed, min(2000, calibration.combination.fitted))
         self.setting = Setting(pools, self.runner, seed, self.flagged, jobs)
 
-    def columns(self, scores: np.ndarray, calibration: Calibration) -> np.ndarray:
-        """The columns that the combination of a calibration wants, in its order."""
-        places = [self.runner.names.index(name) for name in calibration.combination.detectors]
-        return scores[:, places]
+    def columns(self, scores: np.ndarray, combination: Combination) -> np.ndarray:
+        """The columns that a combination wants, in its order."""
+        return scores[:, [self.runner.names.index(name) for name in combination.detectors]]
 
-    def combined(self, scores: np.ndarray) -> np.ndarray:
-        """The combined score of each row."""
-        held = self.calibration
-        return held.combination.scores(self.columns(scores, held), held.detectors)
+    def combined(
+        self, scores: np.ndarray, tier: str = "", *, only: Sequence[str] = ()
+    ) -> np.ndarray:
+        """The combined score of each row, beside those of a tier; of some detectors `only`."""
+        held = self.calibration.combination
+        if only:
+            taken = tuple(name for name in held.detectors if name in only)
+            held = msgspec.structs.replace(held, detectors=taken)
+        return held.scores(self.columns(scores, held), self.calibration.detectors, tier)
 
     def report(self, sizes: Sizes, other: Calibration | None) -> dict:
         started = time.monotonic()
@@ -61,6 +68,7 @@ class Side:
             "calibration": describe(self.calibration),
             "exchanges_watched": sizes.exchanges,
             "false_alarms": self._false_alarms(honest, self.calibration),
+            "false_alarms_by_tier": self._by_tier(honest),
             "mean_null": self._mean_null(honest),
         }
         if other is not None:
@@ -76,7 +84,7 @@ class Side:
         return out
 
     def _false_alarms(self, honest: Honest, calibration: Calibration) -> dict:
-        bits = calibration.combined_many(self.columns(honest.scores, calibration))
+        bits = calibration.combined_many(self.columns(honest.scores, calibration.combination))
         kinds = np.array(honest.kinds)
         found = {
             "combination": _levels(bits),
@@ -94,6 +102,20 @@ class Side:
                 found["detectors"][name] = _levels(alone)
         return found
 
+    def _by_tier(self, honest: Honest) -> dict:
+        """Each organisation beside its own tier: by tier, and all together."""
+        tiers, rows = (
+            np.array(honest.tiers),
+            self.columns(honest.scores, self.calibration.combination),
+        )
+        parts = {
+            tier: self.calibration.combined_many(rows[tiers == tier], tier)
+            for tier in sorted(set(honest.tiers))
+        }
+        held = self.calibration.combination.tiers
+        found = {t: {"scored": held[t].n, **_counted(b)} for t, b in parts.items() if t in held}
+        return {**found, "all": _counted(np.concatenate(list(parts.values())))}
+
     def _mean_null(self, honest: Honest) -> dict:
         n = len(honest.wealth)
         return {
@@ -105,6 +127,8 @@ class Side:
         combined = self.combined(honest.scores)
         honest_by = {"combination": combined, "mean null": honest.wealth}
         honest_by |= {n: honest.scores[:, c] for c, n in enumerate(self.runner.names)}
+        tiers = np.array(honest.tiers)
+        honest_by |= {_inside(t): self.combined(honest.scores[tiers == t], t) for t in self.tiers}
         bounds = {
             method: {alpha: threshold(scores, alpha) for alpha in REALISED}
             for method, scores in honest_by.items()
@@ -128,13 +152,16 @@ class Side:
     def _series(self, traced: Sequence[tuple[list, np.ndarray]]) -> dict[str, list]:
         """By method, of every attacker: (number of exchanges, score) where it changes."""
         series: dict[str, list] = {"combination": [], "mean null": []}
-        series |= {name: [] for name in self.runner.names}
+        series |= {name: [] for name in (*self.runner.names, *map(_inside, self.tiers))}
         for trace, wealth in traced:
             numbers = [number for number, _ in trace]
             rows = np.array([row for _, row in trace]).reshape(-1, len(self.runner.names))
             series["combination"].append(
                 list(zip(numbers, self.combined(rows).tolist(), strict=True))
             )
+            for tier in self.tiers:
+                own = self.combined(rows, tier).tolist()
+                series[_inside(tier)].append(list(zip(numbers, own, strict=True)))
             series["mean null"].append(list(enumerate(wealth.tolist(), 1)))
             for column, name in enumerate(self.runner.names):
                 series[name].append(list(zip(numbers, rows[:, column].tolist(), strict=True)))
@@ -158,6 +185,15 @@ def _firsts(series: dict[str, list], bounds: dict[str, dict[float, float]]) -> d
         }
         for method, traces in series.items()
     }
+
+
+def _inside(tier: str) -> str:
+    """How the combination beside one tier is called."""
+    return f"combination in {tier}"
+
+
+def _counted(bits: np.ndarray) -> dict:
+    return {"organisations": len(bits), "levels": _levels(bits)}
 
 
 def _levels(bits: np.ndarray) -> list[dict]:

@@ -16,7 +16,18 @@ MIXES = ("1.0", "0.5", "0.25", "0.1")
 TARGET = {"1.0": "20", "0.5": "60", "0.25": "150", "0.1": "-"}
 REFERENCE = {"1.0": "50", "0.5": "136", "0.25": "368", "0.1": "-"}
 WINDOWS = ("0.05", "0.1", "0.25")
-METHODS = ("titer", "mmd", "prada", "unmimic", "bands alike", "busiest hour", "tokens")
+#: Nominal rates above this are left out of the table by tier.
+LEAST_ALPHA = 1e-3
+METHODS = (
+    "titer",
+    "titer, texts alone",
+    "mmd",
+    "prada",
+    "unmimic",
+    "bands alike",
+    "busiest hour",
+    "tokens",
+)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -102,6 +113,33 @@ def alone(side: dict, alpha: str) -> str:
     return table([f"at 50 %, realised {alpha}", *side["detection"]], rows)
 
 
+def tiers(side: dict) -> str:
+    """False alarms beside one's own tier, and the waits of keys in each."""
+    by_tier = side["false_alarms_by_tier"]
+    rows = [
+        [
+            tier,
+            f"{found['organisations']:,}",
+            f"{found['scored']:,}" if "scored" in found else "-",
+            *(
+                f"{r['hits']}: {r['ratio']:.2g}x"
+                f" [{r['ratio_interval'][0]:.2g}, {r['ratio_interval'][1]:.2g}]"
+                for r in found["levels"]
+                if r["nominal"] <= LEAST_ALPHA
+            ),
+        ]
+        for tier, found in by_tier.items()
+    ]
+    heads = [f"nominal {r['nominal']:g}" for r in by_tier["all"]["levels"]
+             if r["nominal"] <= LEAST_ALPHA]  # fmt: skip
+    parts = [table(["honest accused, beside their own tier", "n", "scored", *heads], rows)]
+    for tier in by_tier:
+        method = f"combination in {tier}"
+        if method in side["detection"]["all"]["1.0"]:
+            parts += [detection(side, method, alpha) for alpha in ("0.0001", "0.001")]
+    return "\n".join(parts)
+
+
 def windows(found: dict) -> str:
     parts = []
     for group, figures in found["groups"].items():
@@ -134,7 +172,7 @@ def conditions(side: dict) -> str:
         f" {attackers} attackers of each kind at each mix, watched for"
         f" {held['exchanges_watched']} exchanges. Windows: commit {tested['commit']},"
         f" {tested['embedding']}, {tested['texts']:,} texts, titer calibrated on"
-        f" {tested['organisations']:,} organisations of the same service.\n"
+        f" {tested['fitted']:,} windows of the same service with other conversations.\n"
     )
 
 
@@ -147,6 +185,7 @@ def blocks(side: dict) -> dict[str, str]:
         "exchanges": detection(held, "combination", "0.0001")
         + "\n"
         + detection(held, "combination", "0.001"),
+        "tiers": tiers(held),
         "mean null": detection(held, "mean null", "0.001"),
         "alone": alone(held, "0.001"),
         "windows": windows(tested),

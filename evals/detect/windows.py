@@ -1,9 +1,14 @@
 """Windows of 1,500 requests of one account: titer's scores and the published window tests.
 
 `chat` is the protocol of arXiv 2606.05725: benign windows of one service, an attacker's requests
-mixed in, the null from benign windows of that service. `any service` is an
-operator's case: windows of organisations of several kinds under one null. Each method's threshold
-is the one that 1 in 1,000 of the calibration windows exceeds; false alarms are counted on others.
+mixed in, the null from benign windows of that service. `any service` is an operator's case:
+windows of organisations of several kinds under one null. In `own past` each of these has 1,500
+honest requests before the window, which a test may use. Each method's threshold is the one that 1
+in 1,000 of the calibration windows exceeds; false alarms are counted on others.
+
+titer is calibrated on windows as well, of the other half of the conversations: what it has learnt
+of a service is never what it is tested on. The other tests have the benign texts of the windows
+themselves as their reference, which is kinder.
 """
 
 from __future__ import annotations
@@ -23,55 +28,62 @@ WINDOW = 1500
 MIXES = (0.05, 0.1, 0.25)
 #: Attacks that have a text of their own; logit theft is no matter of texts.
 ATTACKS = ("template", "reasoning", "rubric", "instruct", "prompt")
+_SERVICES = ("chat", "chat", "application", "application", "support", "agent")
 #: Where windows come from: the kinds of organisation that they are of, one drawn for each.
-GROUPS = {
-    "chat": ("chat",),
-    "any service": ("chat", "chat", "application", "application", "support", "agent"),
-}
+GROUPS = {"chat": ("chat",), "any service": _SERVICES, "own past": _SERVICES}
+#: Groups whose windows follow as many honest requests of the same organisation.
+WITH_PAST = ("own past",)
 #: Windows that a worker takes at a time.
 CHUNK = 8
 
 
 class Sizes(msgspec.Struct, frozen=True):
     """How many windows: to calibrate and to test, by group; attackers by attack, draws of each;
-    organisations of a group's kinds that titer is calibrated on.
+    windows that titer is calibrated on.
 
     `hashed` embeds by character n-grams even where a model is installed: it is faster.
     """
 
-    calibrate: tuple[int, ...] = (1000, 500)
-    test: tuple[int, ...] = (150, 100)
+    calibrate: tuple[int, ...] = (1000, 500, 500)
+    test: tuple[int, ...] = (150, 100, 100)
     attackers: int = 4
     draws: int = 2
     window: int = WINDOW
-    pools: float = 0.08
-    organisations: int = 4500
+    pools: float = 0.2
+    fitted: int = 600
     hashed: bool = False
 
 
 class Seen(msgspec.Struct, frozen=True):
     """One window: titer's scores, its texts and how often each, its rates, and `alike`: the
-    chance that a band of one request's frames is a band of another's.
+    chance that a band of one request's frames is a band of another's. `past` are the texts of the
+    requests before it and how often each, if it has some.
     """
 
     scores: np.ndarray
     texts: np.ndarray
     times: np.ndarray
+    past: tuple[np.ndarray, np.ndarray] | None
     busiest: int
     tokens: int
     alike: float
 
 
-def window(setting: Setting, pairs) -> Seen:
-    """One account's window, run through the detectors."""
+def window(setting: Setting, pairs, past: int = 0) -> Seen:
+    """One account's window, after the first `past` requests, run through the detectors."""
     texts: list[int] = []
+    before: list[int] = []
     hours: Counter[int] = Counter()
     bands: Counter[int] = Counter()
     tokens = 0
 
     def watched():
         nonlocal tokens
-        for exchange, turn in pairs:
+        for number, (exchange, turn) in enumerate(pairs):
+            if number < past:
+                before.append(turn.text)
+                yield exchange, turn
+                continue
             texts.append(turn.text)
             hours[exchange.at // HOUR] += 1
             bands.update(exchange.sketch.frames)
@@ -80,14 +92,15 @@ def window(setting: Setting, pairs) -> Seen:
 
     row, _ = setting.runner.final(watched())
     which, times = np.unique(np.array(texts, dtype=np.int64), return_counts=True)
+    old = np.unique(np.array(before, dtype=np.int64), return_counts=True) if past else None
     pairs_alike = sum(count * (count - 1) for count in bands.values())
     alike = pairs_alike / max(1, 8 * len(texts) * (len(texts) - 1))
-    return Seen(row, which, times, max(hours.values()), tokens, alike)
+    return Seen(row, which, times, old, max(hours.values()), tokens, alike)
 
 
 def honest(setting: Setting, group: str, count: int, size: int) -> list[Seen]:
     """`count` benign windows of a group."""
-    pools = setting.pools
+    pools, past = setting.pools, size if group in WITH_PAST else 0
 
     def work(first: int) -> list[Seen]:
         return [
@@ -95,8 +108,9 @@ def honest(setting: Setting, group: str, count: int, size: int) -> list[Seen]:
                 setting,
                 crowd.organisation(
                     pools, f"w{n}", f"{setting.seed}-{pools.side}-{group}",
-                    volume=size, kind=GROUPS[group][n % len(GROUPS[group])],
+                    volume=past + size, kind=GROUPS[group][n % len(GROUPS[group])],
                 )[1],
+                past,
             )
             for n in range(first, min(first + CHUNK, count))
         ]  # fmt: skip
@@ -123,14 +137,15 @@ def attacked(
     def work(item: tuple[str, str, int]) -> list[Seen]:
         group, attack, number = item
         found = []
+        past = sizes.window if group in WITH_PAST else 0
         for mix in MIXES:
             for draw in range(sizes.draws):
                 kinds = GROUPS[group]
                 cover = kinds[(number + draw) % len(kinds)]
                 pairs = callers[attack, number].exchanges(
-                    mix, sizes.window, cover=cover, draw=draw
+                    mix, sizes.window, cover=cover, draw=draw, past=past
                 )
-                found.append(window(settings[group], pairs))
+                found.append(window(settings[group], pairs, past))
         return found
 
     items = [(g, a, n) for g in GROUPS for a in ATTACKS for n in range(sizes.attackers)]

@@ -109,10 +109,10 @@ def _figures(row: Null | Combination) -> dict[str, Any]:
     """What one detector, or all together, are calibrated on."""
     return {
         "subjects": row.everyone.n,
-        "fitted": row.fitted,
+        "fitted": row.everyone.fitted,
         "most_bits": round(row.most, 2),
         "smallest_alpha": 1 / (row.everyone.n + 1),
-        "levels": [round(level, 3) for level in row.levels],
+        "levels": [round(level, 3) for level in row.everyone.levels],
         "tiers": {tier: held.n for tier, held in row.tiers.items()},
         "highest_scores": [round(score, 4) for score in row.top],
     }

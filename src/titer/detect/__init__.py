@@ -10,7 +10,9 @@ from titer.detect.drift import Drift
 from titer.detect.embeddings import Embeddings
 from titer.detect.frames import Frames
 from titer.detect.grading import Grading
+from titer.detect.growth import Growth
 from titer.detect.limits import Limits
+from titer.detect.novelty import Novelty
 from titer.detect.origin import Origin
 from titer.detect.parameters import Parameters
 from titer.detect.reasoning import Reasoning
@@ -36,4 +38,6 @@ BUILTIN: tuple[Detector, ...] = (
     Limits(),
     Catalogue(),
     Embeddings(),
+    Novelty(),
+    Growth(),
 )

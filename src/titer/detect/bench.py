@@ -12,6 +12,7 @@ from titer.core.contracts import Detector
 from titer.core.nouns import Card, Exchange, Finding
 from titer.detect.calibration import Calibration
 from titer.detect.fold import Wagering
+from titer.detect.shares import Shares
 from titer.detect.slim import Slim
 from titer.detect.strata import Glance, glance
 
@@ -126,5 +127,7 @@ def _fold(detector: Detector) -> Fold | None:
     if isinstance(detector, Wagering) and type(detector).step is Wagering.step:
         return detector.fold
     if isinstance(detector, Slim) and type(detector).step is Slim.step:
+        return detector.fold
+    if isinstance(detector, Shares) and type(detector).step is Shares.step:
         return detector.fold
     return None

@@ -25,8 +25,8 @@
 
 The bound speaks of one draw of honest subjects: it holds on average over calibrations, and it
 does not cover callers of a kind that the log did not hold. Segments (tiers) with
-`combine.SEGMENT` subjects or more have their own sum; a subject of another tier is compared
-with all.
+`combine.SEGMENT` subjects or more have levels and a sum of their own; a subject of another tier is
+compared with all.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ __all__ = ["FEWEST", "SEGMENT", "Calibration", "Null", "Segment", "fit", "load",
 LONGEST = 45 * 86_400_000_000
 #: Shortest: a shorter log says nothing about a day's rhythm.
 SHORTEST = 3_600_000_000
-FORMAT = "titer.calibration/2"
+FORMAT = "titer.calibration/3"
 
 Exchanges = Callable[[], Iterable[Exchange]] | Collection[Exchange]
 
@@ -170,8 +170,12 @@ def load(text: str | bytes) -> Calibration:
     known = found.detectors.keys() >= set(combination.detectors)
     rows: tuple[Null | Combination, ...] = (*found.detectors.values(), combination)
     sums = [x for row in rows for x in (row.everyone, *row.tiers.values())]
-    rising = all(list(row.levels) == sorted(row.levels) for row in rows)
-    if not known or not rising or any(x.n < 0 or x.total < 0 for x in sums):
+    rising = all(list(x.levels) == sorted(x.levels) for x in sums)
+    if (
+        not known
+        or not rising
+        or any(min(x.n, x.total, x.base) < 0 or min(x.start, x.tail) <= 0 for x in sums)
+    ):
         raise InputError("the calibration holds impossible counts; make it again")
     return found
 

@@ -30,7 +30,7 @@ DRAFT_HORIZON = 30 * 86_400_000_000
 #: a subject's findings stay few (about 30 for a score of 1,000).
 STEP, GROWTH = 1.0, 1.25
 #: Exchanges that a finding cites at most.
-CITES = 4
+CITES = 3
 
 
 class State(msgspec.Struct, array_like=True):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import math
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -18,7 +17,7 @@ from titer.core.contracts import Detector
 from titer.core.nouns import Exchange
 from titer.detect import combine
 from titer.detect.combine import Combination
-from titer.detect.null import Floats, Null, climb, levels_of, segment, transformed
+from titer.detect.null import Floats, Null, segment
 
 #: Honest subjects below which nothing is calibrated: 20 support 4 bits.
 FEWEST = 20
@@ -113,19 +112,19 @@ def null_of(
     detector: Detector, params: dict[str, tuple[float, ...]], fits: Half, scores: Half
 ) -> Null:
     """What the final scores of both halves make of a detector."""
-    levels = levels_of(sorted(fits.scores.values()))
-    earned = {s: transformed(score, levels) for s, score in scores.scores.items()}
-    tiers: dict[str, list[float]] = {}
-    for subject, value in earned.items():
-        tiers.setdefault(scores.tiers[subject], []).append(value)
+    tiers: dict[str, tuple[list[float], list[float]]] = {}
+    for place, half in enumerate((fits, scores)):
+        for subject, score in half.scores.items():
+            tiers.setdefault(half.tiers[subject], ([], []))[place].append(score)
     return Null(
         version=detector.card.version,
-        fitted=len(fits.scores),
-        everyone=segment(earned.values()),
-        levels=levels,
-        climbed=math.fsum(climb(score, levels) for score in fits.scores.values()),
+        everyone=segment(fits.scores.values(), scores.scores.values()),
         params=params,
-        tiers={t: segment(v) for t, v in sorted(tiers.items()) if t and len(v) >= combine.SEGMENT},
+        tiers={
+            tier: segment(*both)
+            for tier, both in sorted(tiers.items())
+            if tier and len(both[1]) >= combine.SEGMENT
+        },
         top=tuple(sorted(scores.scores.values(), reverse=True)[:TOP]),
         in_bits=getattr(detector, "in_bits", False),
     )
@@ -148,6 +147,6 @@ def combination_of(
         held,
         rows(fits, fitting),
         rows(scores, scoring),
-        [log.tiers[s] for s in scoring],
+        ([log.tiers[s] for s in fitting], [log.tiers[s] for s in scoring]),
         top=TOP,
     )

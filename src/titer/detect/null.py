@@ -18,97 +18,132 @@ Floats = npt.NDArray[np.float64]
 #: earns `GROWTH` times what one just above it does; higher ones earn no more.
 REACH = 4.0
 GROWTH = REACH**3
+#: Bits from which a rarity follows a tail: 1 in 32 of the fit half is above.
+TAIL = 5
+#: A tail is estimated from the scores above, and these: so many, each e times the first. No tail
+#: counts as lighter than `LIGHTEST`.
+SUPPOSED, LIGHTEST = 2, 0.1
+#: A tail starts at no less: scores below a thousandth of a bit are no scores.
+LEAST = 1e-3
+#: Rarities end here, long after bits do: a sum of 2^60 is a number that computers can add.
+MOST = 60.0
 
 
 class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Honest subjects whose transformed scores were summed."""
+    """Honest subjects that others are compared with: all, or those of one tier.
+
+    `n` scored, and `total` is the sum of their transformed scores. `fitted` subjects of the fit
+    half set `levels`: `levels[j]` is the raw score that 1 in 2^(j+1) of them exceeded. Above
+    `start`, which is as rare as `base` bits, rarities follow a Pareto tail of index `tail` (Hill,
+    "A simple general approach to inference about the tail of a distribution", Annals of Statistics
+    3, 1975): the more the highest of the fit half differ, the less does a higher score say.
+    """
 
     n: int
     total: float
+    fitted: int = 0
+    levels: tuple[float, ...] = ()
+    start: float = 1.0
+    base: float = 0.0
+    tail: float = 1.0
+
+    def bits(self, score: float) -> float:
+        """Bits (>= 0) of a raw score (>= 0): split conformal."""
+        return conformal_bits(transformed(score, self.levels), self.total, self.n)
+
+    def rarity(self, score: float) -> float:
+        """How few of the fit half exceed a raw score, in bits (>= 0); never falls with it.
+
+        Drawn straight between levels and extrapolated above `start`: not valid as evidence, and
+        so of use before the step that is.
+        """
+        if score <= 0:
+            return 0.0
+        if score > self.start:
+            return min(self.base + math.log2(score / self.start) / self.tail, MOST)
+        if self.tailed:
+            return self.base * score / self.start
+        passed = bisect_left(self.levels, score)
+        low = self.levels[passed - 1] if passed else 0.0
+        return passed + (score - low) / (self.levels[passed] - low)
+
+    def rarities(self, scores: Floats) -> Floats:
+        """`rarity` of many scores at once."""
+        positive = np.maximum(scores, 0.0)
+        if self.tailed:
+            below = self.base * positive / self.start
+        else:
+            levels = np.array(self.levels)
+            passed = np.minimum(np.searchsorted(levels, positive), TAIL - 1)
+            low = np.concatenate(([0.0], levels))[passed]
+            width = levels[passed] - low
+            below = passed + (positive - low) / np.where(width > 0, width, 1.0)
+        above = self.base + np.log2(np.maximum(positive / self.start, 1.0)) / self.tail
+        found: Floats = np.minimum(np.where(positive > self.start, above, below), MOST)
+        found[scores <= 0] = 0.0
+        return found
+
+    @property
+    def tailed(self) -> bool:
+        """Whether so few of the fit half had a score at all that these make the tail."""
+        return len(self.levels) < TAIL or self.levels[TAIL - 1] < LEAST
 
 
 class Null(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What calibration knows about one detector's scores under honest conduct.
 
-    `levels[j]` is the raw score that 1 in 2^(j+1) of the fit half exceeded, `fitted` their number
-    and `climbed` the sum of theirs (`climbs`); `params` what the detector itself learnt; `top`
-    the highest raw scores of the score half.
+    `tiers` are segments of their own, for tiers that are large enough; `params` what the detector
+    itself learnt; `top` the highest raw scores of the score half.
     """
 
     version: str
-    fitted: int
     everyone: Segment
-    levels: tuple[float, ...] = ()
-    climbed: float = 0.0
     params: dict[str, tuple[float, ...]] = {}
     tiers: dict[str, Segment] = {}
     top: tuple[float, ...] = ()
     in_bits: bool = False
 
     @property
+    def fitted(self) -> int:
+        """Subjects of the fit half."""
+        return self.everyone.fitted
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The scores that 1 in 2, 4, 8 ... of the fit half exceeded."""
+        return self.everyone.levels
+
+    @property
     def most(self) -> float:
         """The most bits that this many subjects support."""
         return math.log2(self.everyone.n + 1)
 
+    def segment(self, tier: str) -> Segment:
+        """Whom a subject of this tier is compared with."""
+        return self.tiers.get(tier, self.everyone)
+
     def bits(self, score: float, tier: str = "") -> float:
         """Bits (>= 0) of a raw score (>= 0)."""
-        segment = self.tiers.get(tier, self.everyone)
-        bits = conformal_bits(transformed(score, self.levels), segment.total, segment.n)
+        bits = self.segment(tier).bits(score)
         return min(bits, score) if self.in_bits else bits
 
-    def rarity(self, score: float) -> float:
-        """How unusual a raw score is beside the fit half, in bits (>= 0); never falls with it.
-
-        As `bits`, but of those who set the levels, and smooth between levels: not valid as
-        evidence, and so of use before the step that is.
-        """
-        rare = conformal_bits(climb(score, self.levels), self.climbed, self.fitted)
+    def rarity(self, score: float, tier: str = "") -> float:
+        """`Segment.rarity` beside this tier; no more than a score in bits claims."""
+        rare = self.segment(tier).rarity(score)
         return min(rare, score) if self.in_bits else rare
 
-    def rarities(self, scores: Floats, *, own: bool = False) -> Floats:
-        """`rarity` of many scores at once; `own` are those of the fit half itself, each of whom
-        is held beside the others.
-        """
-        climbed = climbs(scores, self.levels)
-        n = self.fitted - own
-        total = np.maximum(self.climbed + (0.0 if own else climbed), 1e-300)
-        rare = np.log2(np.maximum((n + 1) * climbed / total, 1.0))
-        rare[scores <= 0] = 0.0
-        found: Floats = np.minimum(rare, scores) if self.in_bits else rare
+    def rarities(self, scores: Floats, tier: str = "") -> Floats:
+        """`rarity` of many scores at once."""
+        rare = self.segment(tier).rarities(scores)
+        found: Floats = np.minimum(rare, np.maximum(scores, 0.0)) if self.in_bits else rare
         return found
 
 
-def climb(score: float, levels: Sequence[float]) -> float:
-    """`transformed`, but rising smoothly from one level to the next (geometrically)."""
-    if score <= 0:
-        return 0.0
-    if not levels:
-        return score
-    top = len(levels)
-    passed = bisect_left(levels, score)
-    if passed == top:
-        above = (score - levels[-1]) / max(levels[-1], 1.0)
-        return _step(passed, top) * min(1.0 + above, REACH) ** 3
-    low = levels[passed - 1] if passed else 0.0
-    part = (score - low) / (levels[passed] - low)
-    return math.pow(_step(passed, top), 1.0 - part) * math.pow(_step(passed + 1, top), part)
-
-
-def climbs(scores: Floats, levels: Sequence[float]) -> Floats:
-    """`climb` of many scores at once."""
-    if not levels:
-        return np.maximum(scores, 0.0)
-    top = len(levels)
-    steps = np.log2([_step(passed, top) for passed in range(top + 1)])
-    at = np.array([0.0, *levels])
-    passed = np.searchsorted(at[1:], scores, side="left")
-    low, high = at[passed], at[np.minimum(passed + 1, top)]
-    part = (scores - low) / np.where(high > low, high - low, 1.0)
-    rise = (steps[np.minimum(passed + 1, top)] - steps[passed]) * part
-    above = np.maximum(scores - levels[-1], 0.0) / max(levels[-1], 1.0)
-    climbed = np.exp2(steps[passed] + rise) * np.minimum(1.0 + above, REACH) ** 3
-    found: Floats = np.where(scores > 0, climbed, 0.0)
-    return found
+def _above(score: float, levels: Sequence[float]) -> float:
+    """How many times as high as the highest level a score is; 1 if it is not above it."""
+    if not levels or score <= levels[-1]:
+        return 1.0
+    return 1.0 + (score - levels[-1]) / max(levels[-1], 1.0)
 
 
 def _step(passed: int, top: int) -> float:
@@ -128,8 +163,7 @@ def transformed(score: float, levels: Sequence[float]) -> float:
         return score
     # Below every level a positive score is still worth more than none.
     earned = _step(bisect_left(levels, score), len(levels))
-    above = max(0.0, score - levels[-1]) / max(levels[-1], 1.0)
-    return earned * min(1.0 + above, REACH) ** 3
+    return earned * min(_above(score, levels), REACH) ** 3
 
 
 def transformed_many(scores: Floats, levels: Sequence[float]) -> Floats:
@@ -143,9 +177,25 @@ def transformed_many(scores: Floats, levels: Sequence[float]) -> Floats:
     return found
 
 
-def segment(values: Collection[float]) -> Segment:
-    """The sum of some subjects' transformed scores."""
-    return Segment(len(values), math.fsum(values))
+def segment(fits: Collection[float], scored: Collection[float]) -> Segment:
+    """What the raw scores of both halves of some subjects make."""
+    ordered = sorted(fits)
+    levels = levels_of(ordered)
+    total = math.fsum(transformed(score, levels) for score in scored)
+    return Segment(len(scored), total, len(ordered), levels, *_tail(ordered, levels))
+
+
+def _tail(ordered: Sequence[float], levels: Sequence[float]) -> tuple[float, float, float]:
+    """Where the tail of the fit half's rising scores starts, how rare that is, and its index."""
+    positive = ordered[bisect_left(ordered, LEAST) :]
+    if len(levels) >= TAIL and levels[TAIL - 1] >= LEAST:
+        start, base = levels[TAIL - 1], float(TAIL)
+    else:
+        start = positive[0] if positive else 1.0
+        base = math.log2((len(ordered) + 1) / (len(positive) + 1))
+    above = [math.log(score / start) for score in positive if score > start]
+    index = (math.fsum(above) + SUPPOSED) / (len(above) + SUPPOSED)
+    return start, base, max(index, LIGHTEST)
 
 
 def levels_of(scores: Sequence[float]) -> tuple[float, ...]:

@@ -34,14 +34,14 @@ POINT = 256
 #: Shares of a fortune that the gamblers of one side stake.
 STAKES = (0.1, 0.3, 0.65)
 #: Exchanges that a finding cites at most: ids are half of a small state.
-CITES = 3
+CITES = 2
 
 #: (side, yield in sixteenths) of each bet on one exchange.
 Bets = Sequence[tuple[int, int]]
 
 
 class State(msgspec.Struct, array_like=True):
-    """Of one subject; about 40 bytes encoded, and up to three ids of exchanges.
+    """Of one subject; about 40 bytes encoded, and up to two ids of exchanges.
 
     `score`, `told` and `fortunes` are in 1/`POINT` bit, `gains` in sixteenths. `gains` and
     `trials` (by side, for calibration), `score` and `told` are of the subject's life, the rest

@@ -129,7 +129,7 @@ def test_text_is_read_strictly():
         (b"\xff", "not a calibration"),
         (text.replace('"seed": 4', '"seed": 4, "more": 1'), "not a calibration"),
         (text.replace('"seed": 4', '"seed": 9'), "changed"),
-        (text.replace("titer.calibration/2", "titer.calibration/1"), "format"),
+        (text.replace("titer.calibration/3", "titer.calibration/2"), "format"),
     ):
         with pytest.raises(InputError, match=said):
             load(broken)

@@ -10,16 +10,16 @@ from titer.core.nouns import Principal
 from titer.detect import combine
 from titer.detect.calibration import SEGMENT, fit
 from titer.detect.frames import Frames
-from titer.detect.null import Null, Segment, climb, climbs, levels_of
+from titer.detect.null import MOST, Null, Segment, segment
 from titer.detect.parameters import Parameters
 from titer.testing import population
 
 RNG = np.random.default_rng(5)
 
 
-def null(levels=(1.0, 2.0, 4.0), **changes):
-    held = {"fitted": 8, "climbed": 8.0} | changes
-    return Null(version="1", everyone=Segment(30, 40.0), levels=levels, **held)
+def null(levels=(1.0, 2.0, 4.0, 8.0, 16.0), *, start=16.0, base=5.0, tail=1.0, in_bits=False):
+    held = Segment(30, 40.0, 64, levels, start, base, tail)
+    return Null(version="1", everyone=held, in_bits=in_bits)
 
 
 def pool(rows, columns):
@@ -31,8 +31,7 @@ def pool(rows, columns):
 
 def of(column):
     """The null that a fit half's scores make."""
-    levels = levels_of(sorted(column.tolist()))
-    return null(levels, fitted=len(column), climbed=float(climbs(column, levels).sum()))
+    return Null(version="1", everyone=segment(column.tolist(), [1.0] * 30))
 
 
 def made(detectors=4, fits=300, scored=600, **changes):
@@ -42,27 +41,39 @@ def made(detectors=4, fits=300, scored=600, **changes):
     return held, nulls
 
 
-def test_a_rarity_is_bits_beside_the_fit_half():
-    one = null()
-    assert one.rarity(0.0) == 0.0
-    assert [round(one.rarity(score), 2) for score in (1.0, 2.0, 4.0)] == [0.0, 1.15, 2.36]
-    assert 1.15 < one.rarity(3.0) < 2.36  # smooth between two levels
-    assert 2.36 < one.rarity(5.0) < one.rarity(16.0) <= math.log2(9)
-    assert one.rarity(16.0) == one.rarity(1e300)
-    assert null(levels=(), climbed=5.0).rarity(3.0) == pytest.approx(math.log2(9 * 3 / 8))
-    unheard = {"levels": (0.0, 0.0, 0.0), "climbed": 0.0}
-    assert null(**unheard).rarity(0.1) == pytest.approx(math.log2(9))
-    assert null(**unheard, in_bits=True).rarity(0.1) == 0.1
+def test_a_rarity_is_the_share_above_in_bits():
+    scores = (0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 16.0)
+    assert [null().rarity(score) for score in scores] == [0, 0.5, 1, 2, 2.5, 3, 5]
+    assert null(in_bits=True).rarity(0.1) == 0.1
+    assert null((0.0,) * 3 + (4.0, 8.0), start=8.0).rarity(2.0) == 3.5
 
 
-def test_a_fit_subject_is_held_beside_the_others():
-    scores = np.array([0.0, 0.0, 1.0, 2.0, 8.0])
-    levels = (1.0, 2.0)
-    total = climbs(scores, levels).sum()
-    one = null(levels, fitted=5, climbed=total)
-    assert one.rarities(scores, own=True)[4] == pytest.approx(
-        null(levels, fitted=4, climbed=total - climb(8.0, levels)).rarity(8.0)
-    )
+def test_above_the_levels_a_rarity_follows_the_tail():
+    assert [null().rarity(score) for score in (32.0, 64.0)] == [6.0, 7.0]
+    assert null(tail=0.5).rarity(64.0) == 9.0  # a light tail: rarer for the same score
+    assert null(tail=4.0).rarity(256.0) == 6.0  # a heavy one: the highest differ anyway
+    assert null(tail=0.1).rarity(1e300) == MOST
+
+
+def test_a_tail_is_as_heavy_as_the_scores_say():
+    rng = np.random.default_rng(7)
+    for index in (0.3, 0.8, 2.5):
+        held = segment((rng.random(40_000) ** -index).tolist(), [])
+        assert held.tail == pytest.approx(index, rel=0.15)
+        assert held.base == 5.0
+        assert held.rarity(2.0 ** (20 * index)) == pytest.approx(20, abs=2.5)
+
+
+def test_where_few_score_at_all_these_make_the_tail():
+    held = segment([0.0] * 995 + [2.0, 4.0, 8.0, 64.0, 512.0], [])
+    assert held.tailed
+    assert held.start == 2.0
+    assert held.base == pytest.approx(math.log2(1001 / 6))
+    assert held.rarity(1.0) == held.base / 2
+    assert held.rarity(512.0) < held.base + 4
+    unheard = segment([0.0] * 63, [])
+    assert unheard.rarity(2.0) == math.log2(64) + 1
+    assert segment([], []).rarity(4.0) == 2.0
 
 
 def test_the_combined_score_adds_what_is_rare():
@@ -99,8 +110,11 @@ def test_many_at_once_are_worth_what_each_is():
 
 
 def test_no_more_bits_than_scores_claim():
-    nothing = {"levels": (0.0,) * 6, "fitted": 64, "climbed": 0.0}
-    nulls = {"a": null(**nothing, in_bits=True), "b": null(**nothing)}
+    nothing = segment([0.0] * 64, [0.0] * 100)
+    nulls = {
+        name: Null(version="1", everyone=nothing, in_bits=in_bits)
+        for name, in_bits in (("a", True), ("b", False))
+    }
     quiet = np.zeros((64, 2)), np.zeros((100, 2))
     held = combine.fit(nulls, *quiet)
     assert held.bits({"a": 0.25}, nulls) == 0.25
@@ -113,12 +127,37 @@ def test_no_more_bits_than_scores_claim():
 
 def test_large_tiers_are_compared_with_themselves():
     tiers = ["small"] * (SEGMENT - 1) + ["large"] * SEGMENT
-    held, nulls = made(scored=len(tiers), tiers=tiers)
+    held, nulls = made(scored=len(tiers), tiers=([""] * 300, tiers))
     assert list(held.tiers) == ["large"]
     assert held.segment("large").n == SEGMENT
     assert held.segment("small") == held.segment("") == held.everyone
     top = dict.fromkeys(nulls, 1e12)
     assert held.bits(top, nulls, "large") <= math.log2(SEGMENT + 1)
+
+
+def test_a_large_tier_has_rarities_of_its_own(monkeypatch):
+    """What the tier of programs does every day is unheard of in the tier of people."""
+    monkeypatch.setattr(combine, "SEGMENT", 200)
+    rng = np.random.default_rng(11)
+    programs = 20.0 * rng.random((900, 1)) + 10.0
+    people = rng.random((900, 1)) * (rng.random((900, 1)) < 0.2)
+    rows, tiers = np.vstack([programs, people]), ["programs"] * 900 + ["people"] * 900
+    fits, scored = slice(0, None, 3), slice(1, None, 3)
+    halves = rows[fits], rows[scored]
+    names = tiers[fits], tiers[scored]
+    own = {
+        tier: segment(*(half[[n == tier for n in name]].ravel().tolist()
+                        for half, name in zip(halves, names, strict=True)))
+        for tier in ("people", "programs")
+    }  # fmt: skip
+    everyone = segment(*(half.ravel().tolist() for half in halves))
+    nulls = {"a": Null(version="1", everyone=everyone, tiers=own)}
+    held = combine.fit(nulls, *halves, names)
+    bits = {tier: held.bits({"a": 15.0}, nulls, tier) for tier in ("people", "programs", "new")}
+    assert bits["people"] > 7
+    assert 1 > bits["new"] >= bits["programs"]
+    many = held.bits_many(np.array([[15.0]]), nulls, "people")
+    assert many == pytest.approx([bits["people"]])
 
 
 class Unheard(Parameters):

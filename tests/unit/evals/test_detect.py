@@ -37,6 +37,8 @@ def test_quick_run_gives_every_figure_of_the_side_that_may_be_looked_at(quick):
     assert side["honest"]["organisations"] == sum(side["honest"]["kinds"].values())
     for level in side["false_alarms"]["combination"]:
         assert 0 <= level["interval"][0] <= level["share"] <= level["interval"][1] <= 1
+    by_tier = side["false_alarms_by_tier"]
+    assert by_tier["all"]["organisations"] == side["honest"]["organisations"]
     attacks = set(side["detection"])
     assert attacks == {"all", "template", "reasoning", "rubric", "instruct", "logits", "prompt"}
     logits = side["detection"]["logits"]["1.0"]["parameters"]["0.01"]
@@ -48,7 +50,7 @@ def test_quick_run_gives_every_figure_of_the_side_that_may_be_looked_at(quick):
 @pytest.mark.slow
 def test_windows_hold_every_baseline_against_the_same_requests(quick):
     tested = quick["tune"]["windows"]["groups"]
-    assert set(tested) == {"chat", "any service"}
+    assert set(tested) == {"chat", "any service", "own past"}
     for figures in tested.values():
         assert {"titer", "mmd", "prada", "busiest hour", "tokens"} <= set(figures)
         for row in figures.values():
@@ -65,7 +67,7 @@ def test_figures_are_drawn_from_a_result(quick):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()[-2000:]
     drawn = json.loads(done.stdout)
-    assert len(drawn) == 6
+    assert len(drawn) == 7
     for text in drawn.values():
         ET.fromstring(text)
 
