@@ -38,6 +38,7 @@ QUICK_WINDOWS = windows.Sizes(
     attackers=1,
     draws=1,
     window=100,
+    past=100,
     pools=0.05,
     hashed=True,
     fitted=60,

@@ -20,7 +20,6 @@ from evals.detect.windows import (
     ATTACKS,
     GROUPS,
     MIXES,
-    WITH_PAST,
     Seen,
     Sizes,
     attacked,
@@ -127,19 +126,19 @@ def report(setting: Setting, other: Pools, benign: Sequence[str], sizes: Sizes) 
     pools, seed, jobs = setting.pools, setting.seed, setting.jobs
 
     def fit(group: str) -> Calibration:
-        volume = sizes.window * (2 if group in WITH_PAST else 1)
+        volume = sizes.before(group) + sizes.window
         return calibrated(other, sizes.fitted, seed, GROUPS[group], volume)
 
     made = spread(fit, list(GROUPS), jobs)
     sides = {g: Side(pools, found, seed, jobs) for g, found in zip(GROUPS, made, strict=True)}
     settings = {group: side.setting for group, side in sides.items()}
     counts = dict(zip(GROUPS, zip(sizes.calibrate, sizes.test, strict=True), strict=True))
-    groups = {g: honest(settings[g], g, sum(counts[g]), sizes.window) for g in GROUPS}
+    groups = {g: honest(settings[g], g, sum(counts[g]), sizes) for g in GROUPS}
     attacks, attack_texts = attacked(settings, sizes)
     all_windows = [*chain(*groups.values(), *attacks.values())]
     methods = Methods(setting, benign, all_windows, fast=sizes.hashed)
     out: dict = {
-        "window": sizes.window, "alpha": ALPHA, "embedding": methods.name,
+        "window": sizes.window, "past": sizes.past, "alpha": ALPHA, "embedding": methods.name,
         "fitted": sizes.fitted, "texts": len(methods.used),
         "unmimic": methods.flags is not None, "groups": {},
     }  # fmt: skip

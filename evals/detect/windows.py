@@ -2,7 +2,7 @@
 
 `chat` is the protocol of arXiv 2606.05725: benign windows of one service, an attacker's requests
 mixed in, the null from benign windows of that service. `any service` is an operator's case:
-windows of organisations of several kinds under one null. In `own past` each of these has 1,500
+windows of organisations of several kinds under one null. In `own past` each of these has 750
 honest requests before the window, which a test may use. Each method's threshold is the one that 1
 in 1,000 of the calibration windows exceeds; false alarms are counted on others.
 
@@ -31,7 +31,7 @@ ATTACKS = ("template", "reasoning", "rubric", "instruct", "prompt")
 _SERVICES = ("chat", "chat", "application", "application", "support", "agent")
 #: Where windows come from: the kinds of organisation that they are of, one drawn for each.
 GROUPS = {"chat": ("chat",), "any service": _SERVICES, "own past": _SERVICES}
-#: Groups whose windows follow as many honest requests of the same organisation.
+#: Groups whose windows follow honest requests of the same organisation.
 WITH_PAST = ("own past",)
 #: Windows that a worker takes at a time.
 CHUNK = 8
@@ -39,7 +39,7 @@ CHUNK = 8
 
 class Sizes(msgspec.Struct, frozen=True):
     """How many windows: to calibrate and to test, by group; attackers by attack, draws of each;
-    windows that titer is calibrated on.
+    honest requests before a window of a group with a past; windows that titer is calibrated on.
 
     `hashed` embeds by character n-grams even where a model is installed: it is faster.
     """
@@ -49,9 +49,14 @@ class Sizes(msgspec.Struct, frozen=True):
     attackers: int = 4
     draws: int = 2
     window: int = WINDOW
-    pools: float = 0.2
-    fitted: int = 600
+    past: int = 750
+    pools: float = 0.12
+    fitted: int = 300
     hashed: bool = False
+
+    def before(self, group: str) -> int:
+        """Honest requests before a window of that group."""
+        return self.past if group in WITH_PAST else 0
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -98,9 +103,9 @@ def window(setting: Setting, pairs, past: int = 0) -> Seen:
     return Seen(row, which, times, old, max(hours.values()), tokens, alike)
 
 
-def honest(setting: Setting, group: str, count: int, size: int) -> list[Seen]:
+def honest(setting: Setting, group: str, count: int, sizes: Sizes) -> list[Seen]:
     """`count` benign windows of a group."""
-    pools, past = setting.pools, size if group in WITH_PAST else 0
+    pools, size, past = setting.pools, sizes.window, sizes.before(group)
 
     def work(first: int) -> list[Seen]:
         return [
@@ -137,7 +142,7 @@ def attacked(
     def work(item: tuple[str, str, int]) -> list[Seen]:
         group, attack, number = item
         found = []
-        past = sizes.window if group in WITH_PAST else 0
+        past = sizes.before(group)
         for mix in MIXES:
             for draw in range(sizes.draws):
                 kinds = GROUPS[group]
