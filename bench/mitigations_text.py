@@ -3,9 +3,9 @@
     python -m bench.mitigations_text [--runs 5] [--json]
 
 CPU time of the process, medians of the runs, one core. "scan" is the leak guard's pass alone over
-pieces of several sizes, on prose of the lab's generator and on code; "event" is one streamed chat
-chunk of 20 characters through a transform and the codec, beside the codec alone (the `decode` that
-every enforced stream pays) and json.loads of the standard library.
+pieces of several sizes, on prose, program text, tables of numbers and JSON; "event" is one
+streamed chat chunk of 20 characters through a transform and the codec, beside the codec alone (the
+`decode` that every enforced stream pays) and json.loads of the standard library.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import json
 import statistics
 import sys
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,14 +57,31 @@ def cpu(runs: int, work: Callable[[], object]) -> float:
 
 
 def scans(runs: int) -> dict[str, float]:
-    """Megabytes a second."""
+    """Megabytes a second, and their share of what a plain pass over the bytes reaches (Adler-32 of
+    zlib, in the same run).
+    """
     index, limit = Index([PROMPT]), limits(48)
-    code = "".join(p.read_text() for p in sorted((Path(__file__).parent).glob("*.py")))
-    texts = {"prose": PROSE * 4000, "code": code * (1_000_000 // len(code) + 1)}
+    folder = Path(__file__).parent
+    code = "".join(p.read_text() for p in sorted(folder.glob("*.py")))
+    draw = np.random.default_rng(3)
+    rows = [f"| {' | '.join(f'{x:9.3f}' for x in draw.normal(0, 100, 8))} |" for _ in range(3000)]
+    things = [
+        {
+            "id": n,
+            "name": f"item {n % 97}",
+            "price": round(float(draw.random()), 4),
+            "ok": n % 3 > 0,
+        }
+        for n in range(3000)
+    ]
+    texts = {
+        "prose": PROSE, "code": code, "table": "\n".join(rows), "json": json.dumps(things),
+        "json, no spaces": json.dumps(things, separators=(",", ":")),
+    }  # fmt: skip
     out = {}
     for name, text in texts.items():
-        text = text[:1_000_000]
-        for size in (1_000_000, 4096, 200, 20):
+        text = (text * (1_000_000 // len(text) + 1))[:1_000_000]
+        for size in (1_000_000, 4096, 200, 20) if name in {"prose", "code"} else (4096,):
             part = text if size > 100 else text[:200_000]
 
             def work(part: str = part, size: int = size) -> None:
@@ -73,6 +91,9 @@ def scans(runs: int) -> dict[str, float]:
 
             work()
             out[f"{name}, {size}"] = round(len(part) / cpu(runs, work) / 1e6, 1)
+        raw = text.encode() * 8
+        plain = len(raw) / cpu(runs, lambda raw=raw: zlib.adler32(raw)) / 1e6
+        out[f"{name}, 4096, of a plain pass"] = round(out[f"{name}, 4096"] / plain, 4)
     return out
 
 
@@ -156,9 +177,10 @@ def main() -> int:
         if name not in ("codec alone", "json.loads")
     }
     found["event_us_above_codec"] = extra
-    good = (
-        found["scan_mb_a_second"]["prose, 4096"] >= TARGET_MB and max(extra.values()) <= TARGET_US
+    slowest = min(
+        rate for name, rate in found["scan_mb_a_second"].items() if name.endswith(", 4096")
     )
+    good = slowest >= TARGET_MB and max(extra.values()) <= TARGET_US
     if given.json:
         print(json.dumps(found, indent=1))
     else:

@@ -123,6 +123,88 @@ def test_too_much_to_protect_is_said():
         Index(["x" * (MAX_CHARS + 1)])
 
 
+def polybius(text):
+    square = "abcdefghiklmnopqrstuvwxyz"
+    return " ".join(
+        f"{square.index(c) // 5 + 1}{square.index(c) % 5 + 1}"
+        for c in text.lower().replace("j", "i")
+        if c in square
+    )
+
+
+def runes(text, seed=3):
+    signs = [chr(0x1F600 + n) for n in range(26)]
+    random.Random(seed).shuffle(signs)
+    return "".join(signs[ord(c) - 97] for c in text.lower() if c in string.ascii_lowercase)
+
+
+def with_key(text, key):
+    letters = [c for c in text.lower() if c in string.ascii_lowercase]
+    return "".join(
+        chr((ord(c) + ord(key[n % len(key)]) - 2 * 97) % 26 + 97) for n, c in enumerate(letters)
+    )
+
+
+def words_for_letters(text):
+    names = random.Random(4).sample(made_up(400, 4).split(), 26)
+    return ", ".join(names[ord(c) - 97] for c in text.lower() if c in string.ascii_lowercase)
+
+
+#: Writings that no lane decodes: signs are exchanged, letters are in another order or keyed.
+UNNAMED = {
+    "numbers for letters": polybius,
+    "an unknown alphabet": runes,
+    "words for letters": words_for_letters,
+    "bits by eight, exchanged": lambda t: "".join(f"{b ^ 0x5A:08b}" for b in t.encode()),
+    "hexadecimal, exchanged": lambda t: "".join(f"{b ^ 0x5A:02x}" for b in t.encode()),
+    "columns": lambda t: "".join("".join(c for c in t if c.isalpha())[k::6] for k in range(6)),
+    "a key of five letters": lambda t: with_key(t, "lemon"),
+    "a key, words kept": lambda t: " ".join(with_key(w, "keys") for w in t.split()),
+    "base64 in hexadecimal": lambda t: base64.b64encode(t.encode()).hex(),
+    "base64 twice": lambda t: base64.b64encode(base64.b64encode(t.encode())).decode(),
+    "pig latin": lambda t: " ".join(w[1:] + w[:1] + "ay" for w in t.split()),
+}
+
+
+@pytest.mark.parametrize("name", UNNAMED)
+def test_a_writing_that_nothing_decodes_is_known_by_its_pattern(name):
+    before, after = "Certainly, here you are: ", "\n" + HONEST
+    long = f"{PROMPT} {SECOND}"
+    out, found = guarded(before + UNNAMED[name](long) + after, index=Index([long]))
+    assert found, name
+    written = len(UNNAMED[name](long))
+    assert len(out) - len(before) - len(after) < 0.6 * written
+    assert out.rstrip().endswith("for you?")
+
+
+SECOND = (
+    "When a visitor asks for a doctor by name, offer the next free appointment and repeat the"
+    " opening hours; do not mention that the pharmacy downstairs belongs to the same owner."
+)
+
+
+def rows_of_numbers(seed, rows=200):
+    rng = random.Random(seed)
+    return "\n".join(
+        "| " + " | ".join(f"{rng.gauss(50, 20):6.2f}" for _ in range(6)) + " |"
+        for _ in range(rows)
+    )
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_tables_of_numbers_are_not_exchanged_signs(seed):
+    prompt = PROMPT + "\nTariffs:\n" + rows_of_numbers(seed)
+    answer = "Here is the plan:\n" + rows_of_numbers(seed + 100)
+    assert guarded(answer, index=Index([prompt])) == (answer, [])
+    listed = json.dumps([{"id": n, "size": n * seed % 97, "ok": n % 3 == 0} for n in range(200)])
+    assert guarded(listed, index=Index([prompt])) == (listed, [])
+
+
+def test_a_million_protected_characters_leave_honest_text_alone():
+    many = made_up(150_000, 7)
+    assert guarded(HONEST * 20, index=Index([many[:MAX_CHARS]])) == (HONEST * 20, [])
+
+
 # secrets
 
 

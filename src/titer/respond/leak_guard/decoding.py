@@ -1,10 +1,28 @@
-"""One character at a time for the lanes that read encodings: what letters does it complete?"""
+"""One character at a time for the lanes that read encodings: what letters does it complete?
+
+What an encoding spells is looked at for one more encoding: once `CLEAR` bytes in a row of one lane
+are printable they are read by the same decoders on a second level.
+"""
 
 # ruff: noqa: PLR0917, PLR1714 - compiled functions are called by position, and compare fastest so
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from titer.respond.leak_guard.gates import (
+    OPEN_32,
+    OPEN_64,
+    OPEN_85,
+    OPEN_A85,
+    OPEN_BITS,
+    OPEN_HEX,
+    OPEN_MORSE,
+    OPEN_NUMBERS,
+    OPEN_ROT47,
+    OPEN_UU,
+)
 from titer.respond.leak_guard.lanes import (
     A85,
     ACC32,
@@ -40,7 +58,13 @@ from titer.respond.leak_guard.lanes import (
     U8,
     UU,
     compiled,
+    inlined,
 )
+
+#: Printable bytes in a row of one lane after which they are read once more.
+CLEAR = 16
+#: Places of `deep`: the lane that is read once more (-1 none), bytes that wait, the bytes.
+SOURCE, WAITING, FIRST = 0, 1, 2
 
 
 @compiled
@@ -62,7 +86,7 @@ def letter_of(fold: U8, wide: I64, lane: int, byte: Any) -> int:
     return 0
 
 
-@compiled
+@inlined
 def put(todo: I64, many: int, lane: int, code: Any) -> int:
     """Note a code for a lane."""
     if code == 0 or many == len(todo):
@@ -73,118 +97,178 @@ def put(todo: I64, many: int, lane: int, code: Any) -> int:
 
 
 @compiled
-def coded(
-    point: Any, fold: U8, tables: I16, morse: U8, state: I64, wide: I64, todo: I64, many: int
+def spell(
+    fold: U8, wide: I64, lane: int, byte: Any, todo: I64, many: int, deep: I64, under: int
 ) -> int:
-    """One character for the lanes that decode."""
-    space = point == 32 or point == 10 or point == 13 or point == 9
-    # hexadecimal: pairs of digits, anything between pairs
-    digit = int(tables[2, point])
+    """One byte that a lane spells, for its letters and, on the first level, for what is in it."""
+    if under == 0:
+        if (byte >= 32 and byte < 127) or byte == 10:
+            wide[2, lane] += 1
+            if wide[2, lane] >= CLEAR:
+                if deep[SOURCE] < 0:
+                    deep[SOURCE] = lane
+                if deep[SOURCE] == lane and deep[WAITING] < len(deep) - FIRST:
+                    deep[FIRST + deep[WAITING]] = byte
+                    deep[WAITING] += 1
+        else:
+            wide[2, lane] = 0
+            if deep[SOURCE] == lane:
+                deep[SOURCE] = -1
+    return put(todo, many, lane + under, letter_of(fold, wide, lane + under, byte))
+
+
+@inlined
+def hexadecimal(
+    point: Any, fold: U8, tables: I16, state: I64, wide: I64, todo: I64, many: int, deep: I64,
+    under: int,
+) -> int:  # fmt: skip
+    """Pairs of hexadecimal digits, anything between pairs."""
+    digit = np.int64(tables[2, point])
     if digit >= 0:
         if state[NIBBLE] > 0:
             byte = (state[NIBBLE] - 1) * 16 + digit
             state[NIBBLE] = 0
-            many = put(todo, many, HEX, letter_of(fold, wide, HEX, byte))
+            many = spell(fold, wide, HEX, byte, todo, many, deep, under)
         else:
             state[NIBBLE] = digit + 1
     else:
         state[NIBBLE] = 0
-    # decimal and octal: numbers of up to three digits; 1 to 26 are letters of the alphabet
-    if 48 <= point <= 57:
+    return many
+
+
+@inlined
+def numbers_in(
+    point: Any, fold: U8, state: I64, wide: I64, todo: I64, many: int, deep: I64, under: int
+) -> int:
+    """Decimal and octal: numbers of up to three digits; 1 to 26 are letters of the alphabet."""
+    digit = point >= 48 and point <= 57
+    if digit:
         state[NUMBER] = state[NUMBER] * 10 + point - 48
         state[OCT] = state[OCT] * 8 + point - 48 if point < 56 else -1_000_000
         state[DIGITS] += 1
-    if state[DIGITS] and (point < 48 or point > 57 or state[DIGITS] == 3):
+    if state[DIGITS] and (not digit or state[DIGITS] == 3):
         number = state[NUMBER]
-        if 1 <= number <= 26:
+        if number >= 1 and number <= 26:
             number += 96
-        if 32 <= number < 128:
-            many = put(todo, many, DECIMAL, letter_of(fold, wide, DECIMAL, number))
-        if state[DIGITS] >= 2 and 32 <= state[OCT] < 128:
-            many = put(todo, many, OCTAL, letter_of(fold, wide, OCTAL, state[OCT]))
+        if number >= 32 and number < 128:
+            many = spell(fold, wide, DECIMAL, number, todo, many, deep, under)
+        if state[DIGITS] >= 2 and state[OCT] >= 32 and state[OCT] < 128:
+            many = spell(fold, wide, OCTAL, state[OCT], todo, many, deep, under)
         state[NUMBER] = state[DIGITS] = state[OCT] = 0
-    # binary: eight of 0 and 1, spaces between
+    return many
+
+
+@compiled
+def _bits(
+    point: Any, space: Any, fold: U8, state: I64, wide: I64, todo: I64, many: int, deep: I64,
+    under: int,
+) -> int:  # fmt: skip
+    """Binary: eight of 0 and 1, spaces between."""
     if point == 48 or point == 49:
         state[BITS] = (state[BITS] << 1 | (point - 48)) & 255
         state[COUNT_BITS] += 1
         if state[COUNT_BITS] == 8:
             state[COUNT_BITS] = 0
-            many = put(todo, many, BINARY, letter_of(fold, wide, BINARY, state[BITS]))
+            many = spell(fold, wide, BINARY, state[BITS], todo, many, deep, under)
     elif not space or state[COUNT_BITS] == 7:
         if state[COUNT_BITS] == 7 and space:
-            many = put(todo, many, BINARY, letter_of(fold, wide, BINARY, state[BITS] & 127))
+            many = spell(fold, wide, BINARY, state[BITS] & 127, todo, many, deep, under)
         state[COUNT_BITS] = 0
-    # morse
-    if point == 46 or point == 45:
-        state[CODE] = (max(state[CODE], 1) << 1 | (1 if point == 45 else 0)) & 63
-    else:
-        if state[CODE] and (space or point == 47 or point == 124):
-            letter = int(morse[state[CODE]])
-            if letter:
-                many = put(todo, many, MORSE, letter)
-        state[CODE] = 0
-    # rot47
-    if 33 <= point <= 126:
-        many = put(todo, many, ROT47, letter_of(fold, wide, ROT47, 33 + (point - 33 + 47) % 94))
-    # base32: eight characters, five bytes; lines may be wrapped
-    value = int(tables[1, point])
+    return many
+
+
+@compiled
+def _base85(
+    point: Any, tables: I16, row: int, acc: int, n: int, lane: int, fold: U8, state: I64,
+    wide: I64, todo: I64, many: int, deep: I64, under: int,
+) -> int:  # fmt: skip
+    """Base85 in one of two alphabets: five characters, four bytes."""
+    value = int(tables[row, point])
     if value >= 0:
-        state[ACC32] = (state[ACC32] << 5 | value) & 0xFFF
-        state[N32] += 5
-        if state[N32] >= 8:
-            state[N32] -= 8
-            many = put(
-                todo, many, B32, letter_of(fold, wide, B32, (state[ACC32] >> state[N32]) & 255)
-            )
-        state[COUNT_WORD] += 1
-    elif not space or state[COUNT_WORD] % 8:
-        state[N32] = state[COUNT_WORD] = 0
-    # base85, two alphabets: five characters, four bytes
-    for row in range(2):
-        acc, n, lane = (ACC85, N85, B85) if row == 0 else (ACC_A, N_A, A85)
-        value = int(tables[3 + row, point])
-        if value >= 0:
-            state[acc] = state[acc] * 85 + value
-            state[n] += 1
-            if state[n] == 5:
-                for k in range(4):
-                    many = put(
-                        todo,
-                        many,
-                        lane,
-                        letter_of(fold, wide, lane, (state[acc] >> (24 - 8 * k)) & 255),
-                    )
-                state[acc] = state[n] = 0
-        elif point != 10 and point != 13:
+        state[acc] = state[acc] * 85 + value
+        state[n] += 1
+        if state[n] == 5:
+            for k in range(4):
+                byte = (state[acc] >> (24 - 8 * k)) & 255
+                many = spell(fold, wide, lane, byte, todo, many, deep, under)
             state[acc] = state[n] = 0
-    # uuencode: a length, then four characters, three bytes
+    elif point != 10 and point != 13:
+        state[acc] = state[n] = 0
+    return many
+
+
+@compiled
+def _uu(
+    point: Any, tables: I16, fold: U8, state: I64, wide: I64, todo: I64, many: int, deep: I64,
+    under: int,
+) -> int:  # fmt: skip
+    """Uuencode: a length, then four characters, three bytes."""
     if point == 10:
         state[LINE_AT] = state[ACC_U] = state[N_U] = 0
-    else:
-        state[LINE_AT] += 1
-        value = int(tables[5, point])
-        if value >= 0 and state[LINE_AT] > 1:
-            state[ACC_U] = (state[ACC_U] << 6 | value) & 0xFFFFFF
-            state[N_U] += 1
-            if state[N_U] == 4:
-                state[N_U] = 0
-                for k in range(3):
-                    many = put(
-                        todo,
-                        many,
-                        UU,
-                        letter_of(fold, wide, UU, (state[ACC_U] >> (16 - 8 * k)) & 255),
-                    )
-    # base64: four characters, three bytes, from any beginning
-    value = int(tables[0, point])
-    if value >= 0:
-        state[ACC64] = (state[ACC64] << 6 | value) & 0xFFFFFF
-        state[N64] = (state[N64] + 1) & 3
-        for k in range(3):
-            many = put(
-                todo,
-                many,
-                B64 + state[N64],
-                letter_of(fold, wide, B64 + state[N64], (state[ACC64] >> (16 - 8 * k)) & 255),
-            )
+        return many
+    state[LINE_AT] += 1
+    value = int(tables[5, point])
+    if value >= 0 and state[LINE_AT] > 1:
+        state[ACC_U] = (state[ACC_U] << 6 | value) & 0xFFFFFF
+        state[N_U] += 1
+        if state[N_U] == 4:
+            state[N_U] = 0
+            for k in range(3):
+                byte = (state[ACC_U] >> (16 - 8 * k)) & 255
+                many = spell(fold, wide, UU, byte, todo, many, deep, under)
+    return many
+
+
+@compiled
+def decode(
+    opened: int, point: Any, fold: U8, tables: I16, morse: U8, state: I64, wide: I64, todo: I64,
+    many: int, deep: I64, under: int,
+) -> int:  # fmt: skip
+    """One ASCII character for the decoders that are `opened` (bits, `gates`)."""
+    space = point == 32 or point == 10 or point == 13 or point == 9
+    if opened & OPEN_HEX:
+        many = hexadecimal(point, fold, tables, state, wide, todo, many, deep, under)
+    if opened & OPEN_NUMBERS:
+        many = numbers_in(point, fold, state, wide, todo, many, deep, under)
+    if opened & OPEN_BITS:
+        many = _bits(point, space, fold, state, wide, todo, many, deep, under)
+    if opened & OPEN_MORSE:
+        if point == 46 or point == 45:
+            state[CODE] = (max(state[CODE], 1) << 1 | (1 if point == 45 else 0)) & 63
+        else:
+            if state[CODE] and (space or point == 47 or point == 124):
+                many = put(todo, many, MORSE + under, int(morse[state[CODE]]))
+            state[CODE] = 0
+    if opened & OPEN_ROT47 and point >= 33 and point <= 126:
+        turned = 33 + (point - 33 + 47) % 94
+        many = put(todo, many, ROT47 + under, letter_of(fold, wide, ROT47 + under, turned))
+    if opened & OPEN_32:  # eight characters, five bytes; lines may be wrapped
+        value = int(tables[1, point])
+        if value >= 0:
+            state[ACC32] = (state[ACC32] << 5 | value) & 0xFFF
+            state[N32] += 5
+            if state[N32] >= 8:
+                state[N32] -= 8
+                byte = (state[ACC32] >> state[N32]) & 255
+                many = spell(fold, wide, B32, byte, todo, many, deep, under)
+            state[COUNT_WORD] += 1
+        elif not space or state[COUNT_WORD] % 8:
+            state[N32] = state[COUNT_WORD] = 0
+    if opened & OPEN_85:
+        many = _base85(point, tables, 3, ACC85, N85, B85, fold, state, wide, todo, many, deep,
+                       under)  # fmt: skip
+    if opened & OPEN_A85:
+        many = _base85(point, tables, 4, ACC_A, N_A, A85, fold, state, wide, todo, many, deep,
+                       under)  # fmt: skip
+    if opened & OPEN_UU:
+        many = _uu(point, tables, fold, state, wide, todo, many, deep, under)
+    if opened & OPEN_64:  # four characters, three bytes, from any beginning
+        value = int(tables[0, point])
+        if value >= 0:
+            state[ACC64] = (state[ACC64] << 6 | value) & 0xFFFFFF
+            state[N64] = (state[N64] + 1) & 3
+            lane = B64 + state[N64]
+            for k in range(3):
+                byte = (state[ACC64] >> (16 - 8 * k)) & 255
+                many = spell(fold, wide, lane, byte, todo, many, deep, under)
     return many

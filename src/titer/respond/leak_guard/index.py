@@ -1,8 +1,9 @@
-"""What is protected, as two bitmaps of grams: of letters, and of consonants."""
+"""What is protected, as bitmaps of grams: letters, consonants, patterns, scrambled orders."""
 
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -11,11 +12,15 @@ import numpy.typing as npt
 from titer.respond.leak_guard import lanes, learning
 from titer.respond.leak_guard.fold import fold_table
 
-#: Bits of a bitmap (as a power of two) at least and at most: 16 KiB for a system prompt, 2 MiB for
-#: a library of texts. A gram takes one bit; a sixteenth of the bits at most are set.
-MIN_BITS, MAX_BITS = 17, 24
-#: Characters protected at most; a megabyte takes nine million grams.
+#: Bits of a bitmap (as a power of two) at least and at most: 16 KiB for a system prompt, 16 MiB
+#: for a library of texts. A gram takes one bit; a sixteenth of the bits at most are set, in
+#: `scrambled`, which is read where a text is none in any language, an eighth.
+MIN_BITS, MAX_BITS = 17, 27
+#: Characters protected at most; a megabyte takes nine million grams in each of four bitmaps.
 MAX_CHARS = 1_000_000
+#: Different long words of a text that is also known by its words in any order: a longer text has
+#: the words of every text on its subject.
+MOST_WORDS = 800
 
 
 class Index:
@@ -33,6 +38,8 @@ class Index:
         self.shift = 64 - bits
         self.grams = np.zeros(1 << bits - 3, np.uint8)
         self.skeletons = np.zeros(1 << bits - 3, np.uint8)
+        self.patterns = np.zeros(1 << bits - 3, np.uint8)
+        self.scrambled = np.zeros(1 << bits - 3, np.uint8)
         self.words = np.zeros(1 << 14, np.uint8)
         self.letters = 0
         for text in texts:
@@ -41,14 +48,20 @@ class Index:
     @property
     def size(self) -> int:
         """Bytes of its bitmaps."""
-        return self.grams.nbytes + self.skeletons.nbytes + self.words.nbytes
+        return 4 * self.grams.nbytes + self.words.nbytes
 
     def add(self, text: str) -> None:
         """Protect one more text."""
-        for lower in (False, True):
-            learning.learn_shape(points(text), self.grams, self.shift, lower, False)
-        words = points(" ".join(cuts(text)))
-        learning.learn_words(words, fold_table(), self.grams, self.shift, self.words, False)
+        fold, by = fold_table(), self.shift
+        for order in (text, text[::-1]):
+            self._shapes(order, known=False)
+        learning.learn_scrambled(points(text), fold, self.scrambled, by, _STEPS)
+        bag = len({word for word in _WORD.findall(text.lower()) if len(word) >= lanes.LONG_WORD})
+        if bag <= MOST_WORDS:
+            for words in (text, " ".join(cuts(text))):
+                learning.learn_words(points(words), fold, self.grams, by, self.words, False)
+        for order in word_games(text):
+            learning.learn_word_sets(points(order), fold, self.patterns, by, False)
         for at, order in enumerate(orders(text)):
             letters = self._learn(order, known=False)
             self.letters += letters if at == 0 else 0
@@ -59,25 +72,35 @@ class Index:
         Not each gram alone: chance puts a sixteenth of all grams into the bitmap, so that pages of
         random letters would take everything out.
         """
-        for lower in (False, True):
-            learning.learn_shape(points(text), self.grams, self.shift, lower, True)
+        self._shapes(text, known=True)
+        fold, by = fold_table(), self.shift
+        learning.learn_word_sets(points(text), fold, self.patterns, by, True)
+        learning.learn_words(points(text), fold, self.grams, by, self.words, True)
         self._learn(text, known=True)
 
     def copy(self) -> Index:
         """The same, to add to."""
         made = Index(())
-        made.shift, made.letters = self.shift, self.letters
+        made.become(self)
         made.grams, made.skeletons = self.grams.copy(), self.skeletons.copy()
-        made.words = self.words.copy()
+        made.patterns, made.words = self.patterns.copy(), self.words.copy()
+        made.scrambled = self.scrambled.copy()
         return made
 
     def become(self, other: Index) -> None:
         """Hold what another holds, for whoever has this one."""
         self.shift, self.letters = other.shift, other.letters
         self.grams, self.skeletons, self.words = other.grams, other.skeletons, other.words
+        self.patterns, self.scrambled = other.patterns, other.scrambled
+
+    def _shapes(self, text: str, *, known: bool) -> None:
+        fold, by = fold_table(), self.shift
+        for cased, alone in ((text, False), (text.lower(), False), (text.lower(), True)):
+            learning.learn_shape(points(cased), fold, self.patterns, by, alone, known)
+        for letters in (False, True):
+            learning.learn_lengths(points(text), fold, self.patterns, by, letters, known)
 
     def _learn(self, text: str, *, known: bool) -> int:
-        learning.learn_words(points(text), fold_table(), self.grams, self.shift, self.words, known)
         return int(
             learning.learn(
                 points(text), fold_table(), self.grams, self.shift, self.skeletons, known
@@ -94,6 +117,16 @@ def orders(text: str) -> Iterator[str]:
     yield " ".join(reversed(words))
     yield text.translate(_ATBASH)
     yield text.lower()[::-1].translate(_TURNED)
+
+
+def word_games(text: str) -> Iterator[str]:
+    """The text with each word as it stands, without its first or last letter, in pig Latin."""
+    yield text
+    words = _WORD.findall(text)
+    yield " ".join(word[1:] for word in words)
+    yield " ".join(word[:-1] for word in words)
+    for after in ("ay", "way", "yay"):
+        yield " ".join(word + (after if word[0] in "aeiouAEIOU" else "ay") for word in words)
 
 
 def cuts(text: str) -> Iterator[str]:
@@ -134,6 +167,11 @@ _COMMON = (
     " specific text texts topic user users output input format instruction instructions"
 )
 
+
+_WORD = re.compile(r"[^\W\d_]+")
+
+#: Distances between letters in columns of 2 to 9, and in rails of 4 and 5, which take turns.
+_STEPS = np.array([*((k, k) for k in range(2, 10)), (4, 2), (2, 4), (6, 2), (2, 6)])
 
 #: Letters that look like each other when the page is turned.
 _TURNED = str.maketrans("bqpdnu", "qbdpun")

@@ -18,208 +18,178 @@ from typing import Any
 
 import numpy as np
 
-from titer.respond.leak_guard.decoding import coded, put
+from titer.respond.leak_guard import gates
+from titer.respond.leak_guard.decoding import FIRST, WAITING, decode, hexadecimal, numbers_in, put
+from titer.respond.leak_guard.gates import (
+    BEYOND,
+    EVERY,
+    GARBLED_FROM,
+    GARBLED_TO,
+    OPEN_HEX,
+    OPEN_NUMBERS,
+)
 from titer.respond.leak_guard.lanes import (
+    A85,
     ACTIVE,
     AGE,
+    B32,
+    B64,
+    B85,
     BAG,
     BEFORE,
+    BINARY,
+    DECIMAL,
+    DEEP,
+    FAR,
+    FAR_L,
     FIVE,
-    GATE,
+    GARBLED,
+    GRAM,
+    GROUP_RUN,
+    GROUPED,
+    GROUPS,
     HEX,
     HIT,
     I16,
     I32,
     I64,
     IN_WORD,
+    IS_GARBLED,
+    LAG_FROM,
+    LAG_TO,
+    LAGS,
     LAST,
     LASTS,
     LASTS_FOR,
+    LENGTHS,
     LETTERS,
+    LETTERS_ALONE,
+    LETTERS_SEEN,
+    LINE_AT,
     LINES,
-    LONG_WORD,
+    LONE,
     MASK,
-    MASK_36,
+    MASK_L,
     MASK_S,
+    MORSE,
     NEW_LINE,
-    ODD,
+    NOTED,
     OPEN,
-    PENDING,
+    OPENED,
+    OPENED_BEFORE,
+    OPENING,
+    PATTERN,
+    PATTERN_L,
     PERCENT,
     PLACE,
     PLAIN,
+    PRIOR,
     READ,
     RECENT,
     REGIONS,
-    RING,
+    RHYTHM,
+    ROT47,
     RUN,
-    SAID,
+    RUNS,
+    SALT_L,
     SALT_P,
-    SALT_W,
+    SALT_R,
+    SCRAMBLED,
     SECOND,
     SHAPE,
+    SHARES,
     SIGNS,
-    SIX,
+    SIZE,
+    SIZE_BEFORE,
+    SIZES,
     SKELETON,
     SPARE,
     SPREAD,
     THIRD,
     THREE,
+    TOKEN,
+    TOKEN_AT,
+    TOKEN_SIGNS,
+    TOKENS,
+    TOKENS_SEEN,
     U8,
     U32,
     U64,
+    UNDER,
+    UU,
+    WORD,
     WORD_LETTERS,
+    WORD_SETS,
     WORDS,
+    calm,
     compiled,
-    pattern_of,
+    inlined,
+    rich,
+    score,
     skeleton,
+    there,
     weight,
 )
-from titer.respond.leak_guard.settings import PREFIX
+from titer.respond.leak_guard.patterns import group, pattern_of
+from titer.respond.leak_guard.tracing import keep
+from titer.respond.leak_guard.words import word_ends
+
+_HIGH, _NIBBLES, _ONES = np.uint64(gates.HIGH), np.uint64(gates.NIBBLES), np.uint64(gates.ONES)
+_SHARES_REACH, _RUNS_REACH = np.uint64(gates.SHARES_REACH), np.uint64(gates.RUNS_REACH)
+_3, _4, _6, _7, _14, _21, _BYTE = (np.uint64(n) for n in (3, 4, 6, 7, 14, 21, 255))
+#: Signs of one run (letters and digits, or signs of the world) from which groups are read.
+_LONG_RUN = 20
+#: The lanes of each decoder: from, to.
+_LANES_OF = (HEX, DECIMAL, BINARY, MORSE, ROT47, UU, B32, B64, B85, A85)
+_LANES_TO = (DECIMAL, BINARY, MORSE, ROT47, B32, B64, B85, BAG, A85, UU)
+#: Places by which a lane of letters at a distance is found again.
+_CODES = 16
 
 
-@compiled
-def _word(
-    value: Any,
-    grams: U8,
-    by: Any,
-    common: U8,
-    said: U64,
-    numbers: I64,
-    limit: I64,
-    down: Any,
-) -> int:
-    """A long word has ended. Returns by how many the suspicions have become more.
-
-    Common words and words said lately say nothing; while a leak is going on, that it may be over.
-    """
-    old = numbers[2, BAG]
-    new = old - 1 if down > 1 else old
-    at = np.int64((value * SPREAD) >> np.uint64(48))
-    telling = not (np.int64(common[at >> 3]) >> (at & 7)) & 1
-    if telling:
-        for k in range(SAID):
-            if said[k] == value:
-                telling = False
-                break
-    if telling:
-        said[numbers[3, BAG] & (SAID - 1)] = value
-        numbers[3, BAG] += 1
-        at = np.int64(((value ^ SALT_W) * SPREAD) >> by)
-        hit = (np.int64(grams[at >> 3]) >> (at & 7)) & 1
-        new = min(old + 1, limit[2, BAG]) if hit else old - 2 * down
-    new = max(new, 0)
-    numbers[2, BAG] = new
-    if old < limit[0, BAG] and limit[0, BAG] <= new:
-        return 1
-    if new < limit[0, BAG] and limit[0, BAG] <= old:
-        return -1
-    return 0
-
-
-@compiled
-def _keep(
-    lane: int,
-    code: int,
-    age: int,
-    numbers: I64,
-    sreg: U64,
-    ring: U8,
-    begins: U8,
-    starts: U64,
-    lengths: I64,
-    due: I64,
-    checks: I64,
-    copies: U8,
-    i: int,
-) -> int:
-    """One more code of a lane for the secrets: does one begin, or end, here? Returns by how many
-    the suspicions have become more.
-    """
-    more = 0
-    ring[lane, numbers[3, lane] & (RING - 1)] = code
-    numbers[3, lane] += 1
-    value = ((sreg[lane] << SIX) | np.uint64(code)) & MASK_36
-    sreg[lane] = value
-    for k in range(PENDING):
-        if due[0, lane, k] > 0:
-            due[0, lane, k] -= 1
-            if due[0, lane, k] == 0:
-                n = checks[0, 0]
-                if n < len(checks) - 1:
-                    checks[0, 0] = n + 1
-                    checks[n + 1, 0] = due[1, lane, k]
-                    checks[n + 1, 1] = i
-                    checks[n + 1, 2] = age + 1
-                    for c in range(due[1, lane, k]):
-                        place = numbers[3, lane] - due[1, lane, k] + c
-                        copies[n + 1, c] = ring[lane, place & (RING - 1)]
-                more -= 1
-    mixed = value * SPREAD
-    at = np.int64(mixed >> np.uint64(48))
-    if not (np.int64(begins[at >> 3]) >> (at & 7)) & 1:
-        return more
-    for s in range(len(starts)):
-        if starts[s] == mixed:
-            for k in range(PENDING):
-                if due[0, lane, k] == 0:
-                    due[0, lane, k] = lengths[s] - PREFIX
-                    due[1, lane, k] = lengths[s]
-                    more += 1
-                    break
-    return more
+@inlined
+def _opens(shares: Any, runs: Any, opens: I64) -> Any:
+    """The decoders that shares and runs open."""
+    high = (((shares + _SHARES_REACH) & _HIGH) >> _7) | (((runs + _RUNS_REACH) & _HIGH) >> _3)
+    return opens[(high | high >> _7 | high >> _14 | high >> _21) & _BYTE]
 
 
 @compiled
 def scan(
-    points: U32,
-    fold: U8,
-    tables: I16,
-    morse: U8,
-    grams: U8,
-    skeletons: U8,
-    shift: int,
-    state: I64,
-    reg: U64,
-    numbers: I64,
-    limit: I64,
-    recent: U8,
-    todo: I64,
-    wide: I64,
-    common: U8,
-    said: U64,
-    seen: I32,
-    sreg: U64,
-    ring: U8,
-    begins: U8,
-    starts: U64,
-    lengths: I64,
-    due: I64,
-    regions: I64,
-    checks: I64,
-    copies: U8,
-    longest: int,
-) -> int:
+    points: U32, fold: U8, tables: I16, morse: U8, steps: U64, unbroken: U64, follows: U8,
+    quiet: U8, grams: U8, skeletons: U8, patterns: U8, scrambled: U8, shift: int, state: I64,
+    coding: I64, reg: U64, holds: U64, numbers: I64, limit: I64, recent: I32, codes: I64,
+    opens: I64, todo: I64, wide: I64, deep: I64, common: U8, said: U64, seen: I32, sums: I64,
+    counts: I64, sreg: U64, ring: U8, begins: U8, starts: U64, lengths: I64, due: I64,
+    regions: I64, checks: I64, copies: U8, notes: U64, longest: int,
+) -> int:  # fmt: skip
     """Read a piece of text. Returns how many regions of `regions` (start, end, lane) are leaks.
 
-    `numbers` holds by lane: count, last code, score, place in the ring; `limit`: hold, hit, cap.
-    Positions are of `points`; a start below 0 lies in text held from before (`BEFORE`: the region
-    was open already), an end of `OPEN` says that it goes on. Afterwards `state[AGE]` characters at
-    the end are suspicious and to be held, unless a region is open. `state[READ]` characters were
-    read: not all when there is no room to tell more. `checks` gets the places where
-    a secret of some length may have ended.
+    `numbers` holds by lane: count, last code, score, place in the ring; `limit`: hold, hit, cap,
+    note. Positions are of `points`; a start below 0 lies in text held from before (`BEFORE`: the
+    region was open already), an end of `OPEN` says that it goes on. Afterwards `state[AGE]`
+    characters at the end are suspicious and to be held, unless a region is open. `state[READ]`
+    characters were read: not all when there is no room to tell more. `checks` gets the places
+    where a secret of some length may have ended; `notes` the grams of long matches.
     """
     by = np.uint64(shift)
     found = 0
     checks[0, 0] = 0
+    noted = 0
     secrets = len(starts) > 0
     # In registers while the loop runs; what decoding and secrets need stays in the array.
     active, leak, age = state[ACTIVE], state[HIT], state[AGE]
     two, three, last, place = state[LETTERS], state[THREE], state[LAST], state[PLACE]
-    in_word, new_line = state[IN_WORD], state[NEW_LINE]
-    odd, run, gate = state[ODD], state[RUN], state[GATE]
-    percent, signs = state[PERCENT], state[SIGNS]
-    word, word_letters = reg[BAG], state[WORD_LETTERS]
+    in_word, new_line, run = state[IN_WORD], state[NEW_LINE], state[RUN]
+    percent, signs, alone = state[PERCENT], state[SIGNS], state[LONE]
+    word, word_letters = holds[WORD], state[WORD_LETTERS]
+    token, token_signs, token_at = holds[TOKEN], state[TOKEN_SIGNS], state[TOKEN_AT]
+    size, sizes, size_before = state[SIZE], state[SIZES], state[SIZE_BEFORE]
+    shares, unbroken_runs = holds[SHARES], holds[RUNS]
+    opened, foreign = state[OPENED], state[IS_GARBLED]
+    opening, opened_before = state[OPENING], state[OPENED_BEFORE]
+    group_run, grouped = state[GROUP_RUN], state[GROUPED]
+    garbled, prior = state[GARBLED], state[PRIOR]
+    many_codes = state[LETTERS_SEEN]
     if leak:
         regions[0, 0], regions[0, 1], regions[0, 2] = BEFORE, OPEN, leak - 1
         found = 1
@@ -240,34 +210,103 @@ def scan(
                 percent = 0
         elif point == 37:
             percent = 2
-        # Patterns of repetition.
+        # Patterns of repetition: all signs, letters alone.
         signs += 1
         small = point + 32 if point >= 65 and point <= 90 else point
-        pattern = pattern_of(small, signs, seen, reg[SHAPE])
-        reg[SHAPE] = pattern
-        at = np.int64(((pattern ^ SALT_P) * SPREAD) >> by)
-        old = numbers[2, SHAPE]
-        if (np.int64(grams[at >> 3]) >> (at & 7)) & 1:
-            new = min(old + 2, limit[2, SHAPE])
-            numbers[2, SHAPE] = new
-            if old < limit[0, SHAPE] and limit[0, SHAPE] <= new:
-                active += 1
-            if new >= limit[1, SHAPE] and not leak:
-                leak = SHAPE + 1
-        elif old > 0:
-            new = max(old - down, 0)
-            numbers[2, SHAPE] = new
-            if new < limit[0, SHAPE] and limit[0, SHAPE] <= old:
-                active -= 1
-        # Long words, in any order.
+        value = pattern_of(small, signs, seen, 0, FAR, reg[SHAPE])
+        reg[SHAPE] = value
+        hit = there(patterns, ((value ^ SALT_P) * SPREAD) >> by) and rich(value, PATTERN)
+        active += score(numbers, limit, SHAPE, hit, down)
+        if hit and numbers[2, SHAPE] >= limit[1, SHAPE] and not leak:
+            leak = SHAPE + 1
+        silent = point < len(quiet) and quiet[point]
+        if not silent:
+            alone += 1
+            value = pattern_of(small, alone, seen, 1, FAR, reg[LETTERS_ALONE])
+            reg[LETTERS_ALONE] = value
+            hit = there(patterns, ((value ^ SALT_P) * SPREAD) >> by) and rich(value, PATTERN)
+            active += score(numbers, limit, LETTERS_ALONE, hit, down)
+            if hit and numbers[2, LETTERS_ALONE] >= limit[1, LETTERS_ALONE] and not leak:
+                leak = LETTERS_ALONE + 1
+        # Words as signs, and their lengths.
+        if space:
+            if size:
+                sizes += 1
+                value = pattern_of(size, sizes, seen, 3, FAR_L, reg[LENGTHS]) & MASK_L
+                reg[LENGTHS] = value
+                hit = there(patterns, ((value ^ SALT_L) * SPREAD) >> by) and rich(value, PATTERN_L)
+                active += score(numbers, limit, LENGTHS, hit, down)
+                if hit and numbers[2, LENGTHS] >= limit[1, LENGTHS] and not leak:
+                    leak = LENGTHS + 1
+                longer = np.uint64((size - size_before) & 31)
+                value = ((reg[RHYTHM] << FIVE) | longer) & MASK_L
+                reg[RHYTHM] = value
+                hit = there(patterns, ((value ^ SALT_R) * SPREAD) >> by) and rich(value, PATTERN_L)
+                active += score(numbers, limit, RHYTHM, hit, down)
+                if hit and numbers[2, RHYTHM] >= limit[1, RHYTHM] and not leak:
+                    leak = RHYTHM + 1
+                size_before = size
+                size = 0
+        else:
+            size += 1
+        cut = space or point == 44 or point == 59 or point == 124
+        if cut or (silent and token_at and (point == 45 or point == 47 or point == 95)):
+            if token_signs:
+                state[TOKENS_SEEN] += 1
+                name = np.int64((token * SPREAD) >> np.uint64(34))
+                value = pattern_of(name, state[TOKENS_SEEN], seen, 2, FAR, reg[TOKENS])
+                reg[TOKENS] = value
+                hit = there(patterns, ((value ^ SALT_P) * SPREAD) >> by) and rich(value, PATTERN)
+                active += score(numbers, limit, TOKENS, hit, down)
+                if hit and numbers[2, TOKENS] >= limit[1, TOKENS] and not leak:
+                    leak = TOKENS + 1
+                token = np.uint64(0)
+                token_signs = 0
+            token_at = 0
+        else:
+            token = token * SALT_P + np.uint64(small)
+            token_signs += 1
+            token_at = 0 if silent else 1
+        # Groups of signs, where nothing stands between them.
+        member = (code and point < 128) or (
+            (point >= 0x2000 and point < 0x2C00) or point >= 0x1F000
+        )
+        if member:
+            group_run += 1
+            if group_run == _LONG_RUN:
+                for k in range(len(sums)):
+                    sums[k] = counts[k, 0] = 0
+                for back in range(min(_LONG_RUN, place + 1) - 1, 0, -1):
+                    before = np.int64(recent[(place - back) & (RECENT - 1)])
+                    before += 32 if before >= 65 and before <= 90 else 0
+                    active += group(before, patterns, by, sums, counts, seen, reg, numbers,
+                                    limit, down)  # fmt: skip
+                grouped = 1
+            if group_run >= _LONG_RUN:
+                active += group(small, patterns, by, sums, counts, seen, reg, numbers, limit,
+                                down)  # fmt: skip
+                if not leak:
+                    for lane in range(GROUPS, GROUPS + len(sums)):
+                        if numbers[2, lane] >= limit[1, lane]:
+                            leak = lane + 1
+                            break
+        elif not (group_run >= _LONG_RUN and (point == 10 or point == 13)):
+            group_run = 0
+            if grouped:
+                grouped = 0
+                active -= calm(numbers, limit, GROUPS, GROUPS + len(sums))
+        # Words, in any order and by their letters.
         if code and code <= 26:
             word += weight(code)
             word_letters += 1
         elif word_letters:
-            if word_letters >= LONG_WORD:
-                active += _word(word, grams, by, common, said, numbers, limit, down)
-                if numbers[2, BAG] >= limit[1, BAG] and not leak:
+            active += word_ends(word, word_letters, grams, patterns, by, common, said, holds,
+                                numbers, limit, down)  # fmt: skip
+            if not leak:
+                if numbers[2, BAG] >= limit[1, BAG]:
                     leak = BAG + 1
+                elif numbers[2, WORD_SETS] >= limit[1, WORD_SETS]:
+                    leak = WORD_SETS + 1
             word = np.uint64(0)
             word_letters = 0
         if code and (code <= 26 or secrets):
@@ -290,67 +329,115 @@ def scan(
                 many = put(todo, many, LASTS, last)
             if point == 10:
                 new_line = 1
-        if code:
-            many = put(todo, many, SKELETON, skeleton(code))
-        elif point == 36:
-            many = put(todo, many, SKELETON, 19)
-        # Does it look encoded? Lower case and space are under 70 % of the last 32, or no space.
-        lower = (point >= 97 and point <= 122) or space
-        odd += (0 if lower else 32) - (odd >> 5)
+        bone = skeleton(code) if code else (19 if point == 36 else 0)
+        many = put(todo, many, SKELETON, bone)
+        # Does it look encoded, and in what?
         run = 0 if space else run + 1
-        recent[place & (RECENT - 1)] = point if point < 128 else 0
-        place += 1
-        if odd >= 300 or run >= 24:
-            if gate == 0:
-                for back in range(min(run, RECENT) - 1, 0, -1):
-                    before = np.int64(recent[(place - 1 - back) & (RECENT - 1)])
-                    many = coded(before, fold, tables, morse, state, wide, todo, many)
-            gate = LASTS_FOR
-        if gate > 0:
-            gate -= 1
-            sign = np.int64(point)
+        sign = point
+        if point >= 128:
             if point == 183 or point == 8226 or point == 8901:  # dots and dashes of typographers
                 sign = np.int64(46)
             elif point == 8211 or point == 8212 or point == 8722:
                 sign = np.int64(45)
+        recent[place & (RECENT - 1)] = np.int32(sign)
+        place += 1
+        kind = sign if sign < 128 else BEYOND
+        shares = shares - ((shares >> _4) & _NIBBLES) + steps[kind]
+        unbroken_runs = (unbroken_runs + _ONES - ((unbroken_runs >> _6) & _ONES)) & unbroken[kind]
+        now = _opens(shares, unbroken_runs, opens)
+        if now or opened:
+            opening |= now
+            fresh = now & ~opened
+            if fresh:
+                coding[0, LINE_AT] = 0
+                for back in range(min(run, RECENT) - 1, 0, -1):
+                    before = np.int64(recent[(place - 1 - back) & (RECENT - 1)])
+                    if before < 128:
+                        many = decode(fresh, before, fold, tables, morse, coding[0], wide, todo,
+                                      many, deep, 0)  # fmt: skip
+                opened |= fresh
             if sign < 128:
-                many = coded(sign, fold, tables, morse, state, wide, todo, many)
-            if gate == 0:
-                for lane in range(HEX, BAG):
-                    if numbers[2, lane] >= limit[0, lane]:
-                        active -= 1
-                    numbers[2, lane] = 0
+                # Numbers are in every table: these two stand here, the others are called.
+                if opened & OPEN_HEX:
+                    many = hexadecimal(sign, fold, tables, coding[0], wide, todo, many, deep, 0)
+                if opened & OPEN_NUMBERS:
+                    many = numbers_in(sign, fold, coding[0], wide, todo, many, deep, 0)
+                if opened & ~(OPEN_HEX | OPEN_NUMBERS):
+                    many = decode(opened & ~(OPEN_HEX | OPEN_NUMBERS), sign, fold, tables, morse,
+                                  coding[0], wide, todo, many, deep, 0)  # fmt: skip
+            if deep[WAITING]:
+                for k in range(deep[WAITING]):
+                    many = decode(EVERY, deep[FIRST + k], fold, tables, morse, coding[1], wide,
+                                  todo, many, deep, UNDER)  # fmt: skip
+                deep[WAITING] = 0
+            if place & (LASTS_FOR - 1) == 0:
+                still = opening | opened_before
+                if still != opened:
+                    for k in range(10):
+                        if (opened & ~still) >> k & 1:
+                            active -= calm(numbers, limit, _LANES_OF[k], _LANES_TO[k])
+                    if not still:
+                        active -= calm(numbers, limit, DEEP, RHYTHM)
+                    opened = still
+                opened_before, opening = opening, np.int64(0)
         # One more code for each lane that is noted: its gram, its score, its secrets.
         for t in range(many):
-            lane, code = todo[t, 0], todo[t, 1]
-            if code <= 26:
+            lane, code_t = todo[t, 0], todo[t, 1]
+            if code_t <= 26:
                 bones = lane == SKELETON
                 if bones:
-                    value = ((reg[lane] << FIVE) | np.uint64(code)) & MASK_S
+                    if code_t == numbers[1, lane]:
+                        continue
+                    value = ((reg[lane] << FIVE) | np.uint64(code_t)) & MASK_S
                 else:
-                    diff = code - numbers[1, lane]
+                    diff = code_t - numbers[1, lane]
                     diff += 26 if diff < 0 else 0
                     value = ((reg[lane] << FIVE) | np.uint64(diff)) & MASK
-                numbers[1, lane] = code
+                numbers[1, lane] = code_t
                 reg[lane] = value
-                at = np.int64((value * SPREAD) >> by)
-                byte = np.int64(skeletons[at >> 3]) if bones else np.int64(grams[at >> 3])
-                old = numbers[2, lane]
-                if (byte >> (at & 7)) & 1:
-                    new = min(old + 2, limit[2, lane])
-                    numbers[2, lane] = new
-                    if old < limit[0, lane] and limit[0, lane] <= new:
-                        active += 1
-                    if new >= limit[1, lane] and not leak:
+                at = (value * SPREAD) >> by
+                if bones:
+                    hit = there(skeletons, at) and rich(value, GRAM)
+                else:
+                    hit = there(grams, at) and rich(value, GRAM - 1)
+                active += score(numbers, limit, lane, hit, 4 * down if lane == LINES else down)
+                if hit:
+                    if numbers[2, lane] >= limit[1, lane] and not leak:
                         leak = lane + 1
-                elif old > 0:
-                    new = max(old - (4 * down if lane == LINES else down), 0)
-                    numbers[2, lane] = new
-                    if new < limit[0, lane] and limit[0, lane] <= old:
-                        active -= 1
+                    if numbers[2, lane] >= limit[3, lane] and noted < len(notes):
+                        notes[noted] = at
+                        noted += 1
             if secrets and lane != SKELETON:
-                active += _keep(lane, code, age, numbers, sreg, ring, begins, starts, lengths, due,
-                                checks, copies, i)  # fmt: skip
+                active += keep(lane, code_t, age, numbers, sreg, ring, begins, starts, lengths,
+                               due, checks, copies, i)  # fmt: skip
+        # Letters that follow each other as in no language.
+        if code and code <= 26 and point < 0x250:
+            if prior:
+                garbled += (0 if follows[27 * prior + code] else 32) - (garbled >> 5)
+            prior = code
+            codes[many_codes & (_CODES - 1)] = code
+            many_codes += 1
+            if foreign or garbled >= GARBLED_FROM:
+                foreign = 1
+                hit = there(scrambled, (reg[PLAIN] * SPREAD) >> by) and rich(reg[PLAIN], GRAM - 1)
+                active += score(numbers, limit, SCRAMBLED, hit, down)
+                if numbers[2, SCRAMBLED] >= limit[1, SCRAMBLED] and not leak:
+                    leak = SCRAMBLED + 1
+                for lag in range(LAG_FROM, LAG_TO + 1):
+                    lane = LAGS + lag - LAG_FROM
+                    diff = code - codes[(many_codes - 1 - lag) & (_CODES - 1)]
+                    diff += 26 if diff < 0 else 0
+                    value = ((reg[lane] << FIVE) | np.uint64(diff)) & MASK
+                    reg[lane] = value
+                    hit = there(scrambled, (value * SPREAD) >> by) and rich(value, GRAM - 1)
+                    active += score(numbers, limit, lane, hit, down)
+                    if hit and numbers[2, lane] >= limit[1, lane] and not leak:
+                        leak = lane + 1
+                if garbled < GARBLED_TO:
+                    foreign = 0
+                    active -= calm(numbers, limit, SCRAMBLED, DEEP)
+        elif code == 0:
+            prior = 0
         # Excursions.
         if active > 0:
             age += 1
@@ -370,10 +457,16 @@ def scan(
         state[READ] = i + 1
         if found > REGIONS - 2 or checks[0, 0] > len(checks) - 1 - SPARE:
             break
-    state[ACTIVE], state[AGE] = active, age
+    state[ACTIVE], state[AGE], state[NOTED] = active, age, noted
     state[LETTERS], state[THREE], state[LAST], state[PLACE] = two, three, last, place
-    state[IN_WORD], state[NEW_LINE] = in_word, new_line
-    state[ODD], state[RUN], state[GATE] = odd, run, gate
-    state[PERCENT], state[SIGNS] = percent, signs
-    reg[BAG], state[WORD_LETTERS] = word, word_letters
+    state[IN_WORD], state[NEW_LINE], state[RUN] = in_word, new_line, run
+    state[PERCENT], state[SIGNS], state[LONE] = percent, signs, alone
+    holds[WORD], state[WORD_LETTERS] = word, word_letters
+    holds[TOKEN], state[TOKEN_SIGNS], state[TOKEN_AT] = token, token_signs, token_at
+    state[SIZE], state[SIZES], state[SIZE_BEFORE] = size, sizes, size_before
+    holds[SHARES], holds[RUNS] = shares, unbroken_runs
+    state[OPENED], state[IS_GARBLED] = opened, foreign
+    state[OPENING], state[OPENED_BEFORE] = opening, opened_before
+    state[GROUP_RUN], state[GROUPED] = group_run, grouped
+    state[GARBLED], state[PRIOR], state[LETTERS_SEEN] = garbled, prior, many_codes
     return found

@@ -1,7 +1,7 @@
 """What the compiled loops of the guard share: lanes, the places of their state, letters and grams.
 
 numba keeps machine code by the date of the file that a function stands in: after a change here or
-in `decoding`, touch `kernel` and `learning`, which call it.
+in a file that `kernel` or `learning` calls, touch those two.
 """
 
 # ruff: noqa: PLR1714 - compiled functions are called by position, and compare fastest so
@@ -25,14 +25,28 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: Lanes: plain, consonants, every 2nd (2 phases), every 3rd (3), first letters of words, of lines,
 #: last letters of words; then what is only read where text looks encoded: hexadecimal, decimal,
-#: octal, binary, morse, rot47, base32, base85, ascii85, uuencode, base64 (4 phases); then long
-#: words in any order, and patterns of repetition, which no exchange of signs changes.
+#: octal, binary, morse, rot47, base32, base85, ascii85, uuencode, base64 (4 phases).
 PLAIN, SKELETON, SECOND, THIRD, WORDS, LINES, LASTS = 0, 1, 2, 4, 7, 8, 9
 HEX, DECIMAL, OCTAL, BINARY, MORSE, ROT47, B32, B85, A85, UU, B64 = (
     10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20,
 )  # fmt: skip
-BAG, SHAPE = 24, 25
-LANES = 26
+#: Long words in any order; patterns of repetition, which no exchange of signs changes: of all
+#: signs, of letters alone, of words as signs, of the lengths of words, of groups of 2, 3, 4, 5, 7
+#: and 8 signs; words by their letters in any order, three in a row.
+BAG, SHAPE, LETTERS_ALONE, TOKENS, LENGTHS, GROUPS, WORD_SETS = 24, 25, 26, 27, 28, 29, 35
+#: Where letters follow each other as in no language: orders of columns and rails, and differences
+#: between letters 2 to 8 apart, which a key of that length does not change.
+SCRAMBLED, LAGS = 36, 37
+#: What an encoding inside an encoding spells: the lanes from `HEX` to `B64` once more.
+DEEP = 44
+UNDER = DEEP - HEX
+#: By how much each word is longer than the one before.
+RHYTHM = 58
+LANES = 59
+
+#: Widths of the groups, and how far apart letters are compared at least and at most.
+WIDTHS = (2, 3, 4, 5, 7, 8)
+LAG_FROM, LAG_TO = 2, 8
 
 #: Letters of a gram, and bits of eight differences (or nine consonants) of 5 bits each.
 GRAM = 9
@@ -48,11 +62,18 @@ RING = 256
 #: Secrets that one lane can be in the middle of.
 PENDING = 4
 
-#: Places in the state vector.
-(ACTIVE, HIT, AGE, LETTERS, THREE, IN_WORD, NEW_LINE, LAST, ODD, RUN, GATE, NIBBLE, NUMBER, DIGITS,
- OCT, BITS, COUNT_BITS, CODE, ACC64, N64, ACC32, N32, ACC85, N85, ACC_A, N_A, ACC_U, N_U, LINE_AT,
- COUNT_WORD, PLACE, READ, PERCENT, WORD, WORD_LETTERS, SIGNS) = range(36)  # fmt: skip
-STATE = 36
+#: Places in the state vector of a text ...
+(ACTIVE, HIT, AGE, LETTERS, THREE, IN_WORD, NEW_LINE, LAST, RUN, PLACE, READ, PERCENT,
+ WORD_LETTERS, SIGNS, LONE, TOKEN_SIGNS, TOKEN_AT, SIZE, SIZES, SIZE_BEFORE, GROUP_RUN, GROUPED,
+ GARBLED, PRIOR, OPENED, OPENING, OPENED_BEFORE, TOKENS_SEEN, LETTERS_SEEN, IS_GARBLED,
+ NOTED) = range(31)  # fmt: skip
+STATE = 31
+#: ... and in that of the decoders, one for each of two levels.
+(NIBBLE, NUMBER, DIGITS, OCT, BITS, COUNT_BITS, CODE, ACC64, N64, ACC32, N32, ACC85, N85, ACC_A,
+ N_A, ACC_U, N_U, LINE_AT, COUNT_WORD) = range(19)  # fmt: skip
+CODED_STATE = 19
+#: Words in registers of 64 bits: the word, the two before it, the token.
+WORD, WORD_1, WORD_2, TOKEN, SHARES, RUNS = range(6)
 
 #: Letters of a word that says something by itself, and words remembered: said again, they say
 #: nothing.
@@ -61,13 +82,18 @@ SAID = 64
 #: Signs of a pattern of repetition, how far back a repetition is seen, and signs told apart.
 PATTERN, FAR, ALPHABET = 10, 31, 2048
 MASK_P = np.uint64((1 << 50) - 1)
+#: The same for lengths of words.
+PATTERN_L, FAR_L = 8, 16
+MASK_L = np.uint64((1 << 40) - 1)
 SALT_P, SALT_W = np.uint64(0x5851_F42D_4C95_7F2D), np.uint64(0x1405_7B7E_F767_814F)
+SALT_L, SALT_3 = np.uint64(0x2545_F491_4F6C_DD1D), np.uint64(0x6C62_272E_07BB_0142)
+SALT_R = np.uint64(0x9FB2_1C65_1E98_DF25)
 STIR, DOWN = np.uint64(0xBF58_476D_1CE4_E5B9), np.uint64(29)
 
 #: Characters that are read again where text begins to look encoded, back to the last space.
 RECENT = 64
-#: Characters for which that look lasts.
-LASTS_FOR = 24
+#: Characters for which that look lasts at least, and at most twice (a power of two).
+LASTS_FOR = 16
 
 #: Grams in a row that a text must share with what is protected before they are forgotten. By
 #: chance one in 16 is there: letters by the page would empty the bitmap one by one.
@@ -76,18 +102,71 @@ FORGET = 6
 #: Regions told of one call, checks, and checks that one character can add at most: each lane can
 #: end as many secrets as are pending there.
 REGIONS = 64
-CHECKS = 256
-SPARE = 160
+CHECKS = 512
+SPARE = 4 * LANES
 OPEN = -1
 BEFORE = -1_000_000_000
 
 
+#: numba's decorator; its stub does not know the option that turns counting of references off.
+_NJIT: Any = numba.njit
+
+
 def compiled(function: F) -> F:
-    """Compile on first use; keep the machine code on disk where there is a place for it."""
+    """Compile on first use; keep the machine code on disk where there is a place for it. Nothing
+    may be allocated in it: counting references to arrays would take most of its time.
+    """
+    return _compile(function, _nrt=False)
+
+
+def allocating(function: F) -> F:
+    """The same for functions that make arrays."""
+    return _compile(function)
+
+
+def inlined(function: F) -> F:
+    """The same for what is too small to be called."""
+    return cast("F", _NJIT(inline="always", _nrt=False)(function))
+
+
+def _compile(function: F, **options: bool) -> F:
     try:
-        return cast("F", numba.njit(cache=True, nogil=True)(function))
+        return cast("F", _NJIT(cache=True, nogil=True, **options)(function))
     except RuntimeError:  # no writable place beside the package nor in the user's cache
-        return cast("F", numba.njit(nogil=True)(function))
+        return cast("F", _NJIT(nogil=True, **options)(function))
+
+
+@inlined
+def there(bitmap: U8, place: Any) -> Any:
+    """The bit of a bitmap."""
+    at = np.int64(place)
+    return (np.int64(bitmap[at >> 3]) >> (at & 7)) & 1
+
+
+@inlined
+def score(numbers: I64, limit: I64, lane: int, hit: Any, down: Any) -> int:
+    """One more gram of a lane, there or not; by how many the suspicions have become more."""
+    old = numbers[2, lane]
+    if hit:
+        new = min(old + 2, limit[2, lane])
+        numbers[2, lane] = new
+        return 1 if old < limit[0, lane] and limit[0, lane] <= new else 0
+    if old > 0:
+        new = max(old - down, 0)
+        numbers[2, lane] = new
+        return -1 if new < limit[0, lane] and limit[0, lane] <= old else 0
+    return 0
+
+
+@compiled
+def calm(numbers: I64, limit: I64, first: int, last: int) -> int:
+    """Lanes from `first` up to `last` read no more; by how many the suspicions become fewer."""
+    fewer = 0
+    for lane in range(first, last):
+        if numbers[2, lane] >= limit[0, lane]:
+            fewer += 1
+        numbers[2, lane] = 0
+    return fewer
 
 
 @compiled
@@ -110,21 +189,17 @@ def skeleton(code: Any) -> int:
     return 0
 
 
-@compiled
-def pattern_of(point: Any, now: int, seen: I32, reg: Any) -> Any:
-    """The pattern of the last ten signs, each by how long ago it was there."""
-    slot = (point * 2_654_435_761 >> 16) & (ALPHABET - 1)
-    ago = now - seen[slot]
-    if seen[slot] == 0 or ago > FAR:
-        ago = 0
-    seen[slot] = now
-    return ((reg << FIVE) | np.uint64(ago)) & MASK_P
-
-
-@compiled
+@inlined
 def weight(code: Any) -> Any:
     """What a letter adds to a word: words are told apart by their letters, whatever the order."""
     value = np.uint64(code) * SPREAD
+    return (value ^ (value >> DOWN)) * STIR
+
+
+@compiled
+def three_words(first: Any, second: Any, third: Any) -> Any:
+    """Three words in a row as one number."""
+    value = (first * SALT_P) ^ (second * SALT_W) ^ third
     return (value ^ (value >> DOWN)) * STIR
 
 

@@ -1,32 +1,44 @@
 """Puts what is protected into the bitmaps that the guard reads, and takes out what is known."""
 
-# ruff: noqa: PLR0917 - compiled functions are called by position, and compare fastest so
+# ruff: noqa: PLR0917, PLR1714 - compiled functions are called by position, and compare fastest so
 from __future__ import annotations
 
 import numpy as np
 
 from titer.respond.leak_guard.lanes import (
     ALPHABET,
+    FAR,
+    FAR_L,
     FIVE,
     FORGET,
     GRAM,
     I64,
+    LAG_FROM,
+    LAG_TO,
     LONG_WORD,
     MASK,
+    MASK_L,
     MASK_S,
     PATTERN,
+    PATTERN_L,
+    SALT_3,
+    SALT_L,
     SALT_P,
+    SALT_R,
     SALT_W,
     SPREAD,
     U8,
     U32,
+    allocating,
     compiled,
-    pattern_of,
     rich,
     set_bit,
     skeleton,
+    there,
+    three_words,
     weight,
 )
+from titer.respond.leak_guard.patterns import pattern_of
 
 
 @compiled
@@ -36,18 +48,12 @@ def _clear(bitmap: U8, place: np.uint64) -> None:
 
 
 @compiled
-def _there(bitmap: U8, place: np.uint64) -> bool:
-    at = np.int64(place)
-    return bool((np.int64(bitmap[at >> 3]) >> (at & 7)) & 1)
-
-
-@compiled
 def _forget(bitmap: U8, were: U8, place: np.uint64, run: int, places: I64) -> int:
     """Take a gram out once it ends a run of `FORGET` that `were` there; returns the run so far.
 
     `places` holds the run's beginning, which is taken out with its last.
     """
-    if not _there(were, place):
+    if not there(were, place):
         return 0
     if run >= FORGET:
         _clear(bitmap, place)
@@ -59,7 +65,7 @@ def _forget(bitmap: U8, were: U8, place: np.uint64, run: int, places: I64) -> in
     return run + 1
 
 
-@compiled
+@allocating
 def learn(points: U32, fold: U8, grams: U8, shift: int, skeletons: U8, known: bool) -> int:
     """Put the grams of a text into the bitmaps (or, `known`, take shared passages out). Returns
     letters.
@@ -72,7 +78,7 @@ def learn(points: U32, fold: U8, grams: U8, shift: int, skeletons: U8, known: bo
     sreg = np.uint64(0)
     letters = 0
     bones = 0
-    last = 0
+    last = last_bone = 0
     by = np.uint64(shift)
     for i in range(len(points)):
         point = points[i]
@@ -82,7 +88,8 @@ def learn(points: U32, fold: U8, grams: U8, shift: int, skeletons: U8, known: bo
         if code == 0:
             continue
         bone = skeleton(code)
-        if bone:
+        if bone and bone != last_bone:
+            last_bone = bone
             sreg = ((sreg << FIVE) | np.uint64(bone)) & MASK_S
             bones += 1
             if bones >= GRAM and rich(sreg, GRAM):
@@ -105,27 +112,86 @@ def learn(points: U32, fold: U8, grams: U8, shift: int, skeletons: U8, known: bo
     return letters
 
 
-@compiled
-def learn_shape(points: U32, grams: U8, shift: int, lower: bool, known: bool) -> None:
-    """Put the patterns of repetition of a text into its bitmap (or take them out), capitals told
-    apart or not.
+@allocating
+def learn_shape(points: U32, fold: U8, patterns: U8, shift: int, alone: bool, known: bool) -> None:
+    """Put the patterns of repetition of a text into its bitmap (or take them out), of all signs or
+    of letters `alone`.
+
+    What is not made of letters for the most part (rows of numbers, rules, indents) looks alike in
+    many texts and is left out.
     """
-    were = grams.copy() if known else grams
+    were = patterns.copy() if known else patterns
     places = np.zeros(FORGET, np.int64)
     run = 0
-    seen = np.zeros(ALPHABET, np.int32)
+    seen = np.zeros((1, ALPHABET), np.int32)
     reg = np.uint64(0)
     by = np.uint64(shift)
+    signs = 0
+    letters = 0
     for i in range(len(points)):
         point = np.int64(points[i])
-        if lower and point >= 65 and point <= 90:
-            point += 32
-        reg = pattern_of(point, i + 1, seen, reg)
-        if i >= PATTERN and rich(reg, PATTERN):
+        code = np.int64(fold[point]) if point < len(fold) else 0
+        letter = 1 if code and code <= 26 else 0
+        if alone and not letter:
+            continue
+        signs += 1
+        letters = ((letters << 1) | letter) & 1023
+        reg = pattern_of(point, signs, seen, 0, FAR, reg)
+        bits = 0
+        for k in range(PATTERN):
+            bits += letters >> k & 1
+        if signs >= PATTERN and bits >= 7 and rich(reg, PATTERN):
+            place = ((reg ^ SALT_P) * SPREAD) >> by
             if known:
-                run = _forget(grams, were, ((reg ^ SALT_P) * SPREAD) >> by, run, places)
+                run = _forget(patterns, were, place, run, places)
             else:
-                set_bit(grams, ((reg ^ SALT_P) * SPREAD) >> by)
+                set_bit(patterns, place)
+
+
+@allocating
+def learn_lengths(
+    points: U32, fold: U8, patterns: U8, shift: int, letters: bool, known: bool
+) -> None:
+    """Put the lengths of words into the bitmap (or take them out), as their pattern and as by how
+    much each is longer than the last: of all that stands between spaces, or of its `letters`.
+
+    Rows of numbers look alike in many texts: most words must be of letters.
+    """
+    were = patterns.copy() if known else patterns
+    places = np.zeros((2, FORGET), np.int64)
+    runs = np.zeros(2, np.int64)
+    seen = np.zeros((1, ALPHABET), np.int32)
+    regs = np.zeros(2, np.uint64)
+    salts = (SALT_L, SALT_R)
+    by = np.uint64(shift)
+    size = sizes = before = 0
+    word = worded = 0
+    for i in range(len(points) + 1):
+        point = np.int64(points[i]) if i < len(points) else 32
+        code = np.int64(fold[point]) if point < len(fold) else 0
+        if point == 32 or point == 10 or point == 13 or point == 9:
+            if size:
+                sizes += 1
+                worded = ((worded << 1) | (1 if word * 2 > size else 0)) & 255
+                regs[0] = pattern_of(size, sizes, seen, 0, FAR_L, regs[0]) & MASK_L
+                regs[1] = ((regs[1] << FIVE) | np.uint64((size - before) & 31)) & MASK_L
+                before = size
+                bits = 0
+                for k in range(PATTERN_L):
+                    bits += worded >> k & 1
+                for way in range(2):
+                    if sizes > PATTERN_L and bits >= 6 and rich(regs[way], PATTERN_L):
+                        place = ((regs[way] ^ salts[way]) * SPREAD) >> by
+                        if known:
+                            runs[way] = _forget(patterns, were, place, runs[way], places[way])
+                        else:
+                            set_bit(patterns, place)
+            size = word = 0
+        else:
+            if not letters or code:
+                size += 1
+            if code and code <= 26:
+                word += 1
 
 
 @compiled
@@ -151,12 +217,75 @@ def learn_words(points: U32, fold: U8, grams: U8, shift: int, words_there: U8, k
                 if not known:
                     set_bit(grams, place)
                     set_bit(words_there, beside)
-                elif _there(words_there, beside):
+                elif there(words_there, beside):
                     _clear(grams, place)
                 words += 1
             value = np.uint64(0)
             letters = 0
     return words
+
+
+@allocating
+def learn_word_sets(points: U32, fold: U8, patterns: U8, shift: int, known: bool) -> None:
+    """Put three words in a row, each by its letters, into the bitmap (or take them out)."""
+    were = patterns.copy() if known else patterns
+    places = np.zeros(FORGET, np.int64)
+    run = 0
+    by = np.uint64(shift)
+    value = first = second = np.uint64(0)
+    letters = words = 0
+    for i in range(len(points) + 1):
+        point = np.int64(points[i]) if i < len(points) else 32
+        code = np.int64(fold[point]) if point < len(fold) else 0
+        if code and code <= 26:
+            value += weight(code)
+            letters += 1
+        elif letters:
+            words += 1
+            if words >= 3:
+                place = ((three_words(first, second, value) ^ SALT_3) * SPREAD) >> by
+                if known:
+                    run = _forget(patterns, were, place, run, places)
+                else:
+                    set_bit(patterns, place)
+            first, second = second, value
+            value = np.uint64(0)
+            letters = 0
+
+
+@allocating
+def learn_scrambled(points: U32, fold: U8, scrambled: U8, shift: int, steps: I64) -> None:
+    """Put in how a text reads in columns and rails (`steps`: pairs of distances that take turns),
+    and how letters 2 to 8 apart differ.
+    """
+    by = np.uint64(shift)
+    codes = np.zeros(len(points), np.int64)
+    n = 0
+    for i in range(len(points)):
+        point = np.int64(points[i])
+        code = np.int64(fold[point]) if point < len(fold) else 0
+        if code and code <= 26:
+            codes[n] = code
+            n += 1
+    for s in range(len(steps)):
+        for i in range(n):
+            at = i
+            reg = np.uint64(0)
+            for k in range(GRAM - 1):
+                after = at + steps[s, k & 1]
+                if after >= n:
+                    at = -1
+                    break
+                reg = (reg << FIVE) | np.uint64((codes[after] - codes[at] + 26) % 26)
+                at = after
+            if at >= 0 and rich(reg, GRAM - 1):
+                set_bit(scrambled, (reg * SPREAD) >> by)
+    for lag in range(LAG_FROM, LAG_TO + 1):
+        reg = np.uint64(0)
+        for i in range(lag, n):
+            reg = ((reg << FIVE) | np.uint64((codes[i] - codes[i - lag] + 26) % 26)) & MASK
+            if i >= lag + GRAM - 2 and rich(reg, GRAM - 1):
+                set_bit(scrambled, (reg * SPREAD) >> by)
 
 
 @compiled

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from titer.respond.leak_guard import kernel, lanes
+from titer.respond.leak_guard import gates, kernel, lanes
 from titer.respond.leak_guard.fold import decoders, fold_table, morse_table
 from titer.respond.leak_guard.index import Index, common_words, points
 from titer.respond.leak_guard.secrets import Watched
@@ -24,12 +24,26 @@ INITIAL_HOLD, INITIAL_LEAK = 12, 20
 #: Long words of a protected text that are a leak, in any order, other ones being rare between.
 WORDS_LEAK = 10
 
+#: Words of a text, or groups of signs, that repeat as the letters of a protected text do.
+PATTERN_HOLD, PATTERN_LEAK = 19, 28
+
+#: Letters of a protected text in a row that are remembered of a caller (`memory`).
+NOTED = 20
+
+#: Grams that are told of one piece of text for that.
+NOTES = 256
+
+#: A score that is never reached.
+NEVER = 1 << 40
+
 #: What a leak is counted under: the writing that showed it.
 LANE_NAMES = (
     "as it stands", "consonants", *("every second letter",) * 2, *("every third letter",) * 3,
     "first letters of words", "first letters of lines", "last letters of words", "hexadecimal",
     "decimal", "octal", "binary", "morse", "rot47", "base32", "base85", "ascii85", "uuencode",
-    *("base64",) * 4, "words in any order", "exchanged signs",
+    *("base64",) * 4, "words in any order", *("exchanged signs",) * 3, "lengths of words",
+    *("groups of signs",) * 6, "words by their letters", "letters in another order",
+    *("a key that repeats",) * 7, *("an encoding in an encoding",) * 14, "lengths of words",
 )  # fmt: skip
 
 #: What stands in the place of a leak.
@@ -51,15 +65,27 @@ def limits(leak: int) -> Limits:
     for lane in (lanes.WORDS, lanes.LINES, lanes.LASTS):
         hit[lane], hold[lane] = _score(INITIAL_LEAK), _score(INITIAL_HOLD)
     hit[lanes.PLAIN], hold[lanes.PLAIN] = _score(leak), _score(max(leak // 2, 20))
-    # Both read text as it stands too, so they must not be sooner than the plain lane.
+    # These read text as it stands too, so they must not be sooner than the plain lane.
     words, shape = max(WORDS_LEAK, leak // 5), leak * 5 // 4
     hit[lanes.BAG], hold[lanes.BAG] = words, words // 2
-    hit[lanes.SHAPE], hold[lanes.SHAPE] = 2 * shape, shape
+    for lane in (lanes.SHAPE, lanes.LETTERS_ALONE):
+        hit[lane], hold[lane] = 2 * shape, shape
+    for lane in (lanes.LENGTHS, lanes.RHYTHM):
+        hit[lane], hold[lane] = leak // 3, leak // 6
+    hit[lanes.WORD_SETS], hold[lanes.WORD_SETS] = leak * 2 // 5, leak // 6 + 1
+    for lane in (lanes.TOKENS, *range(lanes.GROUPS, lanes.WORD_SETS)):
+        hit[lane], hold[lane] = _pattern(PATTERN_LEAK), _pattern(PATTERN_HOLD)
     # About half of the letters of English are consonants other than l.
     bones = leak * 53 // 100
     hit[lanes.SKELETON] = _score(max(bones, 18))
     hold[lanes.SKELETON] = _score(max(bones // 2, 13))
-    return np.stack((hold, hit, hit + 4))
+    note = np.full(lanes.LANES, NEVER, np.int64)
+    note[lanes.PLAIN] = _score(NOTED)
+    return np.stack((hold, hit, hit + 4, note))
+
+
+def _pattern(signs: int) -> int:
+    return (signs - lanes.PATTERN + 1) * 2
 
 
 def _score(letters: int) -> int:
@@ -86,13 +112,20 @@ class Scan:
         self._found = found
         self._state = np.zeros(lanes.STATE, np.int64)
         self._state[lanes.NEW_LINE] = 1
+        self._coding = np.zeros((2, lanes.CODED_STATE), np.int64)
         self._numbers = np.zeros((4, many), np.int64)  # count, last, score, place in the ring
         self._reg = np.zeros((2, many), np.uint64)
-        self._recent = np.zeros(lanes.RECENT, np.uint8)
+        self._holds = np.zeros(6, np.uint64)
+        self._recent = np.zeros(lanes.RECENT, np.int32)
+        self._codes = np.zeros(16, np.int64)
         self._todo = np.zeros((512, 2), np.int64)
-        self._wide = np.zeros((2, many), np.int64)
+        self._wide = np.zeros((3, many), np.int64)
+        self._deep = np.zeros(64, np.int64)
+        self._deep[0] = -1
         self._said = np.zeros(lanes.SAID, np.uint64)
-        self._seen = np.zeros(lanes.ALPHABET, np.int32)
+        self._seen = np.zeros((4 + len(lanes.WIDTHS), lanes.ALPHABET), np.int32)
+        self._sums = np.zeros(len(lanes.WIDTHS), np.int64)
+        self._counts = np.zeros((len(lanes.WIDTHS), 2), np.int64)
         size = many if watched is not None else 0
         self._ring = np.zeros((size, lanes.RING), np.uint8)
         self._due = np.zeros((2, size, lanes.PENDING), np.int64)
@@ -100,6 +133,7 @@ class Scan:
         checks = lanes.CHECKS if watched is not None else 1 + lanes.SPARE
         self._checks = np.zeros((checks, 3), np.int64)
         self._copies = np.zeros((checks if watched is not None else 0, lanes.RING), np.uint8)
+        self._notes = np.zeros(NOTES, np.uint64)
         self._held = ""
         self._open = False
 
@@ -121,11 +155,14 @@ class Scan:
     def _piece(self, text: str) -> str:
         index, watched = self._index, self._watched or NOTHING
         many = kernel.scan(
-            points(text), fold_table(), decoders(), morse_table(), index.grams, index.skeletons,
-            index.shift, self._state, self._reg[0], self._numbers, self._limit, self._recent,
-            self._todo, self._wide, common_words(), self._said, self._seen, self._reg[1],
-            self._ring, watched.begins, watched.starts, watched.lengths,
-            self._due, self._regions, self._checks, self._copies, LONGEST,
+            points(text), fold_table(), decoders(), morse_table(), gates.steps(), gates.runs(),
+            gates.follows(), gates.quiet(), index.grams, index.skeletons, index.patterns,
+            index.scrambled, index.shift, self._state, self._coding, self._reg[0], self._holds,
+            self._numbers, self._limit, self._recent, self._codes, gates.opens(), self._todo,
+            self._wide, self._deep, common_words(), self._said, self._seen, self._sums,
+            self._counts, self._reg[1], self._ring, watched.begins, watched.starts,
+            watched.lengths, self._due, self._regions, self._checks, self._copies, self._notes,
+            LONGEST,
         )  # fmt: skip
         text = text[: int(self._state[lanes.READ])]
         if not many and not self._held and not self._checks[0, 0] and not self._state[lanes.AGE]:

@@ -1,0 +1,70 @@
+"""Lanes of patterns: how long ago each sign was there last, which no exchange of signs changes.
+
+A text in any alphabet that writes one sign a letter (a keyword cipher, runes, emoji, numbers,
+words for letters) has the repetitions of its letters where the protected text has them: it is
+*isomorphic* to it (Kahn, The Codebreakers, chapter on isomorphs). Signs are read as they stand,
+letters alone, word by word, in groups of some signs, and as the lengths of words.
+"""
+
+# ruff: noqa: PLR0917 - compiled functions are called by position, and compare fastest so
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from titer.respond.leak_guard.lanes import (
+    ALPHABET,
+    FAR,
+    FIVE,
+    GROUPS,
+    I32,
+    I64,
+    MASK_P,
+    PATTERN,
+    SALT_P,
+    SPREAD,
+    U8,
+    U64,
+    WIDTHS,
+    compiled,
+    inlined,
+    rich,
+    score,
+    there,
+)
+
+
+@inlined
+def pattern_of(sign: Any, now: int, seen: I32, row: int, far: int, reg: Any) -> Any:
+    """The pattern of the last signs, each by how long ago it was there; 0 if beyond `far`."""
+    slot = (sign * 2_654_435_761 >> 16) & (ALPHABET - 1)
+    before = np.int64(seen[row, slot])
+    ago = now - before if before else far + 1
+    ago = ago if ago <= far else 0
+    seen[row, slot] = now
+    return ((reg << FIVE) | np.uint64(ago)) & MASK_P
+
+
+@compiled
+def group(
+    sign: Any, patterns: U8, by: Any, sums: I64, counts: I64, seen: I32, reg: U64,
+    numbers: I64, limit: I64, down: Any,
+) -> int:  # fmt: skip
+    """One more sign of a long run, for groups of each width; the suspicions that are more."""
+    more = 0
+    for k in range(len(WIDTHS)):
+        sums[k] = (sums[k] * 1_000_003 + sign + 1) & 0xFFFFFFFFFF
+        counts[k, 0] += 1
+        if counts[k, 0] == WIDTHS[k]:
+            counts[k, 0] = 0
+            counts[k, 1] += 1
+            lane = GROUPS + k
+            value = pattern_of(
+                sums[k] ^ (sums[k] >> 17), counts[k, 1], seen, 4 + k, FAR, reg[lane]
+            )
+            sums[k] = 0
+            reg[lane] = value
+            hit = there(patterns, ((value ^ SALT_P) * SPREAD) >> by) and rich(value, PATTERN)
+            more += score(numbers, limit, lane, hit, down)
+    return more
