@@ -50,6 +50,14 @@ def register(verbs: Any) -> None:
         help="compare with this partner's indicators (titer share import); may be given again",
     )  # fmt: skip
     parser.add_argument(
+        "--indicators", action="store_true",
+        help="compare with every partner's indicators that are held and may be told",
+    )  # fmt: skip
+    parser.add_argument(
+        "--least-weight", metavar="W", type=float, default=0.0,
+        help="of --partner and --indicators: leave out what weighs less here (0 to 1)",
+    )  # fmt: skip
+    parser.add_argument(
         "--marks", metavar="FILE", type=Path,
         help="what `titer marks trace --json` printed: marks of these callers found in texts",
     )  # fmt: skip
@@ -67,13 +75,18 @@ def run(arguments: argparse.Namespace) -> int:
 
     if bool(arguments.unmask_to) != bool(arguments.threshold):
         raise InputError("--unmask-to and --threshold go together: who, and how many of them")
+    if not 0 <= arguments.least_weight <= 1:
+        raise InputError("--least-weight lies between 0 and 1, as weights of `share import` do")
+    if arguments.indicators and arguments.partner:
+        raise InputError("--indicators compares with every partner: leave --partner out")
     wanted = Wanted(
         disclose=arguments.disclose,
         recipients=[read_file(path, limit=MAX_KEY) for path in arguments.seal_to],
         holders=[read_file(path, limit=MAX_KEY) for path in arguments.unmask_to],
         threshold=arguments.threshold,
         names=read_names(arguments.names),
-        partners=arguments.partner,
+        partners=None if arguments.indicators else arguments.partner,
+        least_weight=arguments.least_weight,
         marks=arguments.marks,
         exchange_cap=arguments.exchanges,
     )

@@ -124,31 +124,48 @@ def attribute(
     )
 
 
-def partner_groups(data: Path, names: Collection[str], now: int) -> list[hunting.Group]:
-    """What the named partners' indicators say that are held, have not expired at `now`
-    (microseconds) and may be told (`TELLABLE`). Raises `InputError` when there is nothing.
+def partner_groups(
+    data: Path, names: Collection[str] | None, now: int, *, least: float = 0.0
+) -> list[hunting.Group]:
+    """What the named partners' indicators say (None: every partner's) that are held, have not
+    expired at `now` (microseconds), may be told (`TELLABLE`) and weigh `least` or more here; the
+    heaviest partner first. Raises `InputError` when there is nothing.
     """
     pseudonyms = Pseudonyms(load_or_create(data))
     held = {one.name: one for one in partners.load(data)}
-    groups = []
-    for name in names:
+    groups: list[tuple[float, hunting.Group]] = []
+    for name in held if names is None else dict.fromkeys(names):
         values: dict[str, set[str]] = {}
+        weights: set[float] = set()
         for one in held[name].held if name in held else ():
-            if one.until <= now or one.tlp not in TELLABLE:
+            if one.until <= now or one.tlp not in TELLABLE or one.weight < least:
                 continue
+            weights.add(one.weight)
             kind, _, value = one.indicator.partition(":")
             for word in tokens(canonical(kind, value), pseudonyms):
                 aspect, _, token = word.partition(":")
                 token = f"AS{token}" if aspect == "asn" else token
                 values.setdefault(_ASPECTS[aspect], set()).add(token)
-        if not values:
+        if values:
+            kept = {aspect: frozenset(v) for aspect, v in values.items()}
+            source = f"a partner (weight {_span(weights)} of 1)"
+            groups.append((max(weights), hunting.Group("indicators", name, source, kept)))
+        elif names is not None:
             raise InputError(
                 f"no indicator of {name!r} is held that may be told (TLP clear or green, not "
-                "expired): see `titer share import`"
+                f"expired, weight {least:g} or more): see `titer share import`"
             )
-        kept = {aspect: frozenset(v) for aspect, v in values.items()}
-        groups.append(hunting.Group("indicators", name, "a partner", kept))
-    return groups
+    if names is None and not groups:
+        raise InputError(
+            "no partner's indicator is held that may be told (TLP clear or green, not expired, "
+            f"weight {least:g} or more): see `titer share import`, or leave --indicators out"
+        )
+    return [group for _, group in sorted(groups, key=lambda g: -g[0])]
+
+
+def _span(weights: set[float]) -> str:
+    low, high = min(weights), max(weights)
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
 def _operators(data: Path) -> dict[str, str]:

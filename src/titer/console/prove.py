@@ -30,8 +30,8 @@ from titer.evidence.names import seal
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """How a dossier is to be made. `recipients` are PEM public keys that names are sealed to, one
     by one; `holders` those of whom `threshold` together can read them; `names` the operator's own
-    names of callers; `partners` whose held indicators are compared with; `marks` what `titer marks
-    trace --json` printed.
+    names of callers; `partners` whose held indicators of `least_weight` or more are compared with
+    (None: all of them); `marks` what `titer marks trace --json` printed.
     """
 
     disclose: bool = False
@@ -39,7 +39,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     holders: Sequence[bytes] = ()
     threshold: int = 0
     names: Sequence[str] = ()
-    partners: Sequence[str] = ()
+    partners: Sequence[str] | None = ()
+    least_weight: float = 0.0
     marks: Path | None = None
     exchange_cap: int | None = None
 
@@ -118,7 +119,7 @@ def _told(
     """What is said beside the entries, and how many names were sealed."""
     pseudonyms = Pseudonyms(load_or_create(data))
     now = time.time_ns() // 1000
-    groups = partner_groups(data, wanted.partners, now)
+    groups = partner_groups(data, wanted.partners, now, least=wanted.least_weight)
     traced = found_marks(wanted.marks, log, callers, at=now) if wanted.marks is not None else ()
     try:
         where = attribute(data, log, callers, campaign=campaign, groups=groups)

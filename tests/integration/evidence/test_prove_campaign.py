@@ -260,6 +260,21 @@ def test_a_partners_indicator_becomes_a_link_only_beyond_the_base_rate(proved, t
     told = json.loads(capsys.readouterr().out)["dossier"]
     links = told["contents"]["infrastructure"]["links"]
     assert {(one["name"], one["aspect"]) for one in links} == {("lab-2", "ja4")}
+    assert links[0]["source"] == "a partner (weight 0.25 of 1)"
+    compared = links[0]["compared"]
+    assert main([*words, "--indicators", "--json"]) == 0  # lab-4's may not be told
+    capsys.readouterr()
+    assert main(["verify", str(out), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["dossier"]
+    links = told["contents"]["infrastructure"]["links"]
+    assert [(one["name"], one["compared"]) for one in links] == [("lab-2", compared)]
+    for options, said in (
+        (["--indicators", "--least-weight", "0.9"], "weight 0.9 or more"),
+        (["--indicators", "--partner", "lab-2"], "leave --partner out"),
+        (["--indicators", "--least-weight", "2"], "between 0 and 1"),
+    ):
+        assert main([*words, *options]) == 2
+        assert said in capsys.readouterr().err
     assert main(words) == 0
     capsys.readouterr()
     assert main(["verify", str(out), "--json"]) == 0
