@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from titer.cli.common import data_flag, json_flag, keep_private, show, tell
+from titer.cli.common import data_flag, json_flag, keep_private, scheme_flags, show, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,18 +57,33 @@ def register(verbs: Any) -> None:
 
 def _power_flags(power: argparse.ArgumentParser) -> None:
     power.add_argument(
-        "--marked", metavar="N", type=int, required=True,
+        "--access", choices=("words", "chances", "argmax", "reading", "text"), default="words",
+        help="what the suspect's API gives: replies, their log-probabilities, its likeliest token "
+        "or log-probabilities along a given text; or `text`, which was copied (default words)",
+    )  # fmt: skip
+    power.add_argument(
+        "--marked", metavar="N", type=int,
         help="tokens of ours with the mark that the suspect was trained on",
     )  # fmt: skip
     power.add_argument(
-        "--share", metavar="F", type=float, required=True,
-        help="their share of what it was trained on, 0 to 1",
+        "--share", metavar="F", type=float,
+        help="their share of what it was trained on (of a text, the part that is ours), 0 to 1",
     )  # fmt: skip
-    power.add_argument("--width", metavar="H", type=int, default=1, help="of the mark (default 1)")
     power.add_argument(
-        "--access", choices=("words", "chances", "reading"), default="words",
-        help="what the suspect's API gives: replies, their log-probabilities, or those along a "
-        "given text (default words)",
+        "--width", metavar="H", type=int, help="of the mark; 1 for kgw if not given"
+    )
+    scheme_flags(power)
+    power.add_argument(
+        "--entropy", metavar="NATS", type=float, default=0.0,
+        help="mean entropy of a token of your model's replies",
+    )  # fmt: skip
+    power.add_argument(
+        "--probabilities", metavar="FILE", type=Path,
+        help="replies of your model with top_logprobs (JSON Lines), to have that measured",
+    )  # fmt: skip
+    power.add_argument(
+        "--distinct", metavar="F", type=float, default=0.7,
+        help="of a text: share of its tokens whose context is new (default 0.7)",
     )  # fmt: skip
     power.add_argument(
         "--available", metavar="N", type=int,
@@ -160,13 +175,29 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _power(arguments: argparse.Namespace) -> int:
+    from titer.audit import probabilities
     from titer.audit.power import Question, answer
+    from titer.cli.marks_texts import scheme_given
+    from titer.core.errors import InputError
 
+    if arguments.access != "text" and (arguments.marked is None or arguments.share is None):
+        raise InputError(
+            "say --marked, the marked tokens that the suspect was trained on, and --share, their "
+            "share of its text"
+        )
+    width = arguments.width
+    if width is None and arguments.scheme == "kgw":
+        width = 1
+    if width is not None and not any(p.startswith("width=") for p in arguments.parameters):
+        arguments.parameters.append(f"width={width}")
     found = answer(
         Question(
-            marked=arguments.marked, share=arguments.share, width=arguments.width,
-            access=arguments.access, alpha=arguments.alpha, keys=arguments.keys,
-            available=arguments.available,
+            marked=1 if arguments.marked is None else arguments.marked,
+            share=1.0 if arguments.share is None else arguments.share,
+            scheme=scheme_given(arguments), access=arguments.access, alpha=arguments.alpha,
+            keys=arguments.keys, available=arguments.available, entropy=arguments.entropy,
+            rows=probabilities.read(arguments.probabilities) if arguments.probabilities else None,
+            distinct=arguments.distinct,
         )
     )  # fmt: skip
     if arguments.json:

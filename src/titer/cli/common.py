@@ -38,6 +38,15 @@ def json_flag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
 
+def scheme_flags(parser: argparse.ArgumentParser) -> None:
+    """`--scheme` and `--set`: which mark is meant."""
+    parser.add_argument("--scheme", metavar="S", default="kgw", help="see `titer marks schemes`")
+    parser.add_argument(
+        "--set", metavar="NAME=VALUE", action="append", default=[], dest="parameters",
+        help="a parameter of the scheme, such as width=2; repeatable",
+    )  # fmt: skip
+
+
 def show(value: Any) -> None:
     """Print a value as one line of JSON, itself harmless on a terminal."""
     print(_CONTROLS.sub(_escape, msgspec.json.encode(value).decode()))

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from titer.cli.common import data_flag, json_flag
+from titer.cli.common import data_flag, json_flag, scheme_flags
 
 _WHO = "an organisation, a key id or a pseudonym"
 
@@ -24,7 +24,7 @@ def register(verbs: Any) -> None:
         help="sglang, vllm, vllm-engine, transformers, synthid or llama-cpp",
     )  # fmt: skip
     plant.add_argument("--epoch", metavar="N", type=int, help="default: the current one")
-    _scheme_flags(plant)
+    scheme_flags(plant)
 
     recognise = actions.add_parser("recognise", help="is an account's mark in these texts?")
     recognise.add_argument("texts", metavar="FILE", nargs="+", type=Path, help="texts")
@@ -128,16 +128,8 @@ def _register_keys(actions: Any) -> None:
         json_flag(action)
 
 
-def _scheme_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--scheme", metavar="S", default="kgw", help="see `titer marks schemes`")
-    parser.add_argument(
-        "--set", metavar="NAME=VALUE", action="append", default=[], dest="parameters",
-        help="a parameter of the scheme, such as width=2; repeatable",
-    )  # fmt: skip
-
-
 def _text_flags(parser: argparse.ArgumentParser) -> None:
-    _scheme_flags(parser)
+    scheme_flags(parser)
     _tokenizer_flags(parser)
     parser.add_argument(
         "--epoch", metavar="N", type=int, action="append", help="default: every epoch; repeatable"

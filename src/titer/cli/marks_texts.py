@@ -93,7 +93,7 @@ def _plant(arguments: argparse.Namespace) -> int:
         raise InputError(
             f"there is no epoch {arguments.epoch}; see `titer marks keys list`"
         ) from None
-    marks = _scheme(arguments)
+    marks = scheme_given(arguments)
     wanted: dict[str, Any]
     match arguments.engine:
         case "sglang":
@@ -138,7 +138,7 @@ def _recognise(arguments: argparse.Namespace) -> int:
     else:
         names = Names(arguments.data)
         keys = _keys(arguments, [names.subject(account) for account in arguments.account])
-    marks = _scheme(arguments)
+    marks = scheme_given(arguments)
     log = None
     if arguments.contexts is not None:
         if arguments.data is None or len(keys) != 1:
@@ -160,7 +160,7 @@ def _trace(arguments: argparse.Namespace) -> int:
     keys = _keys(arguments, _accounts(arguments))
     if not keys:
         raise InputError("the log has issued no key yet; name accounts with --accounts FILE")
-    marks = _scheme(arguments)
+    marks = scheme_given(arguments)
     numbers = np.array([key.engine for key in keys], np.uint64)
     owner = {key.engine: key for key in keys}
     found, forms = _best_form(
@@ -308,7 +308,8 @@ def _given(reference: str) -> MarkKey:
     return MarkKey("", 0, number.to_bytes(8))
 
 
-def _scheme(arguments: argparse.Namespace) -> Scheme:
+def scheme_given(arguments: argparse.Namespace) -> Scheme:
+    """The scheme that `--scheme` and `--set` name. Raises `InputError`."""
     parameters: dict[str, Any] = {}
     for given in arguments.parameters:
         name, equals, value = given.partition("=")
