@@ -160,7 +160,7 @@ def recognition() -> list[dict]:
         "hf-synthid": HfSynthid(), "hf-kgw lefthash, V=32,000": HfKgw(32_000),
     }  # fmt: skip
     for name, scheme in schemes.items():
-        few = long[:300] if scheme.name == "hf-kgw" else long
+        few = long[:20_000] % 32_000 if scheme.name == "hf-kgw" else long
 
         def whole(scheme=scheme, few=few):
             positions = Contexts(len(few)).new(scheme, few)
@@ -175,6 +175,18 @@ def recognition() -> list[dict]:
         if scheme.name != "hf-kgw":
             row["in_texts_of_1000"] = 50_000 / cost(short) * 1e6
         rows.append(row)
+    for vocabulary, count in ((32_000, 1_000_000), (128_256, 1_000_000)):
+        p = 1 / np.arange(1, vocabulary + 1)
+        text = as_tokens(rng.choice(vocabulary, count, p=p / p.sum()))
+        scheme = HfKgw(vocabulary)
+
+        def repeated(scheme=scheme, text=text):
+            return scheme.at(text, Contexts(len(text)).new(scheme, text), KEY).sum()
+
+        rows.append({
+            "scheme": f"hf-kgw lefthash, V={vocabulary:,}, words by Zipf's law",
+            "tokens_a_second": count / cost(repeated) * 1e6,
+        })  # fmt: skip
     rows += engines(long)
     return rows
 
@@ -221,7 +233,9 @@ def tracing() -> list[dict]:
                                ("tournament h=4", Tournament(4), 20_000),
                                ("gumbel h=4", Gumbel(4, 0.0), 20_000),
                                ("sglang-murmur h=4", SglangMurmur(4), 20_000),
-                               ("vllm-philox h=4", VllmPhilox(4), 500)):  # fmt: skip
+                               ("gumbel h=4 dual", Gumbel(4, 0.1), 20_000),
+                               ("vllm-philox h=4", VllmPhilox(4), 10_000),
+                               ("vllm-philox h=4 dual", VllmPhilox(4, 0.1), 10_000)):  # fmt: skip
         evidence = gather(scheme, [text])
         some = keys[:many]
         one = cost(lambda s=scheme, e=evidence, k=some: s.sums(e.tokens, e.positions, k))

@@ -2,13 +2,13 @@
 
     python -m evals.radioactivity [PART...]
 
-Parts: shares, tuned1, tuned2, sizes, training, nulls, mixed, edits.
+Parts: shares, tuned1, tuned2, gumbel, others, sizes, training, nulls, mixed, edits.
 
 Teacher and students are networks of a tenth of a million parameters (`titer.lab.radioactive`). The
 teacher is trained on the docstrings of Python's own library; students from scratch, or (`tuned`)
 from a model of those docstrings, on texts of the teacher, a share of them marked (KGW, gamma 0.25,
-delta 2), the others not. Everything is seeded; each part writes its figures into
-evals/radioactivity.json and leaves the others alone.
+delta 2; in `gumbel` and `others` further schemes), the others not. Everything is seeded; each part
+writes its figures into evals/radioactivity.json and leaves the others alone.
 `attenuation`, named alone, fits what `titer audit power` answers by (it writes into the package).
 `--quick` is a small run for a look and writes nothing.
 """
@@ -33,9 +33,12 @@ from titer.audit.pairs import Fresh, Gatherer, LoggedTexts
 from titer.audit.power import STATISTIC
 from titer.lab.interval import clopper_pearson
 from titer.lab.radioactive.network import Network, Size
+from titer.lab.radioactive.planters import planter_of
 from titer.lab.radioactive.words import Words
 from titer.lab.radioactive.writing import log_chances, write
+from titer.marks.gumbel import Gumbel
 from titer.marks.kgw import Kgw
+from titer.marks.tournament import Tournament
 
 HERE = Path(__file__).parent
 FILE = HERE / "radioactivity.json"
@@ -55,6 +58,9 @@ GRID = {
     2: ((12_800, 1.0), (25_600, 1.0), (51_200, 1.0), (102_400, 1.0), (204_800, 1.0),
         (51_200, 0.5), (102_400, 0.5)),
 }  # fmt: skip
+ACCESSES = ("words", "chances", "argmax", "reading")
+#: Other schemes are measured at fewer points; their fits take the exponents of KGW's.
+FEW = ((25_600, 1.0), (102_400, 1.0), (25_600, 0.25))
 #: An effect is told from none at this z, on average over the seeds (one-sided 1 %).
 TOLD_Z = 2.33
 #: And in a single student at this one (1 in 740).
@@ -87,7 +93,17 @@ class World:
         chosen = rng.integers(0, len(self.human), count)
         begin = [self.human[i][:8] for i in chosen]
         keys = [key] * count if key is not None else None
-        return write(self.teacher, begin, LENGTH, rng, planter=scheme, keys=keys)
+        return write(self.teacher, begin, LENGTH, rng, planter=planter_of(scheme), keys=keys)
+
+    def entropy(self) -> float:
+        """Mean entropy of the teacher's next token over texts of its own (nats)."""
+        texts = self.replies(64, np.random.default_rng(12))
+        rows = np.concatenate([
+            np.lib.stride_tricks.sliding_window_view(ids, self.teacher.window)[:-1]
+            for ids in texts
+        ])  # fmt: skip
+        chances = log_chances(self.teacher.logits(np.ascontiguousarray(rows)))
+        return float(-(np.exp(chances) * chances).sum(axis=1).mean())
 
     def student(self, documents, *, seed: int, size: Size = SIZE, steps: int = 0):
         network = Network(VOCABULARY, size, seed=seed)
@@ -188,7 +204,7 @@ def judged(scheme, pairs, key: int, wrong: list[int]) -> dict:
 
 
 def one(world: World, *, share: float, width: int, seed: int, size=SIZE, documents=None,
-        marked=None, key: int | None = None, student=None):  # fmt: skip
+        marked=None, key: int | None = None, student=None, scheme=None):  # fmt: skip
     """A student trained on a share of marked replies, tested under every statistic.
 
     Each student has a key of its own: one key may by chance suit the language a little.
@@ -196,7 +212,8 @@ def one(world: World, *, share: float, width: int, seed: int, size=SIZE, documen
     if key is None:
         name = f"key {seed} {share} {width} {world.tokens} {world.steps} {size}"
         key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
-    scheme = Kgw(width=width, gamma=0.25, delta=2.0)
+    if scheme is None:
+        scheme = Kgw(width=width, gamma=0.25, delta=2.0)
     if documents is None:
         documents, marked = world.texts(share, scheme, key, seed)
     rng = np.random.default_rng(seed + 1)
@@ -212,7 +229,8 @@ def one(world: World, *, share: float, width: int, seed: int, size=SIZE, documen
         world, student, scheme, rng, logged=logged, marked=marked, closed=1600, reading=400
     )
     return {
-        "share": share, "width": width, "seed": seed, "parameters": student.parameters,
+        "scheme": scheme.name, "share": share, "width": width, "seed": seed,
+        "parameters": student.parameters,
         "training_tokens": sum(map(len, documents)), "loss": round(student.loss(documents), 3),
         "marked_tokens": round(share * sum(map(len, documents))),
         "statistics": judged(scheme, found, key, wrong),
@@ -231,16 +249,34 @@ def tuned(world: World, width: int) -> list[dict]:
     The student begins as a model of human text, which nobody marked, and makes three passes over
     texts of the teacher: what a rival with a public base model does.
     """
+    return fine(world, GRID[width], [Kgw(width=width, gamma=0.25, delta=2.0)])
+
+
+def fine(world: World, grid, schemes) -> list[dict]:
+    """Students fine-tuned on the points of a grid, for each scheme."""
     base = Network(VOCABULARY, SIZE, seed=50)
     base.train(world.human, steps=world.steps)
     out = []
     whole = world.tokens
-    for marked, share in GRID[width]:
-        world.tokens = int(marked / share)
-        student = copy.deepcopy(base)
-        out.append(told(one(world, share=share, width=width, seed=400, student=student)))
+    for scheme in schemes:
+        for marked, share in grid:
+            world.tokens = int(marked / share)
+            student = copy.deepcopy(base)
+            out.append(told(one(
+                world, share=share, width=scheme.width, seed=400, student=student, scheme=scheme
+            )))  # fmt: skip
     world.tokens = whole
     return out
+
+
+def gumbel(world: World) -> list[dict]:
+    """The same for Gumbel's trick with one key: what vLLM and SGLang plant."""
+    return fine(world, FEW, [Gumbel(width, 0.0) for width in (1, 2, 4)])
+
+
+def others(world: World) -> list[dict]:
+    """The same for tournaments and for green lists of width 4."""
+    return fine(world, FEW, [Tournament(4), Kgw(width=4, gamma=0.25, delta=2.0)])
 
 
 def sizes(world: World) -> list[dict]:
@@ -401,7 +437,16 @@ def written(whole: dict) -> str:
 def told(row: dict) -> dict:
     what = {
         k: row[k]
-        for k in ("edit", "part", "steps", "share", "width", "parameters", "marked_tokens")
+        for k in (
+            "edit",
+            "part",
+            "steps",
+            "scheme",
+            "share",
+            "width",
+            "parameters",
+            "marked_tokens",
+        )
         if k in row
     }
     print(what, {k: v["log10_p"] for k, v in row["statistics"].items()}, flush=True)
@@ -414,7 +459,16 @@ def attenuation() -> int:
     fits = []
     for width in (1, 2):
         rows = whole[f"tuned{width}"]
-        fits += [fitted(access, width, rows) for access in ("words", "chances", "reading")]
+        fits += [fitted(access, width, rows) for access in ACCESSES]
+    usual = {fit["access"]: (fit["marked"], fit["share"]) for fit in fits if fit["width"] == 1}
+    few: dict[tuple[str, int], list[dict]] = {}
+    for row in whole["gumbel"] + whole["others"]:
+        few.setdefault((row["scheme"], row["width"]), []).append(row)
+    for (scheme, width), rows in few.items():
+        fits += [
+            {"scheme": scheme, **fitted(access, width, rows, exponents=usual[access])}
+            for access in ACCESSES
+        ]
     held = {
         "source": "evals/radioactivity.json", "scheme": whole["conditions"]["scheme"],
         "conditions": {k: v for k, v in whole["conditions"].items() if k != "top"}, "fits": fits,
@@ -425,9 +479,9 @@ def attenuation() -> int:
     return 0
 
 
-def fitted(access: str, width: int, rows: list[dict]) -> dict:
+def fitted(access: str, width: int, rows: list[dict], exponents=None) -> dict:
     """s = c N^a f^b by least squares on s itself (weak effects are often below 0), weighted by
-    the number of pairs.
+    the number of pairs; `exponents` are a and b where they are not to be fitted.
     """
     name = STATISTIC[access]
     s = np.array([r["statistics"][name]["per_pair"] for r in rows])
@@ -435,8 +489,8 @@ def fitted(access: str, width: int, rows: list[dict]) -> dict:
     marked = np.array([r["marked_tokens"] for r in rows], float)
     share = np.array([r["share"] for r in rows])
     best = (math.inf, 0.0, 0.0, 0.0)
-    for a in np.linspace(0.0, 2.0, 41):
-        for b in np.linspace(-1.0, 2.0, 61):
+    for a in np.linspace(0.0, 2.0, 41) if exponents is None else exponents[:1]:
+        for b in np.linspace(-1.0, 2.0, 61) if exponents is None else exponents[1:]:
             x = marked**a * share**b
             c = float((pairs * s * x).sum() / (pairs * x * x).sum())
             best = min(best, (float((pairs * (s - c * x) ** 2).sum()), c, float(a), float(b)))
@@ -445,7 +499,7 @@ def fitted(access: str, width: int, rows: list[dict]) -> dict:
     seen = [f for f in sorted(set(share.tolist())) if z[share == f].mean() >= TOLD_Z]
     told_from = z >= SURE_Z
     ratios = np.log(s[told_from] / (c * marked**a * share**b)[told_from])
-    asked = 1600 * LENGTH if access != "reading" else 400 * LENGTH
+    asked = 1600 * LENGTH if access in ("words", "chances") else 400 * LENGTH
     return {
         "access": access, "width": width, "constant": round(math.log(max(c, 1e-12)), 4),
         "marked": round(a, 3), "share": round(b, 3),
@@ -461,6 +515,8 @@ PARTS = {
     "shares": shares,
     "tuned1": lambda world: tuned(world, 1),
     "tuned2": lambda world: tuned(world, 2),
+    "gumbel": gumbel,
+    "others": others,
     "sizes": sizes,
     "training": training,
     "nulls": nulls,
@@ -492,6 +548,7 @@ def main() -> int:
         whole["conditions"] = {
             "python": sys.version.split()[0], "vocabulary": VOCABULARY, "teacher_loss":
             round(world.loss, 3), "teacher_parameters": world.teacher.parameters,
+            "teacher_entropy": round(world.entropy(), 3),
             "training_tokens": world.tokens, "steps": world.steps, "wrong_keys": WRONG,
             "scheme": "kgw, gamma 0.25, delta 2", "top": TOP, "reply_tokens": LENGTH,
         }  # fmt: skip

@@ -13,13 +13,14 @@ key, hence an exact null whatever alpha is.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
 import numpy as np
 
-from titer.marks.compiled import compiled
+from titer.marks.compiled import compiled, inlined
 from titer.marks.contexts import context_hash, hashes
 from titer.marks.contract import (
     F32,
@@ -31,13 +32,16 @@ from titer.marks.contract import (
     Null,
     TwoGammasNull,
 )
-from titer.marks.keyed import draws_at, draws_of_keys, draws_of_row, halves
+from titer.marks.keyed import draw, draws_at, draws_of_row, halves, words
 from titer.marks.keys import derived
 
-#: Keys whose draws are made at once in `exponential_sums`.
-_KEYS = 8192
-#: Values of 1 - u, at least 2^-33 each, that are multiplied before a logarithm is taken.
+#: Keys whose draws are made at once in `exponential_sums`, and in `_sums` without storing them.
+_KEYS, _IN_CACHE = 8192, 1024
+#: Values of 1 - u, at least 2^-33 each, that are multiplied before powers of two are taken out.
 _PRODUCTS = 16
+_LN2 = np.log(2.0)
+#: What the two keys of one are derived with.
+_DOMAINS = (b"key_a", b"key_b")
 #: Tokens that are ruled out together when a token is chosen.
 _BLOCK = 512
 #: Contexts that a sampler remembers; older ones are marked again, as vLLM does.
@@ -97,13 +101,9 @@ class Gumbel(msgspec.Struct, frozen=True):
 
     def sums(self, tokens: U32, positions: I64, keys: U64) -> F64:
         context, _ = hashes(tokens, positions, self.width)
-        some = tokens[positions]
         total = np.zeros(len(keys))
-        parts = [weighted(int(key), self.alpha) for key in keys]
-        for which in range(len(parts[0]) if parts else 0):
-            weight = parts[0][which][1]
-            of_all = np.array([of_one[which][0] for of_one in parts], np.uint64)
-            total += weight * exponential_sums(draws_of_keys, context, some, of_all)
+        for part, weight in weighted_all(keys, self.alpha):
+            total += weight * _sums(context, tokens[positions], *halves(part))
         return total
 
     def sampler(self, key: int, seed: int) -> GumbelSampler:
@@ -144,22 +144,68 @@ class GumbelSampler:
 
 def pair(key: int) -> tuple[int, int]:
     """The two keys of one: as vLLM derives them, so that one key has one commitment."""
-    return derived(key, b"key_a"), derived(key, b"key_b")
+    return derived(key, _DOMAINS[0]), derived(key, _DOMAINS[1])
 
 
 def weighted(key: int, alpha: float) -> list[tuple[int, float]]:
     """Both keys of one with their weights, without one of weight 0."""
-    parts = zip(pair(key), (1 - alpha, alpha), strict=True)
-    return [(part, weight) for part, weight in parts if weight > 0]
+    parts = zip(_DOMAINS, (1 - alpha, alpha), strict=True)
+    return [(derived(key, domain), weight) for domain, weight in parts if weight > 0]
+
+
+def weighted_all(keys: U64, alpha: float) -> list[tuple[U64, float]]:
+    """The same of many keys: all of one kind, and their weight."""
+    parts = zip(_DOMAINS, (1 - alpha, alpha), strict=True)
+    return [(derived_all(keys, domain), weight) for domain, weight in parts if weight > 0]
+
+
+def derived_all(keys: U64, domain: bytes) -> U64:
+    """`derived` of many keys: a key costs as much as some hundred tokens under it."""
+    data, sha256 = keys.astype(">u8").tobytes(), hashlib.sha256
+    heads = [sha256(domain + data[i : i + 8]).digest()[:8] for i in range(0, len(data), 8)]
+    return np.frombuffer(b"".join(heads), ">u8").astype(np.uint64)
 
 
 @compiled
+def _sums(context: U64, tokens: U32, low: U32, high: U32) -> F64:
+    """Sums of -log(1 - u) for many keys; one logarithm is taken, of the product."""
+    out = np.empty(len(low), np.float64)
+    product, exponent = np.empty(_IN_CACHE, np.float64), np.empty(_IN_CACHE, np.int64)
+    drawn = np.empty(_IN_CACHE, np.uint32)  # apart from the product, to fill 32-bit lanes
+    for begin in range(0, len(low), _IN_CACHE):
+        many = min(_IN_CACHE, len(low) - begin)
+        some, more = low[begin : begin + many], high[begin : begin + many]
+        product[:] = 1.0
+        exponent[:] = 0
+        for i in range(len(context)):
+            c_low = np.uint32(context[i])
+            c_high = np.uint32(context[i] >> np.uint64(32))
+            token = tokens[i]
+            for k in range(many):
+                a, b = words(c_low, c_high, some[k], more[k])
+                drawn[k] = draw(token, a, b)
+            for k in range(many):
+                product[k] *= (4294967295.5 - np.float64(drawn[k])) * 2.0**-32
+            if i % _PRODUCTS == _PRODUCTS - 1:
+                take_exponents(product, exponent)
+        for k in range(many):
+            out[begin + k] = -np.log(product[k]) - exponent[k] * _LN2
+    return out
+
+
+@inlined
+def take_exponents(product: F64, exponent: I64) -> None:
+    """Move the powers of two in normal, positive numbers over, so that products do not vanish."""
+    bits = product.view(np.int64)
+    for k in range(len(product)):
+        exponent[k] += (bits[k] >> 52) - 1023
+        bits[k] = (bits[k] & 0x000F_FFFF_FFFF_FFFF) | 0x3FF0_0000_0000_0000
+
+
 def exponential(drawn: U32) -> F64:
     """-log(1 - u) with u = (x + 1/2) / 2^32."""
-    out = np.empty(len(drawn), np.float64)
-    for i in range(len(drawn)):
-        out[i] = -np.log1p(-(np.float64(drawn[i]) + 0.5) / 4294967296.0)
-    return out
+    u = (drawn + 0.5) / 4294967296.0
+    return np.asarray(-np.log1p(-u))
 
 
 def exponential_sums(

@@ -1,10 +1,11 @@
 """Hugging Face's green lists (KGW), recognised: `lefthash` and `selfhash`.
 
-Bit for bit which tokens `WatermarkLogitsProcessor` of transformers 5.23 makes green. It shuffles
-the vocabulary for every context; here only the scored token is followed through the shuffle,
-which still costs a number per green place: this is the slow, legacy path (some ten thousand
-tokens a second). Tokens after one context are drawn without replacement, which only makes the
-binomial null a little strict.
+Bit for bit which tokens `WatermarkLogitsProcessor` of transformers 5.24 makes green. It shuffles
+the vocabulary for every context. Here the swaps of a shuffle are drawn once for all tokens that
+follow a context, and only the places where these tokens lie are followed through them. What
+cannot be saved is a number of the twister for each green place of each distinct context: some
+5 microseconds at a vocabulary of 32,000, 20 at 128,000. Tokens after one context are drawn
+without replacement, which only makes the binomial null a little strict.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from titer.marks.compiled import compiled
 from titer.marks.contract import F64, I64, U32, U64, BinomialNull, Null
 from titer.marks.mersenne import among_first, shuffled
 
@@ -76,14 +76,16 @@ class HfKgw(msgspec.Struct, frozen=True):
         return self.null
 
     def at(self, tokens: U32, positions: I64, key: int) -> F64:
-        seeds = np.array([self._seed(tokens, int(p), key) for p in positions], np.uint64)
-        return _green(seeds, tokens[positions], self.vocabulary, self.green)
+        seeds = self._seeds(tokens, positions, key).astype(np.uint32)  # torch takes 32 bits of it
+        order = np.argsort(seeds)
+        green = among_first(seeds, order, tokens[positions], self.vocabulary, self.green)
+        return np.asarray(green, np.float64)
 
     def row(self, context: U32, key: int, vocabulary: int) -> F64:
         values = np.zeros(max(vocabulary, self.vocabulary))
         if self.seeding == "lefthash":
-            seed = self._seed(context, len(context), key)
-            values[shuffled(np.uint64(seed), self.vocabulary, self.green)] = 1.0
+            seed = self._seeds(context, np.array([len(context)]), key)[0]
+            values[shuffled(seed, self.vocabulary, self.green)] = 1.0
         else:
             after = np.append(context, np.uint32(0)).astype(np.uint32)
             for token in range(vocabulary):
@@ -94,29 +96,33 @@ class HfKgw(msgspec.Struct, frozen=True):
     def sums(self, tokens: U32, positions: I64, keys: U64) -> F64:
         return np.array([self.at(tokens, positions, int(key)).sum() for key in keys])
 
-    def _seed(self, tokens: U32, position: int, key: int) -> int:
+    def _seeds(self, tokens: U32, positions: I64, key: int) -> U64:
+        """What torch's generator is seeded with at each position."""
         if self.seeding == "lefthash":
-            return key * int(tokens[position - 1]) % _MODULUS
-        table = _table(key)
-        window = tokens[position - self.width : position + 1]
-        a = [int(table[t % _TABLE]) + 1 for t in window.astype(np.int64)]
-        # torch multiplies in 64 signed bits, and takes the smallest of what wraps around
-        return min(_signed(_signed(key * x) * a[-1]) for x in a) % _MODULUS
+            return _product(tokens[positions - 1].astype(np.uint64), key)
+        table = _table(key).astype(np.int64) + 1
+        hashed = table[tokens.astype(np.int64) % _TABLE]
+        wrapped = np.int64(key) * hashed  # torch multiplies in 64 signed bits
+        last = hashed[positions]
+        smallest = wrapped[positions] * last
+        for back in range(1, self.width + 1):
+            smallest = np.minimum(smallest, wrapped[positions - back] * last)
+        unsigned = smallest.astype(np.uint64)  # a negative one, modulo 2^64 - 1, is one less
+        return np.asarray(unsigned - (smallest < 0))
 
 
-def _signed(x: int) -> int:
-    x &= (1 << 64) - 1
-    return x - (1 << 64) if x >> 63 else x
+def _product(numbers: U64, key: int) -> U64:
+    """Products with the key, modulo 2^64 - 1, for numbers below 2^31 and a key below 2^63."""
+    half = np.uint64(32)
+    low = numbers * np.uint64(key & 0xFFFF_FFFF)
+    high = numbers * np.uint64(key >> 32)
+    whole = (high << half) + low
+    above = (high >> half) + (whole < low)
+    total = whole + above
+    total += total < whole
+    return np.where(total == np.uint64(_MODULUS), np.uint64(0), total)
 
 
 @lru_cache(maxsize=8)
 def _table(key: int) -> U32:
     return shuffled(np.uint64(key & _MODULUS), _TABLE, _TABLE)
-
-
-@compiled
-def _green(seeds: U64, tokens: U32, vocabulary: int, green: int) -> F64:
-    out = np.empty(len(seeds), np.float64)
-    for i in range(len(seeds)):
-        out[i] = 1.0 if among_first(seeds[i], vocabulary, green, tokens[i]) else 0.0
-    return out

@@ -16,6 +16,9 @@ from titer.marks.compiled import PHI32, compiled, inlined, mix32
 from titer.marks.contexts import context_hash
 from titer.marks.contract import I64, U32, U64
 
+#: Positions that are worked on at once: what is kept of them stays in the first cache.
+_AT_ONCE = 1024
+
 
 @inlined
 def _rotated(x: np.uint32, by: int) -> np.uint32:
@@ -89,9 +92,18 @@ def draw(token: np.uint32, a: np.uint32, b: np.uint32) -> np.uint32:
 def draws_at(tokens: U32, positions: I64, width: int, key: np.uint64) -> U32:
     """The draw of each token at `positions`."""
     out = np.empty(len(positions), np.uint32)
-    for i in range(len(positions)):
-        a, b = of_context(context_hash(tokens, positions[i], width), key)
-        out[i] = draw(tokens[positions[i]], a, b)
+    low, high, some = np.empty((3, _AT_ONCE), np.uint32)
+    k_low, k_high = np.uint32(key), np.uint32(key >> np.uint64(32))
+    for begin in range(0, len(positions), _AT_ONCE):
+        many = min(_AT_ONCE, len(positions) - begin)
+        for i in range(many):
+            context = context_hash(tokens, positions[begin + i], width)
+            low[i], high[i] = np.uint32(context), np.uint32(context >> np.uint64(32))
+            some[i] = tokens[positions[begin + i]]
+        row = out[begin : begin + many]
+        for i in range(many):  # in 32-bit lanes
+            a, b = words(low[i], high[i], k_low, k_high)
+            row[i] = draw(some[i], a, b)
     return out
 
 
@@ -101,15 +113,6 @@ def draws_of_row(context: np.uint64, key: np.uint64, out: U32) -> None:
     a, b = of_context(context, key)
     for token in range(len(out)):
         out[token] = draw(np.uint32(token), a, b)
-
-
-@compiled
-def draws_of_keys(context: np.uint64, token: np.uint32, low: U32, high: U32, out: U32) -> None:
-    """The draw of one token after one context under many keys, given as two words each."""
-    c_low, c_high = np.uint32(context), np.uint32(context >> np.uint64(32))
-    for k in range(len(low)):
-        a, b = words(c_low, c_high, low[k], high[k])
-        out[k] = draw(token, a, b)
 
 
 def halves(keys: U64) -> tuple[U32, U32]:

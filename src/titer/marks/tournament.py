@@ -13,13 +13,13 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from titer.marks.compiled import compiled
+from titer.marks.compiled import compiled, inlined
 from titer.marks.contexts import context_hash, hashes
 from titer.marks.contract import F32, F64, I64, U32, U64, BinomialNull, Null
-from titer.marks.keyed import draw, draws_at, draws_of_keys, draws_of_row, halves, of_context
+from titer.marks.keyed import draw, draws_at, draws_of_row, halves, of_context, words
 
-#: Keys whose draws are made at once in `sums`.
-_KEYS = 8192
+#: Keys that are held against a text at once in `sums`.
+_KEYS = 1024
 
 
 class Tournament(msgspec.Struct, frozen=True):
@@ -72,17 +72,8 @@ class Tournament(msgspec.Struct, frozen=True):
 
     def sums(self, tokens: U32, positions: I64, keys: U64) -> F64:
         context, _ = hashes(tokens, positions, self.width)
-        low, high = halves(keys)
-        total = np.zeros(len(keys))
-        drawn = np.empty(min(_KEYS, len(keys)), np.uint32)
-        for begin in range(0, len(keys), _KEYS):
-            some, more = low[begin : begin + _KEYS], high[begin : begin + _KEYS]
-            counts = np.zeros(len(some))
-            for c, token in zip(context, tokens[positions], strict=True):
-                draws_of_keys(c, token, some, more, drawn[: len(some)])
-                counts += self._ones(drawn[: len(some)])
-            total[begin : begin + _KEYS] = counts
-        return total
+        mask = np.uint32((1 << self.layers) - 1)
+        return _sums(context, tokens[positions], *halves(keys), mask)
 
     def plant(self, logits: F32, context: U32, key: int) -> None:
         """Reweight one row in place: float32 log-probabilities (vocabulary,), then to be sampled.
@@ -94,6 +85,36 @@ class Tournament(msgspec.Struct, frozen=True):
             alive = np.flatnonzero(np.isfinite(logits))
             seed = context_hash(context, len(context), self.width)
             _reweigh(logits, alive, np.uint64(seed), np.uint64(key), self.layers)
+
+
+@compiled
+def _sums(context: U64, tokens: U32, low: U32, high: U32, mask: np.uint32) -> F64:
+    """Ones among the bits of `mask`, over all contexts, for many keys."""
+    out = np.zeros(len(low), np.float64)
+    counts = np.empty(_KEYS, np.uint32)
+    for begin in range(0, len(low), _KEYS):
+        many = min(_KEYS, len(low) - begin)
+        some, more = low[begin : begin + many], high[begin : begin + many]
+        counts[:] = 0
+        for i in range(len(context)):
+            c_low = np.uint32(context[i])
+            c_high = np.uint32(context[i] >> np.uint64(32))
+            token = tokens[i]
+            for k in range(many):  # in 32-bit lanes
+                a, b = words(c_low, c_high, some[k], more[k])
+                counts[k] += _count(np.uint32(draw(token, a, b) & mask))
+        for k in range(many):
+            out[begin + k] = counts[k]
+    return out
+
+
+@inlined
+def _count(x: np.uint32) -> np.uint32:
+    """Ones in 32 bits: of pairs, of fours, of bytes, and all bytes by a product."""
+    x = np.uint32(x - ((x >> np.uint32(1)) & np.uint32(0x5555_5555)))
+    x = np.uint32((x & np.uint32(0x3333_3333)) + ((x >> np.uint32(2)) & np.uint32(0x3333_3333)))
+    x = np.uint32(np.uint32(x + (x >> np.uint32(4))) & np.uint32(0x0F0F_0F0F))
+    return np.uint32(np.uint32(x * np.uint32(0x0101_0101)) >> np.uint32(24))
 
 
 @compiled
