@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,3 +19,24 @@ def authority_module():
     if module.OPENSSL is None:
         pytest.skip("needs openssl")
     return module
+
+
+@pytest.fixture(scope="session")
+def go_build(tmp_path_factory):
+    """Builds a folder of this one with Debian's Go packages and no network; gives the binary."""
+    where = tmp_path_factory.mktemp("go")  # one cache for all: the standard library is built once
+
+    def build(name):
+        subprocess.run(
+            ["go", "build", "-o", where / name, Path(__file__).parent / name / "main.go"],
+            check=True,
+            timeout=110,
+            env={
+                "PATH": os.environ["PATH"], "HOME": str(where), "GOCACHE": str(where / "cache"),
+                "GOPATH": "/usr/share/gocode", "GO111MODULE": "off", "GOFLAGS": "",
+                "CGO_ENABLED": "0",
+            },
+        )  # fmt: skip
+        return where / name
+
+    return build

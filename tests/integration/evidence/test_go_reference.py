@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import random
 import shutil
 import subprocess
@@ -25,23 +24,9 @@ pytestmark = [needs_go, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def gocheck(tmp_path_factory):
-    where = tmp_path_factory.mktemp("go")
-    binary = where / "gocheck"
-    subprocess.run(
-        ["go", "build", "-o", str(binary), str(Path(__file__).parent / "gocheck" / "main.go")],
-        check=True,
-        timeout=110,
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": str(where),
-            "GOCACHE": str(where / "cache"),
-            "GOPATH": str(GOPATH),
-            "GO111MODULE": "off",
-            "GOFLAGS": "",
-            "CGO_ENABLED": "0",
-        },
-    )
+def gocheck(tmp_path_factory, go_build):
+    where = tmp_path_factory.mktemp("cases")
+    binary = go_build("gocheck")
 
     def check(case: dict) -> tuple[int, str]:
         path = where / "case.json"
