@@ -235,6 +235,7 @@ def ladder(config: Config) -> Ladder:
             Rung(
                 name=rung.name,
                 at=rung.at,
+                alone=rung.alone,
                 give=ordered(_doses(rung), known),
                 exposure=rung.exposure,
                 shadow=rung.shadow,

@@ -302,6 +302,7 @@ class RungTable(msgspec.Struct, frozen=True, kw_only=True):
         that belong to it. The most particular rungs are used.
     at: bits from which it is reached; an honest caller ever reaches b bits with probability at
         most 2^-b.
+    alone: bits that a subject needs which acts with no tested campaign; 0: as many as `at`.
     give: the doses, as `[{ mitigation = "logprobs" }, { mitigation = "throttle", strength = 0.5
         }]`. A rung does not inherit those of the rungs below. The order does not matter: doses
         act by the stage on their cards, and those that cannot be given together are refused.
@@ -313,6 +314,7 @@ class RungTable(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     at: float
+    alone: float = 0.0
     tier: str = ""
     segment: str = ""
     give: tuple[DoseTable, ...] = ()

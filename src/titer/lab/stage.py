@@ -35,6 +35,33 @@ CONFIG = """\
 [respond]
 shadow = false
 
+# The built-in rungs, but for one thing: the built-in throttle asks a caller who acts with nobody
+# for 13.3 bits, more than the 3,000 accounts of this demo can support.
+[[ladder]]
+name = "attention"
+at = 3.0
+shadow = false
+
+[[ladder]]
+name = "logprobs"
+at = 7.5
+give = [{{ mitigation = "logprobs" }}]
+shadow = false
+ttl_s = 604_800
+
+[[ladder]]
+name = "throttle"
+at = 7.75
+give = [{{ mitigation = "logprobs" }}, {{ mitigation = "throttle", strength = 0.5 }}]
+shadow = false
+
+[[ladder]]
+name = "refuse"
+at = 20.0
+give = [{{ mitigation = "refuse" }}]
+needs = "person"
+shadow = false
+
 [detect]
 hunt_every = {hunt_every}
 

@@ -1,8 +1,9 @@
 """The ladder: from how sure we are and how much was taken to what is done about it.
 
-1. The highest rung whose `at` (bits) and `exposure` (tokens) are both reached is the rung.
-2. A subject climbs at once and falls only when its bits are below `at - margin`, so that noise at
-   a threshold does not make service flicker.
+1. The highest rung whose `at` (bits) and `exposure` (tokens) are both reached is the rung. Who
+   acts with nobody (no tested campaign) needs `alone` bits where the rung says so.
+2. A subject climbs at once and falls only when its bits are below that less `margin`, so that
+   noise at a threshold does not make service flicker.
 3. Every decision ends by itself after the rung's `ttl_s`; it is given again if still earned.
 4. A rung that needs a person is recorded as pending (`by="pending"`); until somebody approves it,
    the doses of the highest rung below that needs nobody are given.
@@ -42,6 +43,9 @@ IRREVERSIBLE_BITS = 30.0
 #: Bits below its threshold at which a rung is left: a factor of two in the evidence.
 MARGIN = 1.0
 
+#: Bits that an honest caller reaches with a chance of at most 1 in 10,000.
+ALONE = 13.3
+
 #: Exchanges cited by a decision: enough to check it by hand.
 MAX_CITES = 16
 
@@ -53,8 +57,9 @@ MAX_SKEW = DAY_S * 1_000_000
 
 
 class Rung(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One step. `at` is in bits, `exposure` the least tokens taken, `give` the whole of the doses
-    (a higher rung does not inherit those of a lower one), `ttl_s` how long a decision lasts.
+    """One step. `at` is in bits, `alone` what a subject in no tested campaign needs (0: the
+    same), `exposure` the least tokens taken, `give` the whole of the doses (a higher rung does not
+    inherit those of a lower one), `ttl_s` how long a decision lasts.
     """
 
     name: str
@@ -64,6 +69,11 @@ class Rung(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     shadow: bool = True
     needs: Literal["", "person"] = ""
     ttl_s: int = DAY_S
+    alone: float = 0.0
+
+    def asks(self, standing: Standing) -> float:
+        """The bits that this subject needs."""
+        return self.at if standing.campaign else max(self.at, self.alone)
 
 
 class Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -147,7 +157,7 @@ class Ladder:
         rungs = self.rungs_of(standing.tier, segment)
         reached = _reached(rungs, standing)
         held = _index(rungs, active.rung) if active is not None else -1
-        if held > reached and standing.bits >= rungs[held].at - self.margin:
+        if held > reached and standing.bits >= rungs[held].asks(standing) - self.margin:
             reached = held
         if reached < 0:
             return self._ground(standing, now, active)
@@ -196,14 +206,18 @@ def default_ladder(*, shadow: bool = True) -> Ladder:
     215 and 1,000,000 for the four rungs. The last is out of reach of detectors at that n: it
     needs a campaign, or a larger calibration, and a person.
     No rung asks for exposure: whoever reads out logits takes one token at a time.
+
+    Honest callers notice a throttle, and slowing one account takes next to nothing from an
+    attacker. So that rung asks who acts with nobody for `ALONE` bits: at most 1 honest caller in
+    10,000 gets there, whatever the calibration, and none under a calibration of fewer than about
+    20,000 organisations, which cannot say so much.
     """
-    strip, unbias = Dose("logprobs", 0.9), Dose("logprobs", 1.0)
-    slow = Dose("throttle", 0.5)
+    strip, slow = Dose("logprobs", 1.0), Dose("throttle", 0.5)
     return Ladder(
         (
             Rung(name="attention", at=3.0, shadow=shadow),
             Rung(name="logprobs", at=7.5, give=(strip,), shadow=shadow, ttl_s=7 * DAY_S),
-            Rung(name="throttle", at=7.75, give=(unbias, slow), shadow=shadow),
+            Rung(name="throttle", at=7.75, alone=ALONE, give=(strip, slow), shadow=shadow),
             Rung(
                 name="refuse", at=20.0, give=(Dose("refuse", 1.0),), shadow=shadow, needs="person"
             ),
@@ -223,6 +237,8 @@ def _checked(rungs: Sequence[Rung]) -> tuple[Rung, ...]:
         if not rung.at > last:
             raise ValueError(f"rung '{rung.name}': at must be above 0 and above the rung before")
         last = rung.at
+        if rung.alone and not rung.alone >= rung.at:
+            raise ValueError(f"rung '{rung.name}': alone must not be below at; 0 means the same")
         if rung.exposure < 0 or rung.ttl_s <= 0:
             raise ValueError(f"rung '{rung.name}': exposure must be >= 0 and ttl_s > 0")
         for dose in rung.give:
@@ -240,7 +256,8 @@ def _checked(rungs: Sequence[Rung]) -> tuple[Rung, ...]:
 def _reached(rungs: tuple[Rung, ...], standing: Standing) -> int:
     """Index of the highest rung reached, or -1."""
     for at in range(len(rungs) - 1, -1, -1):
-        if standing.bits >= rungs[at].at and standing.exposure >= rungs[at].exposure:
+        rung = rungs[at]
+        if standing.bits >= rung.asks(standing) and standing.exposure >= rung.exposure:
             return at
     return -1
 
@@ -278,7 +295,8 @@ def _because(standing: Standing, rung: Rung, strongest: Finding | None) -> str:
     """In plain words: how sure, how rare among honest callers, how much was taken, and why."""
     odds = 2.0 ** min(standing.bits, 60.0)
     said = (
-        f"{standing.bits:.1f} bits reach rung {rung.name} ({rung.at:g} bits): an honest caller"
+        f"{standing.bits:.1f} bits reach rung {rung.name} ({rung.asks(standing):g} bits):"
+        " an honest caller"
         f" gets this far with a chance of at most 1 in {odds:,.0f};"
         f" {standing.exposure:,} tokens taken in {standing.exchanges:,} exchanges"
     )

@@ -41,7 +41,7 @@ def test_only_who_stands_on_a_rung_is_touched(monkeypatch):
     for second in range(3):
         walk.see(exchange(second, "honest"))
     finding = Finding("f", 0, "hunt@1", "thief", "", 0.0, "")
-    weigher.standings["thief"] = Standing("thief", bits=9.0, findings=(finding,))
+    weigher.standings["thief"] = Standing("thief", bits=9.0, findings=(finding,), campaign="c1")
     monkeypatch.setattr(weigher.bench, "believe", lambda *_: 9.0)
     for second in range(4):
         walk.see(exchange(10 + second, "thief"))

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import pytest
 
+from titer.config.loading import ladder, load
 from titer.core.errors import TiterError
 from titer.lab import small_model
 from titer.lab.demo import cast, judge, outcome, proof
 from titer.lab.player import Seen
 from titer.lab.scenario import make
-from titer.lab.stage import Stage, free_port, healthy
+from titer.lab.stage import CONFIG, Stage, free_port, healthy
+from titer.respond.ladder import default_ladder
 
 
 def test_one_bit_is_changed_and_the_file_stays_text(tmp_path):
@@ -62,3 +64,14 @@ def test_nobody_home_is_not_healthy():
 def test_terms_come_before_the_model():
     with pytest.raises(TiterError, match=r"demo-model|Gemma Terms"):
         small_model.require(accepted=False)
+
+
+def test_the_demo_slows_who_acts_alone_and_is_otherwise_the_built_in_ladder(tmp_path):
+    path = tmp_path / "titer.toml"
+    path.write_text(CONFIG.format(hunt_every=5))
+    rungs, built_in = ladder(load(path)).rungs, default_ladder(shadow=False).rungs
+    assert [(r.name, r.at, r.needs, r.shadow) for r in rungs] == [
+        (r.name, r.at, r.needs, r.shadow) for r in built_in
+    ]
+    assert [set(r.give) for r in rungs] == [set(r.give) for r in built_in]
+    assert not any(r.alone for r in rungs)

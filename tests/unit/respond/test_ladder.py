@@ -61,6 +61,25 @@ def test_exposure_is_a_second_condition():
     assert decide(9, exposure=1000).rung == "slow"
 
 
+def test_who_acts_with_nobody_may_need_more_bits():
+    ladder = Ladder((RUNGS[0], Rung(name="slow", at=7, alone=12, give=(SLOW,), shadow=False)))
+
+    def rung(bits, campaign="", previous=None):
+        standing = msgspec.structs.replace(at(bits), campaign=campaign)
+        made = ladder.decide(standing, 0, previous)
+        return made and made.rung
+
+    assert [rung(b) for b in (7, 11.9, 12)] == ["watch", "watch", "slow"]
+    assert [rung(b, "c1") for b in (6.9, 7)] == ["watch", "slow"]
+    slow = ladder.decide(at(12), 0, None)
+    assert "(12 bits)" in slow.because
+    assert rung(11, previous=slow) is None
+    assert rung(10.9, previous=slow) == "watch"
+    assert rung(10.9, "c1", previous=slow) is None
+    with pytest.raises(ValueError, match="rung 'slow': alone"):
+        Ladder((Rung(name="slow", at=7, alone=5),))
+
+
 def test_a_rung_that_needs_a_person_waits_with_the_doses_below():
     pending = decide(25)
     assert (pending.rung, pending.by, pending.doses) == ("out", PENDING, (SLOW,))
@@ -118,6 +137,8 @@ def test_the_default_ladder():
     assert [(r.name, r.at) for r in ladder.rungs] == [
         ("attention", 3), ("logprobs", 7.5), ("throttle", 7.75), ("refuse", 20)
     ]  # fmt: skip
+    assert [r.alone for r in ladder.rungs] == [0, 0, 13.3, 0]
+    assert 2**-13.3 <= 1e-4
     assert all(r.shadow for r in ladder.rungs)
     assert not any(r.shadow for r in default_ladder(shadow=False).rungs)
     assert ladder.mitigations() == {"logprobs", "throttle", "refuse"}

@@ -111,23 +111,23 @@ def test_ladders_that_cannot_be():
 
 def test_a_clock_that_was_years_ahead_gives_no_lasting_dose():
     ladder = default_ladder(shadow=False)
-    wrong = ladder.decide(who(bits=8), 5000 * DAY, None)
+    wrong = ladder.decide(who(bits=14), 5000 * DAY, None)
     assert in_force(wrong, 5000 * DAY)
     now = 1000 * DAY
     assert not in_force(wrong, now)
-    again = ladder.decide(who(bits=8), now, wrong)
+    again = ladder.decide(who(bits=14), now, wrong)
     assert (again.at, again.until) == (now, now + DAY)
     assert ladder.decide(who(bits=1), now, wrong) is None
 
 
 def test_a_small_step_back_changes_nothing_and_a_step_ahead_costs_one_exchange():
     ladder = default_ladder(shadow=False)
-    made = ladder.decide(who(bits=8), 10 * DAY, None)
+    made = ladder.decide(who(bits=14), 10 * DAY, None)
     assert in_force(made, 10 * DAY - MAX_SKEW)
-    assert ladder.decide(who(bits=8), 10 * DAY - MAX_SKEW, made) is None
+    assert ladder.decide(who(bits=14), 10 * DAY - MAX_SKEW, made) is None
     later = 400 * DAY  # the clock jumps ahead: the dose has ended, and is given again
     assert not in_force(made, later)
-    assert ladder.decide(who(bits=8), later, made).until == later + DAY
+    assert ladder.decide(who(bits=14), later, made).until == later + DAY
 
 
 @pytest.mark.parametrize("by", ["policy", PENDING, "person:ann"])
