@@ -7,11 +7,10 @@ test guesses of names against pseudonyms; whoever loses it must issue every key 
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
-import stat
 from pathlib import Path
 
+from titer import secret_files
 from titer.core.errors import ConfigError
 
 #: Bytes of the secret: 256 bits, the security level of the HMAC-SHA-256 that uses it.
@@ -30,7 +29,8 @@ def load_or_create(data: Path) -> bytes:
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
-            _create(path)
+            with contextlib.suppress(FileExistsError):  # somebody else was first: theirs is used
+                secret_files.create(path, secrets.token_hex(SECRET_BYTES).encode() + b"\n")
         return _load(path)
     except OSError as error:
         raise ConfigError(
@@ -40,11 +40,7 @@ def load_or_create(data: Path) -> bytes:
 
 
 def _load(path: Path) -> bytes:
-    with path.open("rb") as file:
-        mode = os.fstat(file.fileno()).st_mode
-        text = file.read(MAX_FILE)
-    if stat.S_IMODE(mode) & 0o077:
-        raise ConfigError(f"{path}: other users may read this secret; run chmod 600 on it")
+    text = secret_files.read(path, limit=MAX_FILE, what="this secret")
     try:
         secret = bytes.fromhex(text.decode("ascii"))
     except ValueError:
@@ -55,23 +51,3 @@ def _load(path: Path) -> bytes:
             "backup. A new one would make every stored key and pseudonym meaningless"
         )
     return secret
-
-
-def _create(path: Path) -> None:
-    """Write beside, make durable, then link: a link never replaces an existing secret."""
-    beside = path.with_name(f".secret-{secrets.token_hex(8)}")
-    fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(secrets.token_hex(SECRET_BYTES).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):  # somebody else was first: theirs is used
-            path.hardlink_to(beside)
-    finally:
-        beside.unlink()
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from titer.audit.plan import Statistic, Target
+from titer.audit.plan import Plan, Statistic, Target
 from titer.config.reading import Source
 from titer.config.secrets import SecretRef
+
+#: What a plan says where a file says nothing.
+_PLAN: dict[str, Any] = {field.name: field.default for field in msgspec.structs.fields(Plan)}
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -87,15 +91,15 @@ class AuditFile(msgspec.Struct, frozen=True):
     prompts: str = ""
     reading: str = ""
     public: str = ""
-    copies: int = 1
-    max_tokens: int = 256
-    temperature: float = 1.0
-    logprobs: int = 0
-    sentinels: int = 8
-    alpha: float = 1e-6
-    wrong_keys: int = 200
-    pause: float = 0.0
-    seed: int = 0
+    copies: int = _PLAN["copies"]
+    max_tokens: int = _PLAN["max_tokens"]
+    temperature: float = _PLAN["temperature"]
+    logprobs: int = _PLAN["logprobs"]
+    sentinels: int = _PLAN["sentinels"]
+    alpha: float = _PLAN["alpha"]
+    wrong_keys: int = _PLAN["wrong_keys"]
+    pause: float = _PLAN["pause"]
+    seed: int = _PLAN["seed"]
 
 
 def read_audit_file(path: Path) -> AuditFile:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -192,24 +192,34 @@ def _capped(counts: contents.Counts) -> bool:
     )
 
 
-def _check_counts(counts: contents.Counts, kinds: Counter[str]) -> None:
-    included = {
-        "exchange": counts.exchanges,
-        "finding": counts.findings,
-        "decision": counts.decisions,
-        "campaign": counts.campaigns,
-        "calibration": counts.calibrations,
-        "networks": counts.networks,
-    }
+def check_counts(
+    kinds: Counter[str], included: Mapping[str, int], capped: Iterable[tuple[str, int, int, int]]
+) -> None:
+    """That as many entries are here as `included` says by kind, and that of what is `capped`
+    (what, how many the log has, the cap, how many are here) none is missing below its cap. Raises
+    EvidenceError.
+    """
     if any(kinds[kind] != number for kind, number in included.items()):
         raise EvidenceError("dossier: the counts are not those of the entries")
-    for what, there, cap, here in (
-        ("exchanges", counts.exchanges_in_log, counts.exchange_cap, counts.exchanges),
-        ("findings", counts.findings_in_log, counts.finding_cap, counts.findings),
-        ("decisions", counts.decisions_in_log, counts.decision_cap, counts.decisions),
-    ):
+    for what, there, cap, here in capped:
         if not 0 <= min(there, cap) <= here <= there:
             raise EvidenceError(f"dossier: fewer {what} are included than the cap allows")
+
+
+def _check_counts(counts: contents.Counts, kinds: Counter[str]) -> None:
+    check_counts(
+        kinds,
+        {
+            "exchange": counts.exchanges, "finding": counts.findings,
+            "decision": counts.decisions, "campaign": counts.campaigns,
+            "calibration": counts.calibrations, "networks": counts.networks,
+        },
+        (
+            ("exchanges", counts.exchanges_in_log, counts.exchange_cap, counts.exchanges),
+            ("findings", counts.findings_in_log, counts.finding_cap, counts.findings),
+            ("decisions", counts.decisions_in_log, counts.decision_cap, counts.decisions),
+        ),
+    )  # fmt: skip
 
 
 def _check_exposure(predicate: contents.Predicate, facts: Sequence[Mapping[str, Any]]) -> None:

@@ -317,18 +317,15 @@ def _check_content(predicate: form.Predicate, subject: str) -> None:
 
 
 def _check_counts(counts: form.Counts, kinds: Counter[str]) -> None:
-    included = {
-        "exchange": counts.exchanges,
-        "finding": counts.findings,
-        "decision": counts.decisions,
-        "campaign": counts.campaigns,
-        "calibration": counts.calibrations,
-    }
-    if any(kinds[kind] != number for kind, number in included.items()):
-        raise EvidenceError("dossier: the counts are not those of the entries")
-    whole = min(counts.exchanges_in_log, counts.exchange_cap)
-    if not 0 <= whole <= counts.exchanges <= counts.exchanges_in_log:
-        raise EvidenceError("dossier: fewer exchanges are included than the cap allows")
+    agreement.check_counts(
+        kinds,
+        {
+            "exchange": counts.exchanges, "finding": counts.findings,
+            "decision": counts.decisions, "campaign": counts.campaigns,
+            "calibration": counts.calibrations,
+        },
+        (("exchanges", counts.exchanges_in_log, counts.exchange_cap, counts.exchanges),),
+    )  # fmt: skip
 
 
 def _date(at: int) -> str:

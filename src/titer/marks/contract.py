@@ -13,7 +13,7 @@ the text is like. What repeats would break that: hence every recognition goes th
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -181,3 +181,44 @@ class Scheme(Protocol):
     def sums(self, tokens: U32, positions: I64, keys: U64) -> F64:
         """The sum of values at `positions` under each key (float64, one a key)."""
         ...
+
+
+class Keyed(msgspec.Struct, frozen=True):
+    """What most schemes have in common: the base of their structs, whose fields are parameters.
+
+    A subclass gives `name`, `width`, `null`, `at` and `row`, and says where it differs. `secret`
+    names fields that are no parameters to be shown.
+    """
+
+    name: ClassVar[str]
+    unit: ClassVar[Literal["ngram", "context"]] = "context"
+    secret: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The fields without secret ones."""
+        return {k: v for k, v in msgspec.structs.asdict(self).items() if k not in self.secret}
+
+    @property
+    def start(self) -> int:
+        """The first position that has a whole context."""
+        width: int = self.width  # type: ignore[attr-defined]  # a field, or a property
+        return width
+
+    @property
+    def null(self) -> Null:
+        """The law of one value."""
+        raise NotImplementedError
+
+    def null_for(self, tokens: U32, positions: I64) -> Null:
+        """`null`: nothing ties it to the text."""
+        del tokens, positions
+        return self.null
+
+    def at(self, tokens: U32, positions: I64, key: int) -> F64:
+        """See `Scheme.at`."""
+        raise NotImplementedError
+
+    def sums(self, tokens: U32, positions: I64, keys: U64) -> F64:
+        """One key after the other; where many at once are faster, a subclass does that."""
+        return np.array([self.at(tokens, positions, int(key)).sum() for key in keys])

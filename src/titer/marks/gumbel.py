@@ -15,23 +15,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
-import msgspec
 import numpy as np
 
 from titer.marks.compiled import compiled, inlined
 from titer.marks.contexts import context_hash, hashes
-from titer.marks.contract import (
-    F32,
-    F64,
-    I64,
-    U32,
-    U64,
-    GammaNull,
-    Null,
-    TwoGammasNull,
-)
+from titer.marks.contract import F32, F64, I64, U32, U64, GammaNull, Keyed, Null, TwoGammasNull
 from titer.marks.keyed import draw, draws_at, draws_of_row, halves, words
 from titer.marks.keys import derived
 
@@ -48,11 +38,13 @@ _BLOCK = 512
 MAX_HISTORY = 8192
 
 
-class Gumbel(msgspec.Struct, frozen=True):
+class Gumbel(Keyed, frozen=True):
     """The scheme. `width` in 1, 2, 4; `alpha` the share of the second key, 0 for none.
 
     Raises ValueError on parameters that make no mark.
     """
+
+    name = "gumbel"
 
     width: Literal[1, 2, 4] = 4
     alpha: float = 0.1
@@ -62,28 +54,8 @@ class Gumbel(msgspec.Struct, frozen=True):
             raise ValueError("gumbel: width is 1, 2 or 4, and alpha lies in 0 to 1")
 
     @property
-    def name(self) -> str:
-        return "gumbel"
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        return {"width": self.width, "alpha": self.alpha}
-
-    @property
-    def start(self) -> int:
-        return self.width
-
-    @property
-    def unit(self) -> Literal["ngram", "context"]:
-        return "context"
-
-    @property
     def null(self) -> Null:
         return GammaNull() if self.alpha in {0, 1} else TwoGammasNull(self.alpha)
-
-    def null_for(self, tokens: U32, positions: I64) -> Null:
-        del tokens, positions
-        return self.null
 
     def at(self, tokens: U32, positions: I64, key: int) -> F64:
         values = np.zeros(len(positions))

@@ -11,12 +11,11 @@ without replacement, which only makes the binomial null a little strict.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 
-import msgspec
 import numpy as np
 
-from titer.marks.contract import F64, I64, U32, U64, BinomialNull, Null
+from titer.marks.contract import F64, I64, U32, U64, BinomialNull, Keyed
 from titer.marks.mersenne import among_first, shuffled
 
 #: Entries of the table that `selfhash` hashes with.
@@ -24,11 +23,14 @@ _TABLE = 1_000_003
 _MODULUS = (1 << 64) - 1
 
 
-class HfKgw(msgspec.Struct, frozen=True):
+class HfKgw(Keyed, frozen=True):
     """The scheme. `vocabulary` is the model's `vocab_size`; the others are
     `WatermarkingConfig`'s `greenlist_ratio`, `seeding_scheme`, `context_width`. Its key is the
     `hashing_key`, below 2^63. Raises ValueError.
     """
+
+    name = "hf-kgw"
+    unit = "ngram"
 
     vocabulary: int
     ratio: float = 0.25
@@ -42,25 +44,9 @@ class HfKgw(msgspec.Struct, frozen=True):
             raise ValueError("hf-kgw: seeding is lefthash or selfhash, context_width 1 to 64")
 
     @property
-    def name(self) -> str:
-        return "hf-kgw"
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        return msgspec.structs.asdict(self)
-
-    @property
     def width(self) -> int:
         """Tokens before the scored one that decide: selfhash's last one is itself."""
         return 1 if self.seeding == "lefthash" else self.context_width - 1
-
-    @property
-    def start(self) -> int:
-        return self.width
-
-    @property
-    def unit(self) -> Literal["ngram", "context"]:
-        return "ngram"
 
     @property
     def green(self) -> int:
@@ -70,10 +56,6 @@ class HfKgw(msgspec.Struct, frozen=True):
     @property
     def null(self) -> BinomialNull:
         return BinomialNull(self.green / self.vocabulary)
-
-    def null_for(self, tokens: U32, positions: I64) -> Null:
-        del tokens, positions
-        return self.null
 
     def at(self, tokens: U32, positions: I64, key: int) -> F64:
         seeds = self._seeds(tokens, positions, key).astype(np.uint32)  # torch takes 32 bits of it
@@ -92,9 +74,6 @@ class HfKgw(msgspec.Struct, frozen=True):
                 after[-1] = token
                 values[token] = self.at(after, np.array([len(context)]), key)[0]
         return values[:vocabulary]
-
-    def sums(self, tokens: U32, positions: I64, keys: U64) -> F64:
-        return np.array([self.at(tokens, positions, int(key)).sum() for key in keys])
 
     def _seeds(self, tokens: U32, positions: I64, key: int) -> U64:
         """What torch's generator is seeded with at each position."""

@@ -14,26 +14,27 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
-from typing import Any, Literal
 
-import msgspec
 import numpy as np
 
 from titer.marks.compiled import compiled, inlined
-from titer.marks.contract import F64, I64, U32, U64, BinomialNull, Null, RepeatedNull
+from titer.marks.contract import F64, I64, U32, U64, BinomialNull, Keyed, Null, RepeatedNull
 from titer.marks.mersenne import bits
 
 _MULTIPLIER = np.uint64(6_364_136_223_846_793_005)
 _MAX_TABLE = 1 << 24
 
 
-class HfSynthid(msgspec.Struct, frozen=True):
+class HfSynthid(Keyed, frozen=True):
     """The scheme; parameters are `SynthIDTextWatermarkingConfig`'s `ngram_len`,
     `sampling_table_size` and `sampling_table_seed`.
 
     Key 0 stands for the list `keys` (a secret, one a layer); any other key is expanded to `depth`
     of them (`layers_of`). Raises ValueError.
     """
+
+    name = "hf-synthid"
+    secret = frozenset({"keys"})
 
     ngram_len: int = 5
     depth: int = 30
@@ -50,25 +51,8 @@ class HfSynthid(msgspec.Struct, frozen=True):
             raise ValueError("hf-synthid: depth must be the number of keys")
 
     @property
-    def name(self) -> str:
-        return "hf-synthid"
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """Without `keys`, which are a secret."""
-        return {k: v for k, v in msgspec.structs.asdict(self).items() if k != "keys"}
-
-    @property
     def width(self) -> int:
         return self.ngram_len - 1
-
-    @property
-    def start(self) -> int:
-        return self.width
-
-    @property
-    def unit(self) -> Literal["ngram", "context"]:
-        return "context"
 
     @property
     def null(self) -> BinomialNull:

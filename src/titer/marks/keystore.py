@@ -8,9 +8,6 @@ with, and so that somebody else can attest that a key existed.
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
-import stat
 from pathlib import Path
 
 import msgspec
@@ -18,6 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hpke, serialization
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
+from titer import secret_files
 from titer.core.errors import ConfigError, InputError
 from titer.marks.keys import Epoch, KeyRing
 
@@ -52,17 +50,13 @@ def load(data: Path) -> KeyRing:
     """
     path = where(data)
     try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            text = file.read(MAX_FILE + 1)
+        text = secret_files.read(path, limit=MAX_FILE + 1, what="these keys")
     except FileNotFoundError:
         raise ConfigError(
             f"{path}: there are no mark keys yet; `titer marks keys create` makes the first"
         ) from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    if stat.S_IMODE(mode) & 0o077:
-        raise ConfigError(f"{path}: other users may read these keys; run chmod 600 on it")
     try:
         return decode(text)
     except ValueError as error:
@@ -73,12 +67,18 @@ def create(data: Path, ring: KeyRing) -> None:
     """Put a ring where there is none: a new one, or one from escrow. Raises `InputError` when
     there is one.
     """
-    _write(where(data), ring, new=True)
+    path = where(data)
+    try:
+        secret_files.create(path, encode(ring))
+    except FileExistsError:
+        raise InputError(
+            f"{path} exists; rotate it instead: a new ring would orphan every mark planted so far"
+        ) from None
 
 
 def save(data: Path, ring: KeyRing) -> None:
     """Replace the ring, whole or not at all. Raises OSError."""
-    _write(where(data), ring, new=False)
+    secret_files.replace(where(data), encode(ring))
 
 
 def encode(ring: KeyRing) -> bytes:
@@ -127,31 +127,3 @@ def unseal(text: bytes, private: bytes) -> KeyRing:
         raise InputError(
             "the sealed ring cannot be opened: it is damaged, or sealed to another key"
         ) from None
-
-
-def _write(path: Path, ring: KeyRing, *, new: bool) -> None:
-    """Beside, durably, then in place: by a link, which never replaces, when it must be new."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    beside = path.with_name(f".keys-{secrets.token_hex(8)}")
-    fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(encode(ring))
-            file.flush()
-            os.fsync(file.fileno())
-        if new:
-            path.hardlink_to(beside)
-        else:
-            beside.replace(path)
-    except FileExistsError:
-        raise InputError(
-            f"{path} exists; rotate it instead: a new ring would orphan every mark planted so far"
-        ) from None
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            beside.unlink()
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -12,14 +12,13 @@ sampled from changes: a *radioactive* mark, for subjects under a dose; students 
 # ruff: noqa: PLR0917 - compiled functions are called by position
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-import msgspec
 import numpy as np
 
 from titer.marks.compiled import compiled
 from titer.marks.contexts import context_hash, hashes
-from titer.marks.contract import F32, F64, I64, U32, U64, BinomialNull, Null
+from titer.marks.contract import F32, F64, I64, U32, U64, BinomialNull, Keyed
 from titer.marks.keyed import draw, draws_at, halves, of_context, words
 
 #: Keys that are held against a text at once in `sums`: their words and counts stay in the
@@ -27,11 +26,14 @@ from titer.marks.keyed import draw, draws_at, halves, of_context, words
 _KEYS = 1024
 
 
-class Kgw(msgspec.Struct, frozen=True):
+class Kgw(Keyed, frozen=True):
     """The scheme. `width` in 1, 2, 4; `gamma` the share of green tokens; `delta` in logits.
 
     Raises ValueError on parameters that make no mark.
     """
+
+    name = "kgw"
+    unit = "ngram"
 
     width: Literal[1, 2, 4] = 2
     gamma: float = 0.25
@@ -44,22 +46,6 @@ class Kgw(msgspec.Struct, frozen=True):
             raise ValueError("kgw: gamma lies in 0.01 to 0.99 and delta in 0 to 20")
 
     @property
-    def name(self) -> str:
-        return "kgw"
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        return {"width": self.width, "gamma": self.gamma, "delta": self.delta}
-
-    @property
-    def start(self) -> int:
-        return self.width
-
-    @property
-    def unit(self) -> Literal["ngram", "context"]:
-        return "ngram"
-
-    @property
     def threshold(self) -> int:
         """Of 2^32, below which a token is green."""
         return int(self.gamma * (1 << 32))
@@ -67,10 +53,6 @@ class Kgw(msgspec.Struct, frozen=True):
     @property
     def null(self) -> BinomialNull:
         return BinomialNull(self.threshold / (1 << 32))
-
-    def null_for(self, tokens: U32, positions: I64) -> Null:
-        del tokens, positions
-        return self.null
 
     def at(self, tokens: U32, positions: I64, key: int) -> F64:
         drawn = draws_at(tokens, positions, self.width, np.uint64(key))

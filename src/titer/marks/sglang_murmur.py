@@ -11,24 +11,24 @@ Murmur is no cipher, as SGLang's documentation says. The key comes with the requ
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
-import msgspec
 import numpy as np
 
 from titer.core.errors import InputError
 from titer.marks.compiled import compiled, inlined, mix32
-from titer.marks.contract import F64, I64, U32, U64, GammaNull, Null
+from titer.marks.contract import F64, I64, U32, U64, GammaNull, Keyed, Null
 from titer.marks.gumbel import exponential, exponential_sums
 
 #: Key B of a server in dual-key mode is one for all its requests, hence a parameter.
 _HEX = 16
 
 
-class SglangMurmur(msgspec.Struct, frozen=True):
+class SglangMurmur(Keyed, frozen=True):
     """The scheme. `width` is SGLang's `context_window`; `key_b` (up to 16 hex digits, empty for
     none) and `mixing` are the server's `key_b` and `mixing_probability`. Raises ValueError.
     """
+
+    name = "sglang-murmur"
+    secret = frozenset({"key_b"})
 
     width: int = 4
     key_b: str = ""
@@ -43,29 +43,8 @@ class SglangMurmur(msgspec.Struct, frozen=True):
             raise ValueError("sglang-murmur: key_b is up to 16 hex digits, without 0x")
 
     @property
-    def name(self) -> str:
-        return "sglang-murmur"
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """Without `key_b`, which is a secret."""
-        return {"width": self.width, "mixing": self.mixing}
-
-    @property
-    def start(self) -> int:
-        return self.width
-
-    @property
-    def unit(self) -> Literal["ngram", "context"]:
-        return "context"
-
-    @property
     def null(self) -> Null:
         return GammaNull()
-
-    def null_for(self, tokens: U32, positions: I64) -> Null:
-        del tokens, positions
-        return self.null
 
     def at(self, tokens: U32, positions: I64, key: int) -> F64:
         context = _contexts(tokens, positions, self.width)

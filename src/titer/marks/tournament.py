@@ -8,22 +8,23 @@ SynthID hashes once per layer; a token's value is the number of its ones.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-import msgspec
 import numpy as np
 
 from titer.marks.compiled import compiled, inlined
 from titer.marks.contexts import context_hash, hashes
-from titer.marks.contract import F32, F64, I64, U32, U64, BinomialNull, Null
+from titer.marks.contract import F32, F64, I64, U32, U64, BinomialNull, Keyed
 from titer.marks.keyed import draw, draws_at, draws_of_row, halves, of_context, words
 
 #: Keys that are held against a text at once in `sums`.
 _KEYS = 1024
 
 
-class Tournament(msgspec.Struct, frozen=True):
+class Tournament(Keyed, frozen=True):
     """The scheme. `width` in 1, 2, 4; `layers` up to 32. Raises ValueError."""
+
+    name = "tournament"
 
     width: Literal[1, 2, 4] = 4
     layers: int = 30
@@ -33,28 +34,8 @@ class Tournament(msgspec.Struct, frozen=True):
             raise ValueError("tournament: width is 1, 2 or 4, and layers are 1 to 32")
 
     @property
-    def name(self) -> str:
-        return "tournament"
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        return {"width": self.width, "layers": self.layers}
-
-    @property
-    def start(self) -> int:
-        return self.width
-
-    @property
-    def unit(self) -> Literal["ngram", "context"]:
-        return "context"
-
-    @property
     def null(self) -> BinomialNull:
         return BinomialNull(0.5, self.layers)
-
-    def null_for(self, tokens: U32, positions: I64) -> Null:
-        del tokens, positions
-        return self.null
 
     def _ones(self, drawn: U32) -> F64:
         """Ones among the bits of the layers."""

@@ -10,13 +10,10 @@ token on, as a reply: what lies before it is the word 2^32 - 1. Planting is the 
 # ruff: noqa: PLR0917 - compiled functions are called by position
 from __future__ import annotations
 
-from typing import Any, Literal
-
-import msgspec
 import numpy as np
 
 from titer.marks.compiled import compiled, inlined
-from titer.marks.contract import F32, F64, I64, U32, U64, GammaNull, Null, TwoGammasNull
+from titer.marks.contract import F32, F64, I64, U32, U64, GammaNull, Keyed, Null, TwoGammasNull
 from titer.marks.gumbel import take_exponents, weighted, weighted_all
 
 _M0, _M1 = np.uint64(0xD251_1F53), np.uint64(0xCD9E_8D57)
@@ -31,10 +28,12 @@ _PRODUCTS = 16
 _LN2 = np.log(2.0)
 
 
-class VllmPhilox(msgspec.Struct, frozen=True):
+class VllmPhilox(Keyed, frozen=True):
     """The scheme. `width` is vLLM's `context_width`, `alpha` its own (dual_key_gumbel), or None
     for the algorithm `gumbel`. Raises ValueError.
     """
+
+    name = "vllm-philox"
 
     width: int = 4
     alpha: float | None = None
@@ -46,28 +45,12 @@ class VllmPhilox(msgspec.Struct, frozen=True):
             raise ValueError("vllm-philox: alpha lies in 0 to 1, the server's alpha")
 
     @property
-    def name(self) -> str:
-        return "vllm-philox"
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        return {"width": self.width, "alpha": self.alpha}
-
-    @property
     def start(self) -> int:
         return 0
 
     @property
-    def unit(self) -> Literal["ngram", "context"]:
-        return "context"
-
-    @property
     def null(self) -> Null:
         return GammaNull() if self.alpha in {None, 0, 1} else TwoGammasNull(self.alpha or 0.0)
-
-    def null_for(self, tokens: U32, positions: I64) -> Null:
-        del tokens, positions
-        return self.null
 
     def at(self, tokens: U32, positions: I64, key: int) -> F64:
         parts = self._parts(key)
