@@ -24,16 +24,23 @@ class Names:
         self._pseudonyms = Pseudonyms(load_or_create(data))
         self._known: dict[str, str] = {}
         self._by_key: dict[str, str] = {}
+        self._inside: dict[str, str] = {}
         if (data / "access.db").exists():
             with KeyBook(data) as book:
                 for record in book.list():
                     self._known[record.subject] = record.org or f"key {record.account}"
                     self._known.setdefault(record.principal, f"key {record.account}")
                     self._by_key[record.id] = record.subject
+                    if record.principal != record.subject:
+                        self._inside[record.principal] = record.subject
 
     def of(self, pseudonym: str) -> str:
         """The operator's name for a pseudonym, or "" when it has none."""
         return self._known.get(pseudonym, "")
+
+    def organisation(self, account: str) -> str:
+        """The organisation (its pseudonym) that an account with a key is in, or ""."""
+        return self._inside.get(account, "")
 
     def subjects(self) -> list[str]:
         """The pseudonyms of all callers that have or had a key."""

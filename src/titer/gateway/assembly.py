@@ -228,8 +228,11 @@ def catch_up(weigher: Weigher, entries: Iterable[tuple[str, bytes]]) -> Iterator
 def restore(weigher: Weigher, log: Log, snapshots: Snapshots, hunt: LiveHunt | None) -> None:
     """Bring a weigher to the log's end: from the snapshot if it fits, else from the beginning.
 
-    The hunt remembers the log's last entries, as many as it would have kept.
+    The hunt remembers the log's last entries, as many as it would have kept. The log is held: what
+    another process left half written goes.
     """
+    with suppress(OSError):
+        snapshots.clean()
     seen = snapshots.load(weigher, log.size)
     rest = ((s.kind, s.body) for s in log.scan(seen) if s.body is not None)
     for _ in catch_up(weigher, rest):

@@ -19,6 +19,7 @@ import msgspec
 from titer.core.nouns import Decision, Dosed, Standing
 from titer.engine import Weigher
 
+_STATE, _VIEW = "weigher.msgpack", "standings.json"
 #: Rows of the view for people: the most suspicious first. The snapshot holds all.
 MAX_VIEW = 2000
 
@@ -83,13 +84,13 @@ class Snapshots:
             FORMAT,
         )  # fmt: skip
         with contextlib.suppress(OSError):
-            self._write("weigher.msgpack", encode(saved))
+            self._write(_STATE, encode(saved))
             self._saved = size
 
     def load(self, weigher: Weigher, size: int) -> int:
         """Restore the weigher; returns how many entries of the log it has seen (0: none)."""
         try:
-            data = (self._directory / "weigher.msgpack").read_bytes()
+            data = (self._directory / _STATE).read_bytes()
             saved = msgspec.msgpack.decode(data, type=Saved)
         except (OSError, msgspec.MsgspecError):
             return 0
@@ -104,23 +105,34 @@ class Snapshots:
         weigher.bench.faults.update(saved.faults)
         return saved.size
 
+    def clean(self) -> int:
+        """Remove what a process left that ended while it wrote: a snapshot under a temporary name
+        holds subjects that may have been erased since. Only for whoever holds the log, as nobody
+        else writes here then. Returns how many there were.
+        """
+        left = [p for name in (_STATE, _VIEW) for p in self._directory.glob(f".{name}.*")]
+        for path in left:
+            path.unlink(missing_ok=True)
+        return len(left)
+
     def forget(self, subject: str) -> None:
         """Take an erased subject out of both files, while nobody else writes them."""
+        self.clean()
         try:
-            data = (self._directory / "weigher.msgpack").read_bytes()
+            data = (self._directory / _STATE).read_bytes()
             saved = msgspec.msgpack.decode(data, type=Saved)
         except (OSError, msgspec.MsgspecError):
             pass
         else:
             for states in (*saved.states.values(), saved.standings, saved.decisions):
                 states.pop(subject, None)  # type: ignore[attr-defined]
-            self._write("weigher.msgpack", msgspec.msgpack.encode(saved))
+            self._write(_STATE, msgspec.msgpack.encode(saved))
         try:
-            view = msgspec.json.decode((self._directory / "standings.json").read_bytes())
+            view = msgspec.json.decode((self._directory / _VIEW).read_bytes())
             view["rows"] = [r for r in view["rows"] if r["standing"]["subject"] != subject]
         except (OSError, msgspec.MsgspecError, LookupError, TypeError):
             return
-        self._write("standings.json", msgspec.json.encode(view))
+        self._write(_VIEW, msgspec.json.encode(view))
 
     def standings(
         self,
@@ -161,14 +173,19 @@ class Snapshots:
             "doses": doses or {},
         }
         with contextlib.suppress(OSError):
-            self._write("standings.json", msgspec.json.encode(view))
+            self._write(_VIEW, msgspec.json.encode(view))
         ended = self._clock()
         self._view_due = ended + (ended - began) / SHARE
 
     def _write(self, name: str, data: bytes) -> None:
         temporary = self._directory / f".{name}.{os.getpid()}"
-        temporary.write_bytes(data)
-        temporary.replace(self._directory / name)
+        try:
+            temporary.write_bytes(data)
+            temporary.replace(self._directory / name)
+        except OSError:  # a full disk: half a snapshot is of no use, and holds subjects
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
 
 
 def maker(weigher: Weigher) -> str:
