@@ -42,7 +42,7 @@ from titer.hunt.source import (
     Uses,
     Values,
 )
-from titer.hunt.stages import Stages, fingerprint
+from titer.hunt.stages import LAYOUT, Stages, fingerprint
 from titer.hunt.tally import Pairs, count_users, pairs_of, uses_of
 
 #: Bytes for what is moved at a time. The rest of a hunt (one column, the index of rows, answers)
@@ -84,7 +84,7 @@ class EmbeddedSource:
         self._pool = ThreadPoolExecutor(self._threads, "titer-hunt")
         self._watch = watch
         self._stages = Stages(work)
-        self._print = fingerprint(facts.FORMAT, reading.stamp(folder))
+        self._print = fingerprint(LAYOUT, facts.FORMAT, reading.stamp(folder))
         self._hashes, self._callers = facts.read_callers(folder)
         self._count = len(self._callers.subjects)
         self._unit_bits = max(1, (self._count - 1).bit_length())

@@ -20,6 +20,9 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
+#: Of the arrays in a stage: those of another version are made anew.
+LAYOUT = 2
+
 
 class Stages:
     """Stages in a directory, or in a temporary one (None) that `close` removes."""
