@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -38,40 +39,41 @@ def sample_rows(
     """The text rows of `units` (sorted), at most `most` of each; `texts` counts all units'."""
     bound = _bounds(pieces, who, units, texts=texts, most=most, threads=threads, run=run)
 
-    def take(piece: reading.Piece) -> I64:
+    def find(piece: reading.Piece) -> I64:
         (draw,) = reading.read(piece, ("draw",))
-        unit = who[piece.span]
-        here = kernels.up_to(unit, draw, bound)
-        rows = np.empty((len(here), len(_COLUMNS)), np.int64)
+        found: I64 = kernels.up_to(who[piece.span], draw, bound)
+        return found
+
+    places = list(run(find, pieces)) if len(units) and most > 0 else []
+    ends = np.cumsum([0, *map(len, places)])
+    # One line of memory a row: rows are chosen and put in order, columns only read.
+    rows = np.empty((int(ends[-1]), len(_COLUMNS)), np.int64)
+
+    def take(job: tuple[reading.Piece, I64, I64]) -> None:
+        piece, here, into = job
         if len(here):
-            rows[:, 0], rows[:, 1] = unit[here], draw[here]
-            for place, column in enumerate(reading.read(piece, _COLUMNS[2:]), 2):
-                rows[:, place] = column[here]
-        return rows
+            into[:, 0] = who[piece.span][here]
+            for place, column in enumerate(reading.read(piece, _COLUMNS[1:]), 1):
+                into[:, place] = column[here]
 
-    taken = list(run(take, pieces)) if len(units) and most > 0 else []
-    rows = np.concatenate([np.empty((0, len(_COLUMNS)), np.int64), *taken])
-    taken.clear()
-    rows = _ordered(_cut(rows, texts, most))
-    return _rows({name: rows[:, place] for place, name in enumerate(_COLUMNS)})
-
-
-def _rows(columns: dict[str, I64]) -> Rows:
-    """Columns, which lie apart in memory, each in one piece."""
-    wide: Callable[[str], I64] = lambda name: np.ascontiguousarray(columns[name])  # noqa: E731
-    narrow: Callable[[str], I32] = lambda name: columns[name].astype(np.int32)  # noqa: E731
+    parts = [rows[low:high] for low, high in pairwise(ends)]
+    for _ in run(take, list(zip(pieces[: len(parts)], places, parts, strict=True))):
+        pass
+    order = _ordered(rows, _kept(rows, texts, most))
+    wide: Callable[[str], I64] = lambda name: rows[order, _COLUMNS.index(name)]  # noqa: E731
+    cell, band = _COLUMNS.index("m0"), _COLUMNS.index("f0")
     return Rows(
-        unit=narrow("unit"),
+        unit=wide("unit").astype(np.int32),
         at=wide("at"),
-        draw=narrow("draw"),
+        draw=wide("draw").astype(np.int32),
         endpoint=wide("endpoint"),
         model=wide("model"),
         parameters=wide("parameters"),
         software=wide("software"),
         exact=wide("exact"),
-        meaning=np.column_stack([columns[f"m{i}"] for i in range(CELLS)]),
-        frames=np.column_stack([columns[f"f{i}"] for i in range(BANDS)]),
-        chars=narrow("chars"),
+        meaning=np.take(rows[:, cell : cell + CELLS], order, axis=0),
+        frames=np.take(rows[:, band : band + BANDS], order, axis=0),
+        chars=wide("chars").astype(np.int32),
         tokens_out=wide("tokens_out"),
     )
 
@@ -112,25 +114,26 @@ def _bounds(
     return bound
 
 
-def _cut(rows: I64, texts: I64, most: int) -> I64:
-    """Without the rows that tie with the last one wanted of their unit, by the other columns."""
+def _kept(rows: I64, texts: I64, most: int) -> I64:
+    """Places of the rows, without those that tie with the last one wanted of their unit and come
+    after it by the other columns.
+    """
     there = np.bincount(rows[:, 0], minlength=len(texts))
     over = there > np.minimum(texts, most)
-    if not over.any():
-        return rows
-    few = np.flatnonzero(over[rows[:, 0]])
-    few = few[np.lexsort([rows[few, place] for place in reversed(_BY_DRAW)])]
-    unit = rows[few, 0]
     keep = np.ones(len(rows), np.bool_)
-    keep[few[np.arange(len(few)) - np.searchsorted(unit, unit) >= most]] = False
-    return rows[keep]
+    if over.any():
+        few = np.flatnonzero(over[rows[:, 0]])
+        few = few[np.lexsort([rows[few, place] for place in reversed(_BY_DRAW)])]
+        unit = rows[few, 0]
+        keep[few[np.arange(len(few)) - np.searchsorted(unit, unit) >= most]] = False
+    return np.flatnonzero(keep)
 
 
-def _ordered(rows: I64) -> I64:
-    """By unit, time, draw, and where those tie by the other columns."""
-    if not len(rows):
-        return rows
-    unit, at = rows[:, 0], rows[:, 2]
+def _ordered(rows: I64, kept: I64) -> I64:
+    """Those places by unit, time, draw, and where those tie by the other columns."""
+    if not len(kept):
+        return kept
+    unit, at = rows[kept, 0], rows[kept, 2]
     begin = int(at.min())
     bits = (int(at.max()) - begin).bit_length()
     if bits + int(unit.max()).bit_length() <= WORD:
@@ -138,5 +141,5 @@ def _ordered(rows: I64) -> I64:
         order = np.argsort(word)
         word = word[order]
         if not (word[1:] == word[:-1]).any():
-            return rows[order]
-    return rows[np.lexsort([rows[:, place] for place in reversed(_BY_TIME)])]
+            return kept[order]
+    return kept[np.lexsort([rows[kept, place] for place in reversed(_BY_TIME)])]
