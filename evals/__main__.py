@@ -14,6 +14,7 @@ cells     which meaning cells survive a paraphrase
 conduct   which detectors of conduct see which conduct, on tune sources (needs the data)
 lower     what lowering costs honest accounts, at each rung of the default ladder
 attribution  ties and links of strangers, and of crews that share networks and hours
+repositories  who takes repositories that are not its own: alarms, attacks found
 kills     the log's writer is killed a thousand times: what is lost, and what contradicts
 mutants   changed dossiers that are accepted: there must be none
 marks     marks: false positives, power, cost, tracing (needs the data, and --tokenizer FILE)
@@ -40,7 +41,8 @@ MODULES = {"logits": "logit_theft", "callers": "frames_coverage", "hunt": "hunt_
            "detect": "detect", "rules": "combination",
            "weights": "weights",
            "cells": "cells", "lower": "lower", "hidden": "hidden_reasoning", "leaks": "leak_guard",
-           "families": "families", "conduct": "conduct"}  # fmt: skip
+           "families": "families", "conduct": "conduct",
+           "repositories": "repositories"}  # fmt: skip
 #: What writes into the package or needs a file of yours, and so runs only when it is named.
 MAKERS = {"default": "default_calibration", "marks": "marks_quality",
           "removal": "marks_removal", "real": "marks_real_model"}  # fmt: skip

@@ -31,6 +31,7 @@ VERBS = (
     "feed",
     "calibrate",
     "hunt",
+    "repositories",
     "prove",
     "verify",
     "render",
