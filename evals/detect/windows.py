@@ -44,14 +44,14 @@ class Sizes(msgspec.Struct, frozen=True):
     `hashed` embeds by character n-grams even where a model is installed: it is faster.
     """
 
-    calibrate: tuple[int, ...] = (1000, 500, 500)
-    test: tuple[int, ...] = (150, 100, 100)
+    calibrate: tuple[int, ...] = (1000, 300, 300)
+    test: tuple[int, ...] = (150, 60, 60)
     attackers: int = 4
     draws: int = 2
     window: int = WINDOW
     past: int = 750
-    pools: float = 0.12
-    fitted: int = 300
+    pools: float = 0.1
+    fitted: int = 200
     hashed: bool = False
 
     def before(self, group: str) -> int:
