@@ -408,7 +408,7 @@ def test_prompts_that_are_remembered_take_bounded_memory(monkeypatch):
     monkeypatch.setattr("titer.respond.leak_guard.guard.MAX_BYTES", 200_000)
     for n in range(20):
         told(f"{PROMPT} {n}", guard)
-    assert 0 < sum(index.size for index in guard._made.values()) <= 200_000
+    assert 0 < guard._prompts.bytes <= 200_000
 
 
 def answered(hidden, text, *, size):

@@ -2,7 +2,7 @@
 
 Protected are the operator's texts (`[protect] texts`), the request's own system prompt (unless
 turned off), the reasoning that was just taken out of this reply, and secrets known by keyed hash.
-An answer is read in some 40 ways at once; where one of them shows a protected text, the text is
+An answer is read in many ways at once; where one of them shows a protected text, the text is
 held back until it is either a leak or not, so that nothing leaves that would have to be recalled.
 
 `strength` says how little of a text may leave as it stands: fewer than 48 letters in a row at 1,
@@ -11,9 +11,7 @@ held back until it is either a leak or not, so that nothing leaves that would ha
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from titer.core.nouns import Card, Standing
@@ -22,6 +20,8 @@ from titer.respond.leak_guard.settings import LeakSettings
 
 if TYPE_CHECKING:
     from titer.respond.leak_guard.index import Index
+    from titer.respond.leak_guard.memory import Memory
+    from titer.respond.leak_guard.prompts import Prompts
     from titer.respond.leak_guard.secrets import Watched
 
 __all__ = ["LeakGuard", "instructions", "without_instructions"]
@@ -29,13 +29,9 @@ __all__ = ["LeakGuard", "instructions", "without_instructions"]
 #: Letters in a row that are a leak at strength 1, and at the weakest.
 LEAK, WEAKEST = 48, 192
 
-#: System prompts whose index is remembered, and bytes of these together: each takes 48 KiB, one of
-#: 200,000 characters 4 MiB.
+#: System prompts whose index is remembered, and bytes of these together: one of a page takes 140
+#: KiB, one of 200,000 characters 8 MiB.
 MAX_PROMPTS, MAX_BYTES = 128, 64 << 20
-
-#: Characters that a prompt may add, as a share of the operator's texts, before everything is read
-#: again into a larger index.
-_FITS = 4
 
 #: Characters of a system prompt that are protected, and of the caller's own words that are not.
 MAX_PROMPT = 200_000
@@ -54,13 +50,13 @@ class LeakGuard:
         version="1",
         technique="AML.T0056",
         measures="holds back and takes out protected texts, system prompts, hidden reasoning and "
-        "secrets, in some 40 writings",
+        "secrets, in any writing that keeps repetitions, lengths or order",
         blind_to="translations and paraphrases (there is no local embedding in the serving path); "
-        "texts given away a few words an answer, a choice, a block, a tool call or a value of its "
-        "input; every fourth letter and sparser; ciphers with a key",
+        "pieces of fewer than 20 letters, an answer or a choice each; every fourth letter and "
+        "sparser in text that reads well; keys longer than eight letters; compression",
         benign_causes="answers that quote their system prompt at length, because it holds the "
         "document that they are asked about",
-        cost="20 ns a character; holds back only what looks like a leak",
+        cost="30 to 45 ns a character; holds back only what looks like a leak",
         lifecycle="calibrated",
         apart=True,
     )
@@ -70,7 +66,8 @@ class LeakGuard:
         self._key = key
         self._base: Index | None = None
         self._watched: Watched | None = None
-        self._made: OrderedDict[bytes, Index] = OrderedDict()
+        self._prompts: Prompts | None = None
+        self._memory: Memory | None = None
         self.leaks: dict[str, int] = {}
 
     def ready(self) -> Index:
@@ -80,13 +77,18 @@ class LeakGuard:
         """
         if self._base is None:
             from titer.respond.leak_guard.index import Index  # noqa: PLC0415 - loads numba
+            from titer.respond.leak_guard.memory import Memory  # noqa: PLC0415
+            from titer.respond.leak_guard.prompts import Prompts  # noqa: PLC0415
             from titer.respond.leak_guard.scan import Scan, limits  # noqa: PLC0415
             from titer.respond.leak_guard.secrets import Watched  # noqa: PLC0415
 
             if self._settings.secrets:
                 self._watched = Watched(self._settings.secrets, self._key)
+            self._prompts = Prompts(self._key, MAX_PROMPTS, MAX_BYTES)
+            self._memory = Memory(self._key)
             self._base = Index(self._settings.texts)
             Scan(self._base, limits(LEAK), self._watched).push(".")
+            Index((PLAIN,)).forget(PLAIN)  # compiles what reads prompts
         return self._base
 
     def request(self, request: Request, strength: float, standing: Standing) -> Request:
@@ -96,57 +98,36 @@ class LeakGuard:
 
     def reply(self, strength: float, standing: Standing) -> Transform | None:
         """A transform for a reply to a request that nobody knows."""
-        del standing
-        return self._transform(self.ready(), strength, None) if strength > 0 else None
+        return self._transform(strength, None, standing) if strength > 0 else None
 
     def answer(self, request: Request, strength: float, standing: Standing) -> Transform | None:
         """A transform for the reply to this request, whose system prompt it protects."""
-        del standing
-        if strength <= 0:
-            return None
-        index = self.ready()
-        if self._settings.system_prompts:
+        return self._transform(strength, request, standing) if strength > 0 else None
+
+    def _transform(
+        self, strength: float, request: Request | None, standing: Standing
+    ) -> Transform:
+        from titer.respond.leak_guard.work import Guarded, Guarding  # noqa: PLC0415 - loads numba
+
+        base = self.ready()
+        assert self._prompts is not None
+        caller = standing.campaign or standing.subject
+        guarded = []
+        if self._settings.texts or self._watched is not None:
+            guarded.append(Guarded(base, self._watched, caller, b"texts"))
+        if self._settings.system_prompts and request is not None:
             told, asked = instructions(request.body)
             if told:
-                index = self._index(told, asked)
-        return self._transform(index, strength, request)
-
-    def _transform(self, index: Index, strength: float, request: Request | None) -> Transform:
-        from titer.respond.leak_guard.work import Guarding  # noqa: PLC0415 - loads numba
-
+                told, asked = told[:MAX_PROMPT], asked[-MAX_PROMPT:]
+                index = self._prompts.get(told, asked)
+                user = end_user(request.body)
+                name = f"{caller}\x00{user}" if user else ""
+                guarded.append(Guarded(index, None, name, self._prompts.name(told)))
         leak = min(WEAKEST, round(LEAK / max(strength, 0.01)))
         return Guarding(
-            index, leak, self._watched,
+            guarded, leak, self._memory,
             action=self._settings.on_leak, request=request, count=self.count,
         )  # fmt: skip
-
-    def _index(self, told: str, asked: str) -> Index:
-        told, asked = told[:MAX_PROMPT], asked[-MAX_PROMPT:]
-        name = blake2b(told.encode("utf-8", "replace"), digest_size=16).digest()
-        index = self._made.get(name)
-        if index is None:
-            index = self._made[name] = self._with(told)
-            while len(self._made) > MAX_PROMPTS or (
-                len(self._made) > 1 and sum(i.size for i in self._made.values()) > MAX_BYTES
-            ):
-                self._made.popitem(last=False)
-        else:
-            self._made.move_to_end(name)
-        if asked:
-            index = index.copy()
-            index.forget(asked)
-        return index
-
-    def _with(self, told: str) -> Index:
-        """The operator's texts and this prompt together; the larger set decides the size."""
-        from titer.respond.leak_guard.index import MAX_CHARS, Index  # noqa: PLC0415
-
-        texts = self._settings.texts
-        if len(told) * _FITS <= sum(map(len, texts)):
-            index = self.ready().copy()
-            index.add(told)
-            return index
-        return Index((*texts, told), most=MAX_CHARS + MAX_PROMPT)
 
     def count(self, what: str) -> None:
         """Note a leak that was stopped, by what was leaking."""
@@ -178,6 +159,17 @@ def instructions(body: Mapping[str, Any]) -> tuple[str, str]:
                 if where is not None:
                     where += _strings(turn.get("content"))
     return "\n".join(told), "\n".join(asked)
+
+
+def end_user(body: Mapping[str, Any]) -> str:
+    """Whom the request says it is sent for, as far as a dialect has a member for that."""
+    metadata = body.get("metadata")
+    found = (
+        body.get("safety_identifier"),
+        body.get("user"),
+        metadata.get("user_id") if type(metadata) is dict else None,
+    )
+    return next((one[:256] for one in found if type(one) is str and one), "")
 
 
 def without_instructions(request: Request) -> Request | None:

@@ -18,6 +18,9 @@ from titer.respond.leak_guard.fold import fold_table
 MIN_BITS, MAX_BITS = 17, 27
 #: Characters protected at most; a megabyte takes nine million grams in each of four bitmaps.
 MAX_CHARS = 1_000_000
+#: Characters up to which bitmaps are that thin; a long text makes do with half.
+SMALL = 50_000
+
 #: Different long words of a text that is also known by its words in any order: a longer text has
 #: the words of every text on its subject.
 MOST_WORDS = 800
@@ -34,7 +37,9 @@ class Index:
         size = sum(map(len, texts))
         if size > most:
             raise ValueError(f"protected texts have more than {most:,} characters together")
-        bits = max(MIN_BITS, min(MAX_BITS, (max(size, room) * 9 * 16).bit_length()))
+        size = max(size, room)
+        wanted = size * 9 * (16 if size <= SMALL else 8)
+        bits = max(MIN_BITS, min(MAX_BITS, wanted.bit_length()))
         self.shift = 64 - bits
         self.grams = np.zeros(1 << bits - 3, np.uint8)
         self.skeletons = np.zeros(1 << bits - 3, np.uint8)
@@ -55,7 +60,7 @@ class Index:
         fold, by = fold_table(), self.shift
         for order in (text, text[::-1]):
             self._shapes(order, known=False)
-        learning.learn_scrambled(points(text), fold, self.scrambled, by, _STEPS)
+        learning.learn_scrambled(points(text), fold, self.scrambled, by, _STEPS, False)
         bag = len({word for word in _WORD.findall(text.lower()) if len(word) >= lanes.LONG_WORD})
         if bag <= MOST_WORDS:
             for words in (text, " ".join(cuts(text))):
@@ -76,6 +81,7 @@ class Index:
         fold, by = fold_table(), self.shift
         learning.learn_word_sets(points(text), fold, self.patterns, by, True)
         learning.learn_words(points(text), fold, self.grams, by, self.words, True)
+        learning.learn_scrambled(points(text), fold, self.scrambled, by, _STEPS, True)
         self._learn(text, known=True)
 
     def copy(self) -> Index:

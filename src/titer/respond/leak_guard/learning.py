@@ -254,11 +254,16 @@ def learn_word_sets(points: U32, fold: U8, patterns: U8, shift: int, known: bool
 
 
 @allocating
-def learn_scrambled(points: U32, fold: U8, scrambled: U8, shift: int, steps: I64) -> None:
+def learn_scrambled(
+    points: U32, fold: U8, scrambled: U8, shift: int, steps: I64, known: bool
+) -> None:
     """Put in how a text reads in columns and rails (`steps`: pairs of distances that take turns),
-    and how letters 2 to 8 apart differ.
+    and how letters 2 to 8 apart differ. These differences are also those of the text as it stands,
+    so that they alone are taken out of what is `known`.
     """
     by = np.uint64(shift)
+    were = scrambled.copy() if known else scrambled
+    places = np.zeros(FORGET, np.int64)
     codes = np.zeros(len(points), np.int64)
     n = 0
     for i in range(len(points)):
@@ -267,7 +272,7 @@ def learn_scrambled(points: U32, fold: U8, scrambled: U8, shift: int, steps: I64
         if code and code <= 26:
             codes[n] = code
             n += 1
-    for s in range(len(steps)):
+    for s in range(0 if known else len(steps)):
         for i in range(n):
             at = i
             reg = np.uint64(0)
@@ -282,10 +287,15 @@ def learn_scrambled(points: U32, fold: U8, scrambled: U8, shift: int, steps: I64
                 set_bit(scrambled, (reg * SPREAD) >> by)
     for lag in range(LAG_FROM, LAG_TO + 1):
         reg = np.uint64(0)
+        run = 0
         for i in range(lag, n):
             reg = ((reg << FIVE) | np.uint64((codes[i] - codes[i - lag] + 26) % 26)) & MASK
             if i >= lag + GRAM - 2 and rich(reg, GRAM - 1):
-                set_bit(scrambled, (reg * SPREAD) >> by)
+                place = (reg * SPREAD) >> by
+                if known:
+                    run = _forget(scrambled, were, place, run, places)
+                else:
+                    set_bit(scrambled, place)
 
 
 @compiled

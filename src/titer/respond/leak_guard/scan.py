@@ -55,10 +55,11 @@ NOTHING = Watched((), b"")
 Limits = npt.NDArray[np.int64]
 
 
-def limits(leak: int) -> Limits:
-    """Thresholds (hold, hit, cap) by lane, as scores: (letters - 8) * 2.
+def limits(leak: int, *, collecting: bool = False) -> Limits:
+    """Thresholds (hold, hit, cap, note) by lane, as scores: (letters - 8) * 2.
 
-    For texts of which fewer than `leak` letters in a row may leave as they are.
+    For texts of which fewer than `leak` letters in a row may leave as they are; `collecting`: by a
+    caller who has had many pieces of them before.
     """
     hit = np.full(lanes.LANES, _score(CODED_LEAK), np.int64)
     hold = np.full(lanes.LANES, _score(CODED_HOLD), np.int64)
@@ -68,6 +69,8 @@ def limits(leak: int) -> Limits:
     # These read text as it stands too, so they must not be sooner than the plain lane.
     words, shape = max(WORDS_LEAK, leak // 5), leak * 5 // 4
     hit[lanes.BAG], hold[lanes.BAG] = words, words // 2
+    hit[lanes.LAGS : lanes.DEEP] = hit[lanes.PLAIN]
+    hold[lanes.LAGS : lanes.DEEP] = hold[lanes.PLAIN]
     for lane in (lanes.SHAPE, lanes.LETTERS_ALONE):
         hit[lane], hold[lane] = 2 * shape, shape
     for lane in (lanes.LENGTHS, lanes.RHYTHM):
@@ -80,7 +83,10 @@ def limits(leak: int) -> Limits:
     hit[lanes.SKELETON] = _score(max(bones, 18))
     hold[lanes.SKELETON] = _score(max(bones // 2, 13))
     note = np.full(lanes.LANES, NEVER, np.int64)
-    note[lanes.PLAIN] = _score(NOTED)
+    for lane in (lanes.PLAIN, *range(lanes.HEX, lanes.BAG), *range(lanes.DEEP, lanes.RHYTHM)):
+        note[lane] = _score(NOTED)
+        if collecting:
+            hit[lane], hold[lane] = _score(NOTED + 4), _score(NOTED - 5)
     return np.stack((hold, hit, hit + 4, note))
 
 
@@ -104,12 +110,14 @@ class Scan:
         limit: Limits,
         watched: Watched | None = None,
         found: Callable[[str], None] = lambda _: None,
+        noted: Callable[[npt.NDArray[np.uint64]], None] | None = None,
     ) -> None:
         many = lanes.LANES
         self._index = index
         self._limit = limit
         self._watched = watched
         self._found = found
+        self._noted = noted
         self._state = np.zeros(lanes.STATE, np.int64)
         self._state[lanes.NEW_LINE] = 1
         self._coding = np.zeros((2, lanes.CODED_STATE), np.int64)
@@ -164,6 +172,8 @@ class Scan:
             watched.lengths, self._due, self._regions, self._checks, self._copies, self._notes,
             LONGEST,
         )  # fmt: skip
+        if self._noted is not None and self._state[lanes.NOTED]:
+            self._noted(self._notes[: int(self._state[lanes.NOTED])].copy())
         text = text[: int(self._state[lanes.READ])]
         if not many and not self._held and not self._checks[0, 0] and not self._state[lanes.AGE]:
             return text

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+
+import numpy as np
+import numpy.typing as npt
 
 from titer.core.errors import Again, Refused
 from titer.core.wire import Reply, Request
 from titer.respond.leak_guard import lanes
 from titer.respond.leak_guard.guard import WITHHELD, without_instructions
 from titer.respond.leak_guard.index import Index
-from titer.respond.leak_guard.scan import Limits, Scan, limits
+from titer.respond.leak_guard.memory import Memory
+from titer.respond.leak_guard.scan import NEVER, Limits, Scan, limits
 from titer.respond.leak_guard.secrets import Watched
 from titer.respond.leak_guard.settings import Action
 from titer.respond.places import Kind, is_whole
@@ -25,12 +30,40 @@ MAX_HIDDEN = 200_000
 #: block: a gram of nine letters, or a word, may begin in one and end in the other.
 BLOCK, OVERLAP = 512, 64
 
-#: A score that is never reached.
-_NEVER = 1 << 40
+#: Times the letters of a leak that a caller may have had of a text in pieces before shorter ones
+#: are a leak too. Of a piece the first 19 letters are not counted.
+COLLECTED = 2
+
+#: Characters that wait for an index in the making; then it is waited for.
+MAX_KEPT = 32_768
 
 #: Characters for which a bitmap is made at first, and by how many times more it grows: one that
 #: is full takes every answer for a leak, one for the longest reasoning takes 4 MiB.
 ROOM, GROWS = 900, 4
+
+
+class Guarded:
+    """What is guarded: an index, there or in the making, and who is remembered to have had of it.
+
+    `caller` is empty where nobody is remembered; `name` tells one text from another.
+    """
+
+    def __init__(
+        self, index: Index | Future[Index], watched: Watched | None, caller: str, name: bytes
+    ) -> None:
+        self._index = index
+        self.watched = watched
+        self.caller = caller
+        self.name = name
+
+    @property
+    def ready(self) -> bool:
+        return isinstance(self._index, Index) or self._index.done()
+
+    @property
+    def index(self) -> Index:
+        """The index; waits for it, and raises what its making raised."""
+        return self._index if isinstance(self._index, Index) else self._index.result()
 
 
 class Guarding(Rewriter):
@@ -40,13 +73,13 @@ class Guarding(Rewriter):
     last = True
 
     def __init__(
-        self, index: Index, leak: int, watched: Watched | None, *, action: Action,
+        self, guarded: Sequence[Guarded], leak: int, memory: Memory | None, *, action: Action,
         request: Request | None, count: Callable[[str], None],
     ) -> None:  # fmt: skip
         super().__init__(self._channel)
-        self._index = index
-        self._limit = limits(leak)
-        self._watched = watched
+        self._guarded = guarded
+        self._leak_at = leak
+        self._memory = memory
         self._action = action
         self._request = request
         self._count = count
@@ -63,8 +96,20 @@ class Guarding(Rewriter):
 
     def _channel(self, kind: Kind, whole: bool) -> Channel:
         del kind, whole
-        scan = Scan(self._index, self._limit, self._watched, self._leak)
-        return _Both(scan, self)
+        return Passes([*(Waiting(one, self._scan) for one in self._guarded), _Draft(self)])
+
+    def _scan(self, one: Guarded) -> Scan:
+        """A scan for one of the things that are guarded, stricter for a caller who collects it."""
+        memory = self._memory
+        if memory is None or not one.caller:
+            return Scan(one.index, limits(self._leak_at), one.watched, self._leak)
+        collecting = memory.count(one.caller, one.name) >= COLLECTED * self._leak_at
+        limit = limits(self._leak_at, collecting=collecting)
+
+        def noted(grams: npt.NDArray[np.uint64]) -> None:
+            memory.take(one.caller, one.name, grams)
+
+        return Scan(one.index, limit, one.watched, self._leak, noted)
 
     def draft(self) -> Scan | None:
         """A scan for the reasoning that this reply has hidden so far."""
@@ -91,7 +136,7 @@ class Guarding(Rewriter):
 def _draft_limits() -> Limits:
     """`DRAFT` letters; words in any order do not count, as an answer has those of its draft."""
     made = limits(DRAFT)
-    made[:, lanes.BAG] = _NEVER
+    made[:, lanes.BAG] = NEVER
     return made
 
 
@@ -134,25 +179,71 @@ class _Hidden:
         self.index.become(Index(("".join(self._blocks),), room=self._fits))
 
 
-class _Both:
-    """A text before two guards: what is protected, and what this reply has hidden."""
+class Passes:
+    """A text before several guards, one after the other."""
 
-    def __init__(self, first: Scan, owner: Guarding) -> None:
-        self._first = first
-        self._owner = owner
-        self._second: Scan | None = None
+    def __init__(self, guards: Sequence[Channel]) -> None:
+        self._guards = guards
 
     def push(self, text: str) -> str:
-        return self._then(self._first.push(text))
+        for guard in self._guards:
+            text = guard.push(text)
+        return text
 
     def close(self) -> str:
-        out = self._then(self._first.close())
-        return out + self._second.close() if self._second is not None else out
+        rest = ""
+        for guard in self._guards:
+            rest = (guard.push(rest) if rest else "") + guard.close()
+        return rest
 
-    def _then(self, text: str) -> str:
+
+class Waiting:
+    """A scan whose index may still be in the making: until it is there nothing leaves."""
+
+    def __init__(self, guarded: Guarded, make: Callable[[Guarded], Scan]) -> None:
+        self._guarded = guarded
+        self._make = make
+        self._scan: Scan | None = None
+        self._kept: list[str] = []
+        self._size = 0
+
+    def push(self, text: str) -> str:
+        if self._scan is None:
+            if not self._guarded.ready and self._size < MAX_KEPT:
+                self._kept.append(text)
+                self._size += len(text)
+                return ""
+            text = self._begin() + text
+        return self._scan.push(text) if self._scan is not None else text
+
+    def close(self) -> str:
+        out = ""
+        if self._scan is None and self._kept:
+            text = self._begin()
+            out = self._scan.push(text) if self._scan is not None else text
+        return out + (self._scan.close() if self._scan is not None else "")
+
+    def _begin(self) -> str:
+        self._scan = self._make(self._guarded)
+        text = "".join(self._kept)
+        self._kept.clear()
+        return text
+
+
+class _Draft:
+    """A text before the guard of what this reply has hidden, once something is."""
+
+    def __init__(self, owner: Guarding) -> None:
+        self._owner = owner
+        self._scan: Scan | None = None
+
+    def push(self, text: str) -> str:
         if not text:
             return ""
         self._owner.learn()
-        if self._second is None:
-            self._second = self._owner.draft()
-        return text if self._second is None else self._second.push(text)
+        if self._scan is None:
+            self._scan = self._owner.draft()
+        return text if self._scan is None else self._scan.push(text)
+
+    def close(self) -> str:
+        return self._scan.close() if self._scan is not None else ""
