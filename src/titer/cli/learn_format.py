@@ -56,6 +56,16 @@ def write(found: dict[str, Learnt], out: Path) -> FormatFile:
     return made
 
 
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Goes nowhere else: the credential is for the server that was named."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(_Stay)
+
+
 def _ask(url: str, model: str, question: str, credential: str) -> dict[str, Any]:
     body = {
         "model": model, "max_tokens": MAX_TOKENS,
@@ -69,7 +79,7 @@ def _ask(url: str, model: str, question: str, credential: str) -> dict[str, Any]
         headers["authorization"] = f"Bearer {credential}"
     request = urllib.request.Request(where, json.dumps(body).encode(), headers)  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+        with _OPENER.open(request, timeout=TIMEOUT_S) as answer:
             raw = answer.read(MAX_ANSWER)
         message = json.loads(raw)["choices"][0]["message"]
     except (urllib.error.URLError, OSError) as error:

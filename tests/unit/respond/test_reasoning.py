@@ -12,7 +12,7 @@ from titer.core.errors import ConfigError
 from titer.core.nouns import Standing
 from titer.core.wire import Reply, Request
 from titer.gateway.dialects import named
-from titer.respond.reasoning import Reasoning, structure
+from titer.respond.reasoning import Reasoning, held, structure
 from titer.respond.reasoning.formats import (
     UNION,
     Format,
@@ -22,7 +22,8 @@ from titer.respond.reasoning.formats import (
     pair,
     read_formats,
 )
-from titer.respond.reasoning.tags import MAX_TAIL, Machine, TagChannel
+from titer.respond.reasoning.patterns import MAX_TAIL, Machine
+from titer.respond.reasoning.tags import TagChannel
 
 STANDING = Standing("s")
 
@@ -85,9 +86,8 @@ def test_a_stream_that_ends_what_it_did_not_begin_teaches():
                 out += unit.text
         return out
 
-    for subject in ("a", "b", "c"):
-        assert stream(subject) == "hiddenanswer"
-    assert stream("a") == "answer"
+    for subject in ("a", "b", "c", "a"):
+        assert stream(subject) == "answer"
 
 
 def test_structure_counts_paragraphs_and_tokens():
@@ -393,3 +393,71 @@ def test_a_dialect_with_blocks_for_reasoning_needs_no_guess():
         for unit in transform.feed(Reply(raw=b"data: x", data=data)):
             out += unit.data.get("delta", {}).get("text", "")
     assert out == "Four."
+
+
+def arrives(mitigation, *deltas, model="new", finish="stop", **body):
+    """What a client has after each event of a chat stream."""
+    request = Request(
+        dialect="openai.chat", endpoint="/", body=body, raw=b"{}", model=model, stream=True
+    )
+    transform = mitigation.answer(request, 1.0, STANDING)
+    codec = named("openai.chat").codec()
+    events = [{"choices": [{"index": 0, "delta": d, "finish_reason": None}]} for d in deltas]
+    events.append({"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]})
+    have, out = "", []
+    for event in map(msgspec.json.encode, events):
+        for unit in transform.feed(codec.unit(b"data: " + event + b"\n\n", "", event)):
+            for choice in (unit.data or {}).get("choices", ()):
+                have += choice["delta"].get("content") or ""
+        out.append(have)
+    return out
+
+
+TELLING = [
+    "</think>", "[/THINK]", "</reasoning>", "\u25c1/think\u25b7", "<|END_THINKING|>",
+    "<|end_of_thought|>",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("closing", TELLING)
+@pytest.mark.parametrize("size", [1, 3, 400])
+def test_the_first_stream_of_an_unknown_model_shows_no_reasoning(closing, size):
+    text = f"first a hidden step, then `<think>` is a tag, so four.{closing}The answer is four."
+    deltas = [{"content": text[at : at + size]} for at in range(0, len(text), size)]
+    have = arrives(Reasoning(), *deltas)
+    assert have[-1] == "The answer is four."
+    assert all("The answer is four.".startswith(one) for one in have)
+    if size == 1:
+        assert have[-3] == "The answer is four", "what comes after the tag flows"
+
+
+def test_a_model_whose_streams_are_answers_flows_from_the_fourth_on():
+    mitigation = Reasoning()
+    said = words("It is four, of course, my friend.")
+    for _ in range(held.KNOWN):
+        have = arrives(mitigation, *said)
+        assert have[-2] == ""
+        assert have[-1] == "It is four, of course, my friend. "
+    assert arrives(mitigation, *said)[0] == "It "
+    # What a limit or the caller itself has cut off teaches nothing, and is not lost.
+    other = Reasoning()
+    for _ in range(5):
+        assert arrives(other, *said, finish="length")[-1].startswith("It is four")
+        assert arrives(other, *said, stop=["x"])[-1].startswith("It is four")
+    assert arrives(other, *said)[0] == ""
+
+
+def test_a_text_that_says_where_its_reasoning_is_is_not_kept():
+    said = [{"content": "<think>"}, *words("a hidden step"), {"content": "</think>"}]
+    have = arrives(Reasoning(), *said, *words("It is four."))
+    assert have[5:8] == ["It ", "It is ", "It is four. "]
+    field = [{"reasoning_content": "hidden"}, *words("It is four.")]
+    assert arrives(Reasoning(), *field)[1] == "It "
+
+
+def test_what_is_kept_of_an_unknown_model_is_bounded(monkeypatch):
+    monkeypatch.setattr(held, "MAX_KEPT", 1000)
+    have = arrives(Reasoning(), *[{"content": "word " * 50}] * 8)
+    assert [len(one) for one in have[:5]] == [0, 0, 0, 0, 1250]
+    sure = Reasoning(Formats(FormatFile(models={"new": Format((pair("think"),))})))
+    assert arrives(sure, *words("It is four."))[0] == "It ", "the operator said what it is"

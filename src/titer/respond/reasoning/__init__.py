@@ -18,6 +18,7 @@ from typing import Any
 from titer.core.nouns import Card, Standing
 from titer.core.wire import Request, Transform
 from titer.respond.reasoning.formats import Format, Formats
+from titer.respond.reasoning.held import KNOWN
 from titer.respond.reasoning.hide import STRUCTURE, Hide, Inside, structure
 from titer.respond.reasoning.summary import Summed
 
@@ -36,10 +37,11 @@ class Reasoning:
         technique="AML.T0024.002",
         measures="takes the model's reasoning out of a reply: fields, tags in text and tool "
         "arguments, token probabilities; leaves counts and signed blobs",
-        blind_to="what the answer itself explains; reasoning whose end alone is marked, in the "
-        "first streams of a model that no format describes",
+        blind_to="what the answer itself explains; reasoning whose end alone is marked, of a "
+        "model that no format describes, where a limit or the caller cuts it off before its end",
         benign_causes="people who read the reasoning; clients that show it get its structure",
-        cost="at most 30 us an event; holds back at most half a tag",
+        cost="at most 30 us an event; holds back at most half a tag, and the first three streams "
+        "of an unknown model to their end",
         lifecycle="calibrated",
         apart=True,
     )
@@ -50,6 +52,7 @@ class Reasoning:
         self._summaries = summaries
         self._votes: dict[str, set[str]] = {}
         self._outside: dict[str, None] = {}
+        self._plain: dict[str, int] = {}
 
     def request(self, request: Request, strength: float, standing: Standing) -> Request:
         """What we wrote in place of reasoning goes back to the model as nothing."""
@@ -77,19 +80,25 @@ class Reasoning:
             return None
         form = self._formats.of(model)
         sure = self._formats.learnt(model)
+        unknown = False
         if not sure and (apart or model in self._outside):
             form = Format(form.tags)
         elif len(self._votes.get(model, ())) >= VOTES:
             form = Format(form.tags, inside=True)
+        elif model and not sure and not form.inside:
+            unknown = True
 
         def lone() -> None:
             self._learn(model, subject)
 
         def outside() -> None:
-            if form.inside and len(self._outside) < MAX_LEARNT:
-                self._outside[model] = None
+            if form.inside or unknown:
+                self._believe_outside(model)
 
-        inside = Inside(sure=sure, stops=stops, apart=outside, refuted=lambda: self._forget(model))
+        refuted = self._ended if unknown else self._forget
+        inside = Inside(
+            sure=sure, stops=stops, unknown=unknown, apart=outside, refuted=lambda: refuted(model)
+        )
         if self._summaries and strength <= SUMMARY_TO:
             return Summed(form, lone, inside)
         stand = structure if strength <= STRUCTURE_TO else None
@@ -109,8 +118,22 @@ class Reasoning:
 
     def _forget(self, model: str) -> None:
         """A stream that was believed to begin inside reasoning was an answer: not again."""
-        if self._votes.pop(model, None) is not None and len(self._outside) < MAX_LEARNT:
-            self._outside[model] = None
+        if self._votes.pop(model, None) is not None:
+            self._believe_outside(model)
+
+    def _ended(self, model: str) -> None:
+        """A stream of a model of which nothing was known was an answer all through."""
+        self._plain[model] = self._plain.get(model, 0) + 1
+        if self._plain[model] >= KNOWN:
+            del self._plain[model]
+            self._believe_outside(model)
+        elif len(self._plain) > MAX_LEARNT:
+            del self._plain[next(iter(self._plain))]
+
+    def _believe_outside(self, model: str) -> None:
+        self._outside[model] = None
+        if len(self._outside) > MAX_LEARNT:
+            del self._outside[next(iter(self._outside))]
 
 
 #: Callers whose streams must have shown that a model begins inside its reasoning.

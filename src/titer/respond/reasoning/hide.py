@@ -10,6 +10,7 @@ from titer.core.wire import Reply
 from titer.respond.places import Kind, places
 from titer.respond.reasoning.beyond import hinted, undocumented
 from titer.respond.reasoning.formats import Format
+from titer.respond.reasoning.held import HeldChannel
 from titer.respond.reasoning.tags import TagChannel
 from titer.respond.rewrite import Channel, Rewriter
 
@@ -32,14 +33,16 @@ def structure(hidden: str) -> str:
 
 class Inside:
     """What is known of whether a reply's text begins inside reasoning. `sure` when an operator's
-    format says so, `stops` when the caller ends texts itself, so that an end tells nothing.
+    format says so, `stops` when the caller ends texts itself, so that an end tells nothing,
+    `unknown` when nothing is known of the model.
     """
 
     def __init__(
-        self, *, sure: bool = False, stops: bool = False,
+        self, *, sure: bool = False, stops: bool = False, unknown: bool = False,
         apart: Callable[[], None] = lambda: None, refuted: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self._sure, self._stops = sure, stops
+        self.unknown = unknown
         self._told_apart, self._told_refuted = apart, refuted
         self._ends: set[str] = set()
         self.apart = False
@@ -55,6 +58,15 @@ class Inside:
         for choice in choices if type(choices) is list else ():
             if type(choice) is dict and type(choice.get("finish_reason")) is str:
                 self._ends.add(choice["finish_reason"])
+
+    def plain(self) -> None:
+        """A text of an unknown model was an answer, unless the caller or a limit cut it off."""
+        if not self._stops and self._ends and self._ends <= _ENDED:
+            self._told_refuted()
+
+    def opened(self) -> None:
+        """A text of an unknown model began with the tag that opens its reasoning."""
+        self._told_refuted()
 
     def answer(self) -> bool:
         """Whether a text that never closed its reasoning was the answer: the model ended it."""
@@ -125,15 +137,26 @@ class Hide(Rewriter):
     def _channel(self, kind: Kind, whole: bool) -> Channel:
         if kind == "reasoning":
             return FieldChannel(self._taken.append, self._stand_in)
-        return TagChannel(
-            self._form,
-            whole=whole,
-            took=self._taken.append,
-            replace=self._stand_in if kind == "text" else None,
-            lone=self._lone if kind == "text" and not whole else lambda: None,
-            outside=lambda: self._inside.apart,
-            answer=self._inside.answer,
-        )
+        lone = self._lone if kind == "text" and not whole else lambda: None
+
+        def make(took: Callable[[str], None], lone: Callable[[], None]) -> TagChannel:
+            return TagChannel(
+                self._form,
+                whole=whole,
+                took=took,
+                replace=self._stand_in if kind == "text" else None,
+                lone=lone,
+                outside=lambda: self._inside.apart,
+                answer=self._inside.answer,
+            )
+
+        if whole or not self._inside.unknown or kind != "text":
+            return make(self._taken.append, lone)
+        return HeldChannel(
+            make, took=self._taken.append, lone=lone, plain=self._inside.plain,
+            opened=self._inside.opened,
+            apart=lambda: self._inside.apart,
+        )  # fmt: skip
 
 
 class FieldChannel:

@@ -6,128 +6,22 @@
 2. Inside reasoning an opening tag of the same kind nests; it takes as many closing ones.
 3. What is never closed is reasoning to the end of the text.
 4. A closing tag that nothing opened hides what came before it, as far as that has not left: all
-   of it in a whole text; nothing in a stream, where `inside` formats are the remedy.
+   of it in a whole text or while `held`; nothing in a stream, where `inside` formats and
+   `held.HeldChannel` are the remedy.
 
 A tail is kept back only while it may be the beginning of a tag (at most `MAX_TAIL` characters).
 """
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Callable
 
 from titer.respond.reasoning.formats import Format, Tag
+from titer.respond.reasoning.patterns import MAX_TAIL, machine, partial_of, reach_of
 
-#: A tag with spaces and attributes; longer ones are not tags.
-MAX_TAIL = 160
-
-#: What gpt-oss puts between messages. After reasoning of that format it is no text either.
-MARKS = (
-    "<|start|>assistant<|channel|>final<|message|>", "<|channel|>final<|message|>",
-    "<|start|>assistant", "<|end|>", "<|return|>",
-)  # fmt: skip
-
-_XML = re.compile(r"<(/?)([a-z_:]+)>")
-_LT, _GT = r"(?:<|\\u003[cC])", r"(?:>|\\u003[eE])"
-_SPACE = re.compile(r"\s+")
 _PAIRS = {"\u201c": "\u201d", "«": "»", "\u2018": "\u2019"}
 _QUOTES = frozenset({'"', "'", "`", *_PAIRS, *_PAIRS.values()})
-
-
-class Machine:
-    """The compiled patterns of one format; shared by all replies of a model."""
-
-    def __init__(self, tags: tuple[Tag, ...]) -> None:
-        body = [t for t in tags if not t.start]
-        self.starts = tuple(t for t in tags if t.start)
-        self.tags = tags
-        self.kinds = dict(enumerate(body))
-        opens = [f"(?P<o{n}>{_pattern(t.open)})" for n, t in self.kinds.items()]
-        closes = sorted({c for t in body for c in t.close}, key=len, reverse=True)
-        # A lone `<|end|>` is the end of any message: only tags with a slash, or learnt ones, tell.
-        lone = [c for c in closes if "/" in c or "END" in c or "end_of" in c]
-        words = sorted(opens, key=len, reverse=True)
-        words.append(f"(?P<mark>{'|'.join(_pattern(mark) for mark in MARKS)})")
-        if lone:
-            words.append(f"(?P<close>{'|'.join(_pattern(c) for c in lone)})")
-        tick = rf"(?P<tick>`{{1,{MAX_TAIL}}}|~{{3,{MAX_TAIL}}})"
-        self.visible = re.compile("|".join((r"(?P<line>\n)", tick, *words)), re.IGNORECASE)
-        self.firsts = frozenset(
-            c for t in body for w in (t.open, *t.close) for c in (w[0].lower(), w[0].upper())
-        ) | {"\\", "<"}
-        # Without one of these signs a text holds no tag and no code: most pieces of a stream.
-        self.special = re.compile("[" + re.escape("".join({*self.firsts, *"`~\n"})) + "]")
-        every = {w.lower() for t in body for w in (t.open, *t.close)}
-        self.literals = (*every, *MARKS)
-        self._hidden: dict[Tag, re.Pattern[str]] = {}
-
-    def hidden(self, tag: Tag) -> re.Pattern[str]:
-        """Finds the end of a tag, and the same tag opened once more."""
-        found = self._hidden.get(tag)
-        if found is None:
-            closes = "|".join(_pattern(c) for c in sorted(tag.close, key=len, reverse=True))
-            nested = "" if tag.start else f"|(?P<open>{_pattern(tag.open)})"
-            found = self._hidden[tag] = re.compile(f"(?P<close>{closes}){nested}", re.IGNORECASE)
-        return found
-
-    def longer(self, tail: str, size: int) -> bool:
-        """Whether a tail that begins with a tag of `size` may become a longer tag."""
-        low = tail[:MAX_TAIL].lower()
-        return any(len(word) > size and word.startswith(low) for word in self.literals)
-
-    def partial(self, text: str, start: int) -> int:
-        """Where a tail begins that may become a tag; len(text) when there is none."""
-        size = len(text)
-        at = max(start, size - MAX_TAIL)
-        while at < size:
-            if text[at] in self.firsts and self._begins(text[at:]):
-                return at
-            at += 1
-        return size
-
-    def _begins(self, tail: str) -> bool:
-        low = tail.lower().replace("\\u003c", "<").replace("\\u003e", ">")
-        if low[0] == "\\":
-            return "\\u003c".startswith(low)
-        escape = low.rfind("\\")
-        if escape > 0 and "\\u003e".startswith(low[escape:]):
-            low = low[:escape]
-        tight = _SPACE.sub("", low).replace("<\\/", "</")
-        for literal in self.literals:
-            if literal.startswith(low) or (literal[0] == "<" and literal.startswith(tight)):
-                return True
-            if literal[-1] == ">" and ">" not in low and _attributes(literal, low):
-                return True
-        return False
-
-
-def _from(buffer: str, found: re.Match[str]) -> str:
-    """The text from a match on, as far as a tag may reach."""
-    return buffer[found.start() : found.start() + MAX_TAIL]
-
-
-def _attributes(literal: str, low: str) -> bool:
-    """Whether `low` is the tag with attributes begun: `<think mode=...`."""
-    name = literal[:-1]
-    rest = low.removeprefix("<").lstrip()
-    return rest.startswith(name[1:]) and rest[len(name) - 1 :][:1].isspace()
-
-
-def _pattern(word: str) -> str:
-    """A tag as a pattern: `<name>` with spaces and attributes, anything else to the letter."""
-    found = _XML.fullmatch(word.lower())
-    if found is None:
-        return re.escape(word).replace("<", _LT).replace(">", _GT)
-    slash = r"\s*\\?/\s*" if found[1] else r"\s*"
-    rest = r"\s*" if found[1] else r"(?:\s[^<>\\]{0,64})?\s*"
-    return f"{_LT}{slash}{re.escape(found[2])}{rest}{_GT}"
-
-
-@functools.lru_cache(maxsize=256)
-def machine(tags: tuple[Tag, ...]) -> Machine:
-    """The compiled machine of a format's tags."""
-    return Machine(tags)
 
 
 class TagChannel:
@@ -149,6 +43,8 @@ class TagChannel:
         outside: Callable[[], bool] = lambda: False,
         answer: Callable[[], bool] = lambda: False,
     ) -> None:
+        #: Nothing has left of a stream: a closing tag that nothing opened hides what came before.
+        self.held = False
         self._machine = machine(form.tags)
         self._outside = outside
         self._answer = answer
@@ -285,7 +181,8 @@ class TagChannel:
                 self._show(found[0], out)
         elif name == "close":
             self._lone()
-            if self._whole:
+            if self._whole or self.held:
+                self.held = False
                 self._took("".join(out))
                 out.clear()
             self._eat = True
@@ -304,7 +201,7 @@ class TagChannel:
         if name == "line":
             return False
         size = found.end() - found.start()
-        if name != "tick" and self._machine.longer(_from(buffer, found), size):
+        if name != "tick" and self._machine.longer(reach_of(buffer, found), size):
             return True
         if found.end() < len(buffer):
             return False
@@ -360,7 +257,7 @@ class TagChannel:
         if found is None or (not last and self._undecided_close(buffer, found)):
             edge = len(buffer)
             if not last:
-                edge = _partial_of(buffer, at, tag, self._machine)
+                edge = partial_of(buffer, at, tag, self._machine)
                 if found is not None:
                     edge = min(edge, found.start())
             self._hide(buffer[at:edge])
@@ -384,7 +281,7 @@ class TagChannel:
         return found.end(), True
 
     def _undecided_close(self, buffer: str, found: re.Match[str]) -> bool:
-        if self._machine.longer(_from(buffer, found), found.end() - found.start()):
+        if self._machine.longer(reach_of(buffer, found), found.end() - found.start()):
             return True
         if found.end() < len(buffer):
             return False
@@ -423,15 +320,3 @@ class TagChannel:
             return ""
         self._blank = False
         return f"{tag.open}{self._replace(hidden)}{tag.close[0]}\n"
-
-
-def _partial_of(text: str, start: int, tag: Tag, made: Machine) -> int:
-    """As `Machine.partial`, for the words of one tag (`start` ones begin with any letter)."""
-    if not tag.start:
-        return made.partial(text, start)
-    longest = max(len(word) for word in tag.close)
-    for at in range(max(start, len(text) - longest), len(text)):
-        low = text[at:].lower()
-        if any(word.lower().startswith(low) for word in tag.close):
-            return at
-    return len(text)
