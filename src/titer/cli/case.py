@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from titer.cli.common import data_flag, json_flag, keep_private, read_file, show, tell
+from titer.cli.common import data_flag, json_flag, keep_private, show, tell
+from titer.cli.prove import sealing, sealing_flags
 from titer.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -61,13 +62,7 @@ def _refer_flags(refer: argparse.ArgumentParser) -> None:
     refer.add_argument(
         "--with-notes", action="store_true", help="put the texts of the steps into the pack"
     )
-    refer.add_argument(
-        "--seal-to", metavar="KEY", type=Path, action="append", default=[],
-        help="seal callers' names to this X25519 public key (PEM), as for titer prove",
-    )  # fmt: skip
-    refer.add_argument(
-        "--names", metavar="FILE", type=Path, help="names of callers, as for titer prove"
-    )
+    sealing_flags(refer)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -117,14 +112,10 @@ def _step(arguments: argparse.Namespace, by: str) -> Entered:
 
 
 def _refer(arguments: argparse.Namespace, by: str) -> int:
-    from titer.cli.prove import MAX_KEY, read_names
     from titer.console.prove import Wanted
     from titer.console.referral import refer
 
-    wanted = Wanted(
-        recipients=[read_file(path, limit=MAX_KEY) for path in arguments.seal_to],
-        names=read_names(arguments.names),
-    )
+    wanted = Wanted(**sealing(arguments))
     pack = refer(
         arguments.data, arguments.case, arguments.out, to=arguments.to, by=by,
         reporter=arguments.reporter, notes=arguments.with_notes, wanted=wanted,

@@ -27,24 +27,7 @@ def register(verbs: Any) -> None:
         "--disclose", action="store_true",
         help="write your own name for the subject into the dossier, not only its pseudonym",
     )  # fmt: skip
-    parser.add_argument(
-        "--seal-to", metavar="KEY", type=Path, action="append", default=[],
-        help="seal callers' names to the holder of this X25519 public key (PEM); may be repeated",
-    )  # fmt: skip
-    parser.add_argument(
-        "--unmask-to", metavar="KEY", type=Path, action="append", default=[],
-        help="a holder (X25519 public key, PEM) of whom --threshold together can read the names; "
-        "give one for each",
-    )  # fmt: skip
-    parser.add_argument(
-        "--threshold", metavar="M", type=int, default=0,
-        help="how many of the --unmask-to holders it takes to read the names",
-    )  # fmt: skip
-    parser.add_argument(
-        "--names", metavar="FILE", type=Path,
-        help="names of accounts, one a line, for --seal-to and --unmask-to (default: those of "
-        "your keys)",
-    )  # fmt: skip
+    sealing_flags(parser)
     parser.add_argument(
         "--partner", metavar="NAME", action="append", default=[],
         help="compare with this partner's indicators (titer share import); may be given again",
@@ -69,22 +52,39 @@ def register(verbs: Any) -> None:
     json_flag(parser)
 
 
+def sealing_flags(parser: argparse.ArgumentParser) -> None:
+    """Who may read callers' names: `--seal-to`, `--unmask-to`, `--threshold`, `--names`."""
+    parser.add_argument(
+        "--seal-to", metavar="KEY", type=Path, action="append", default=[],
+        help="seal callers' names to the holder of this X25519 public key (PEM); may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--unmask-to", metavar="KEY", type=Path, action="append", default=[],
+        help="a holder (X25519 public key, PEM) of whom --threshold together can read the names; "
+        "give one for each",
+    )  # fmt: skip
+    parser.add_argument(
+        "--threshold", metavar="M", type=int, default=0,
+        help="how many of the --unmask-to holders it takes to read the names",
+    )  # fmt: skip
+    parser.add_argument(
+        "--names", metavar="FILE", type=Path,
+        help="names of accounts, one a line, for --seal-to and --unmask-to (default: those of "
+        "your keys)",
+    )  # fmt: skip
+
+
 def run(arguments: argparse.Namespace) -> int:
     from titer.console.prove import Wanted, prove
     from titer.core.errors import InputError
 
-    if bool(arguments.unmask_to) != bool(arguments.threshold):
-        raise InputError("--unmask-to and --threshold go together: who, and how many of them")
     if not 0 <= arguments.least_weight <= 1:
         raise InputError("--least-weight lies between 0 and 1, as weights of `share import` do")
     if arguments.indicators and arguments.partner:
         raise InputError("--indicators compares with every partner: leave --partner out")
     wanted = Wanted(
         disclose=arguments.disclose,
-        recipients=[read_file(path, limit=MAX_KEY) for path in arguments.seal_to],
-        holders=[read_file(path, limit=MAX_KEY) for path in arguments.unmask_to],
-        threshold=arguments.threshold,
-        names=read_names(arguments.names),
+        **sealing(arguments),
         partners=None if arguments.indicators else arguments.partner,
         least_weight=arguments.least_weight,
         marks=arguments.marks,
@@ -111,6 +111,20 @@ def run(arguments: argparse.Namespace) -> int:
         )
     tell(f"{path}: a rendering of it" for path in written)
     return 0
+
+
+def sealing(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Those fields of `console.prove.Wanted` that `sealing_flags` are about. Raises InputError."""
+    from titer.core.errors import InputError
+
+    if bool(arguments.unmask_to) != bool(arguments.threshold):
+        raise InputError("--unmask-to and --threshold go together: who, and how many of them")
+    return {
+        "recipients": [read_file(path, limit=MAX_KEY) for path in arguments.seal_to],
+        "holders": [read_file(path, limit=MAX_KEY) for path in arguments.unmask_to],
+        "threshold": arguments.threshold,
+        "names": read_names(arguments.names),
+    }
 
 
 def read_names(path: Path | None) -> list[str]:

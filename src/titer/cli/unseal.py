@@ -26,6 +26,10 @@ def register(verbs: Any) -> None:
         help="where several must agree: open your share alone, and write it to this new file",
     )  # fmt: skip
     parser.add_argument(
+        "--to", metavar="KEY", type=Path,
+        help="seal that share to the X25519 public key (PEM) of whoever puts shares together",
+    )  # fmt: skip
+    parser.add_argument(
         "--with", dest="shares", metavar="FILE", type=Path, action="append", default=[],
         help="a share that its holder opened; give as many as it takes (yours by --private)",
     )  # fmt: skip
@@ -45,6 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.share and arguments.shares:
         raise InputError("--share writes your share, --with reads others': one of them at a time")
+    if arguments.to and not arguments.share:
+        raise InputError("--to is whom the share that --share writes is sealed to")
     if not arguments.private and (arguments.share or not arguments.shares):
         raise InputError("give your private key with --private")
     keep_private()
@@ -98,7 +104,10 @@ def _share(arguments: argparse.Namespace, data: bytes, found: Any) -> int:
     _record(
         arguments, data, found, step="share", holders=[own], threshold=shared.threshold, names=0
     )
-    replace(arguments.share, msgspec.json.encode(mine) + b"\n", mode=0o600)
+    made: object = mine
+    if arguments.to:
+        made = quorum.seal_share(mine, read_file(arguments.to, limit=MAX_KEY))
+    replace(arguments.share, msgspec.json.encode(made) + b"\n", mode=0o600)
     told = {"share": mine.number, "of": len(shared.holders), "threshold": shared.threshold}
     if arguments.json:
         show({"unsealed": False, "pinned": found.pinned, **told})
@@ -107,7 +116,8 @@ def _share(arguments: argparse.Namespace, data: bytes, found: Any) -> int:
         tell(
             [
                 f"{arguments.share}: share {mine.number} of {len(shared.holders)}",
-                f"{shared.threshold} of them open the names; it is secret, hand it over encrypted",
+                f"{shared.threshold} of them open the names; "
+                + ("it is sealed" if arguments.to else "it is secret, hand it over encrypted"),
             ]
         )
     return 0
@@ -119,14 +129,14 @@ def _combine(arguments: argparse.Namespace, data: bytes, found: Any) -> int:
 
     shared = _quorum(arguments, found)
     where = {"origin": found.origin, "subject": found.subject}
+    pem = read_file(arguments.private, limit=MAX_KEY) if arguments.private else None
     given = []
     for path in arguments.shares:
         try:
-            given.append(quorum.read_share(read_file(path, limit=quorum.MAX_FILE)))
+            given.append(quorum.read_share(read_file(path, limit=quorum.MAX_FILE), pem))
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
-    if arguments.private:
-        pem = read_file(arguments.private, limit=MAX_KEY)
+    if pem is not None and quorum.holds(shared, pem):
         given.append(quorum.open_share(shared, pem, **where))
     opened = quorum.combine(shared, given, **where)
     _record(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +13,10 @@ import msgspec
 
 from titer.console.explain import open_view
 from titer.core.errors import InputError
+from titer.evidence.case import Case
+from titer.evidence.entry import Stored
 from titer.evidence.intake import Entered
+from titer.evidence.log import View
 from titer.evidence.verify import Verified
 from titer.gateway.assembly import enter
 
@@ -71,3 +74,14 @@ def record(
     if kept.index is None:
         raise InputError(f"nothing was opened, as it must be logged first: {kept.line()}")
     return kept
+
+
+def unmaskings(log: View, case: Case) -> Iterator[tuple[Unmasking, Stored]]:
+    """The log's `unmasking` entries of a case's campaigns, and of dossiers added to it."""
+    campaigns = set(case.named("campaign"))
+    dossiers = {ref.sha256 for ref in case.refs if ref.kind == "dossier"}
+    for stored in log.scan():
+        if stored.kind == KIND and stored.body is not None:
+            found = msgspec.json.decode(stored.body, type=Unmasking)
+            if found.about in campaigns or found.dossier in dossiers:
+                yield found, stored

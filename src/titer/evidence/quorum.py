@@ -57,6 +57,18 @@ class ShareFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     share: str
 
 
+class SealedShare(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A share's file for one other person: `text` is base64 of HPKE's enc || ciphertext of the
+    share's 16 bytes; info is "titer share v1", quorum and number, joined by newlines.
+    """
+
+    titer_sealed_share: int
+    quorum: str
+    number: int
+    recipient: str
+    text: str
+
+
 class Opened(msgspec.Struct, frozen=True):
     """Names, and the keys (`names.recipient`) of the holders who took part."""
 
@@ -125,6 +137,12 @@ def open_share(quorum: Quorum, pem: bytes, *, origin: str, subject: str) -> Shar
     return ShareFile(1, quorum.key, number, share.hex())
 
 
+def holds(quorum: Quorum, pem: bytes) -> bool:
+    """Whether a private key is that of a holder. Raises InputError for a key that is none."""
+    own = names.recipient(names.read_private(pem).public_key())
+    return own in [holder.recipient for holder in quorum.holders]
+
+
 def combine(
     quorum: Quorum, shares: Sequence[ShareFile], *, origin: str, subject: str
 ) -> Opened:  # fmt: skip
@@ -172,14 +190,41 @@ def combine(
     return Opened(told, tuple(quorum.holders[n - 1].recipient for n in sorted(given)))
 
 
-def read_share(data: bytes) -> ShareFile:
-    """A share's file. Raises InputError."""
+def seal_share(share: ShareFile, pem: bytes) -> SealedShare:
+    """A share for whoever puts shares together, by X25519 public key. Raises InputError."""
+    public = names.read_public(pem)
+    text = names.HPKE.encrypt(
+        bytes.fromhex(share.share), public, info=_share_info(share.quorum, share.number)
+    )
+    return SealedShare(1, share.quorum, share.number, names.recipient(public), _encoded(text))
+
+
+def read_share(data: bytes, pem: bytes | None = None) -> ShareFile:
+    """A share's file; `pem` is the private key that opens one that was sealed to somebody.
+
+    Raises InputError for what is none or needs another key, EvidenceError when it does not open.
+    """
     try:
-        return msgspec.json.decode(data, type=ShareFile)
-    except (msgspec.MsgspecError, ValueError):
+        found = msgspec.json.decode(data, type=dict[str, str | int])
+        if "titer_sealed_share" not in found:
+            return msgspec.convert(found, ShareFile)
+        sealed = msgspec.convert(found, SealedShare)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         raise InputError(
             "is no share of names: make one with titer unseal DOSSIER --private KEY --share FILE"
         ) from None
+    private = None if pem is None else names.read_private(pem)
+    if private is None or names.recipient(private.public_key()) != sealed.recipient:
+        raise InputError(f"is sealed to key {sealed.recipient}: give that one with --private")
+    try:
+        share = names.HPKE.decrypt(
+            decode_base64(sealed.text), private, info=_share_info(sealed.quorum, sealed.number)
+        )
+    except (InvalidTag, ValueError):
+        raise EvidenceError(
+            f"quorum: share {sealed.number} does not open: it was changed"
+        ) from None
+    return ShareFile(1, sealed.quorum, sealed.number, share.hex())
 
 
 def check(quorum: Quorum) -> None:
@@ -205,6 +250,10 @@ def _scope(origin: str, subject: str, threshold: int, count: int) -> bytes:
 
 def _info(scope: bytes, number: int, committed: str) -> bytes:
     return scope + f"\nshare {number}\n{committed}".encode()
+
+
+def _share_info(quorum: str, number: int) -> bytes:
+    return f"titer share v1\n{quorum}\n{number}".encode()
 
 
 def _commitment(scope: bytes, number: int, share: bytes) -> str:

@@ -100,7 +100,9 @@ def board(counsel):
     return [folder / f"{name}.key" for name in "abc"]
 
 
-def test_two_of_three_people_unmask_a_campaign_and_the_log_says_who(proved, board, capsys):
+def test_two_of_three_people_unmask_a_campaign_and_the_log_says_who(
+    proved, board, counsel, capsys
+):
     pytest.importorskip("Cryptodome")
     folder, data = proved
     found = campaign_of(data)
@@ -135,6 +137,15 @@ def test_two_of_three_people_unmask_a_campaign_and_the_log_says_who(proved, boar
     opened = json.loads(capsys.readouterr().out)
     assert len(opened["names"]) == len(found.members)
     assert len(opened["holders"]) == 2
+    sealed = folder / "b.share"
+    assert (
+        unseal("--private", board[1], "--share", sealed, "--to", counsel.with_suffix(".pub")) == 0
+    )
+    capsys.readouterr()
+    assert unseal("--with", share, "--with", sealed) == 2
+    assert "is sealed to key" in capsys.readouterr().err
+    assert unseal("--with", share, "--with", sealed, "--private", counsel, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["names"] == opened["names"]
     forged = json.loads(share.read_text())
     forged["share"] = "00" * 16
     (folder / "forged.share").write_text(json.dumps(forged))

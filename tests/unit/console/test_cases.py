@@ -20,6 +20,7 @@ from titer.access.secret import load_or_create
 from titer.cli import main
 from titer.console import cases
 from titer.console.explain import open_view
+from titer.console.unmasking import Unmasking
 from titer.core.errors import EvidenceError, InputError
 from titer.core.ids import Pseudonyms
 from titer.core.nouns import Campaign, Considered, Exchange, Origin, Principal, Usage
@@ -209,6 +210,35 @@ def test_the_chain_of_custody_can_be_checked_by_itself(data, tmp_path):
         body = entry.commit(base64.b64decode(step["salt"]), step["body"].encode())
         assert json.loads(step["line"])["commitment"] == body.hex()
     assert "INTERNAL-NOTE" in chain["steps"][2]["body"]
+
+
+def test_the_chain_of_custody_tells_who_unmasked_names(data, tmp_path):
+    def unmasked(about, dossier="ab" * 32):
+        one = Unmasking("u-1", 5, "cy", "names", dossier, about, ("0" * 16, "1" * 16), 2, 40)
+        with open_log(data) as log:
+            return log.append([("unmasking", msgspec.json.encode(one))])
+
+    index = unmasked("c-0123456789abcdef")
+    unmasked("c-of-another-case")
+    _, pack = made(data, tmp_path)
+    chain = json.loads((pack / "chain-of-custody.json").read_bytes())
+    (told,) = chain["unmaskings"]
+    assert (told["index"], told["by"], told["step"], told["threshold"]) == (
+        index,
+        "cy",
+        "names",
+        2,
+    )
+    assert told["holders"] == ["0" * 16, "1" * 16]
+    head = checkpoint.read(
+        chain["log"]["checkpoint"].encode(), [note.Verifier.parse(chain["log"]["key"])]
+    )
+    merkle.verify_inclusion(
+        merkle.leaf_hash(told["line"].encode()), [base64.b64decode(h) for h in told["proof"]],
+        index=index, size=head.size, root=head.root,
+    )  # fmt: skip
+    body = entry.commit(base64.b64decode(told["salt"]), told["body"].encode())
+    assert json.loads(told["line"])["commitment"] == body.hex()
 
 
 def test_a_zip_holds_the_same_files(data, tmp_path):

@@ -103,6 +103,27 @@ def test_each_wrong_share_has_its_own_error(made, shares):
             quorum.read_share(junk)
 
 
+def test_a_share_travels_sealed_to_whoever_puts_shares_together(made, shares):
+    private, public = PAIRS[4]
+    sealed = quorum.seal_share(shares[0], public)
+    data = msgspec.json.encode(sealed)
+    assert shares[0].share.encode() not in data
+    assert quorum.read_share(data, private) == shares[0]
+    assert quorum.read_share(msgspec.json.encode(shares[1])) == shares[1]
+    for pem in (None, PAIRS[0][0]):
+        with pytest.raises(InputError, match=f"sealed to key {sealed.recipient}"):
+            quorum.read_share(data, pem)
+    for changed_ in (
+        msgspec.structs.replace(sealed, number=2),
+        msgspec.structs.replace(sealed, quorum="0" * 64),
+        msgspec.structs.replace(sealed, text=sealed.text[:-8] + "AAAAAAA="),
+    ):
+        with pytest.raises(EvidenceError, match="does not open"):
+            quorum.read_share(msgspec.json.encode(changed_), private)
+    assert quorum.holds(made, PAIRS[0][0])
+    assert not quorum.holds(made, private)
+
+
 def holder(made, index, **to):
     holders = list(made.holders)
     holders[index] = msgspec.structs.replace(holders[index], **to)

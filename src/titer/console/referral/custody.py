@@ -2,6 +2,7 @@
 
 Each step comes with the line that the log's tree holds and its inclusion proof, so that its time
 and order can be checked without being shown what was written. Texts are only in it when asked for.
+Who unmasked names of its campaigns and dossiers is told as well: no name is in those entries.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from titer.console.unmasking import unmaskings
 from titer.evidence.case import Case
 from titer.evidence.log import View
 
@@ -41,17 +43,28 @@ def custody(
             step["body"] = stored.body.decode()
             step["salt"] = base64.b64encode(stored.salt).decode()
         steps.append(step)
+    unmasked = []
+    for taken_, stored in unmaskings(log, case):
+        assert stored.body is not None
+        assert stored.salt is not None
+        unmasked.append({
+            "index": stored.index, "logged_at": stored.at, **msgspec.to_builtins(taken_),
+            "line": stored.line.decode(), "body": stored.body.decode(),
+            "salt": base64.b64encode(stored.salt).decode(),
+            "proof": [base64.b64encode(h).decode() for h in log.inclusion(stored.index)],
+        })  # fmt: skip
     return {
         "case": case.id,
         "title": case.title,
         "made_at": at,
         "log": {"key": str(log.verifier), "checkpoint": signed},
         "steps": steps,
+        "unmaskings": unmasked,
         "files": [{"name": name, "sha256": digest} for name, digest in sorted(files.items())],
         "how_to_check": (
-            "files: sha256sum -c MANIFEST.sha256. steps: SHA-256 of a zero byte and `line` is "
-            "the leaf; `proof` leads from it to the root in the checkpoint (RFC 9162), which is "
-            "signed by `key` (C2SP signed-note). A `body` opens its line: `commitment` is SHA-256 "
-            "of `salt` and `body`."
+            "files: sha256sum -c MANIFEST.sha256. steps, unmaskings: SHA-256 of a zero byte and "
+            "`line` is the leaf; `proof` leads from it to the root in the checkpoint (RFC 9162), "
+            "which is signed by `key` (C2SP signed-note). A `body` opens its line: `commitment` "
+            "is SHA-256 of `salt` and `body`."
         ),
     }
