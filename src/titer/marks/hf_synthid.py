@@ -1,4 +1,4 @@
-"""Hugging Face's SynthID-Text, recognised (transformers 5.23, google-deepmind/synthid-text).
+"""Hugging Face's SynthID-Text, recognised (transformers 5.24, google-deepmind/synthid-text).
 
 Bit for bit the g-values of `SynthIDTextWatermarkLogitsProcessor`, each context's first use only.
 A token's value is the number of ones among its layers.

@@ -1,6 +1,6 @@
 """vLLM's watermark, recognised: Gumbel-max by Philox4x32-10, with one key or two.
 
-Bit for bit what `GumbelWatermarkDetector` and `DualKeyGumbelWatermarkDetector` of vLLM 0.32 score
+Bit for bit what `GumbelWatermarkDetector` and `DualKeyGumbelWatermarkDetector` of vLLM 0.33 score
 (function `philox4x32-10-v1`; Salmon et al., SC 2011), many times faster and with an exact
 log p: theirs underflows to 0, and approximates for two keys. A text is scored from its first
 token on, as a reply: what lies before it is the word 2^32 - 1. Planting is the engine's own

@@ -12,7 +12,8 @@ What leaves is, byte for byte, what the engine would have sent unasked: the memb
 the payload as it came (vLLM writes null in their place when it is not asked, SGLang nothing), and
 a chunk that was sent for the ids alone does not leave. Where a payload is written in another way,
 it is encoded anew without them. A caller that was granted `tokens` and asked for ids keeps them.
-Sources: vLLM 0.32.0 (`entrypoints/openai`), SGLang 0.5.23 (`srt/entrypoints/openai`,
+Where the prompt is echoed nothing is asked: vLLM would then leave its text out.
+Sources: vLLM 0.32.0 and 0.33.0 (`entrypoints/openai`), SGLang 0.5.23 (`srt/entrypoints/openai`,
 `srt/managers/tokenizer_manager.py`).
 """
 
@@ -49,7 +50,7 @@ def ask(request: Request, engine: str, *, text: bool) -> Request:
     """The request with token ids asked for, if `engine` gives them on this route, and with where
     they are noted. `text`: note the text where no ids come.
     """
-    way = _WAYS.get((engine, request.dialect))
+    way = None if request.body.get("echo") else _WAYS.get((engine, request.dialect))
     written = Written(MAX_IDS, keep_text=text)
     if way is not None:
         taker: Transform = _Take(way, written, keep=bool(request.body.get(way.parameter)))

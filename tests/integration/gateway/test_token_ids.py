@@ -237,6 +237,18 @@ def test_a_caller_that_may_ask_for_ids_keeps_them(kit, kind):
     assert lists(flight.written) == [IDS, IDS]
 
 
+def test_nothing_is_asked_where_it_would_change_the_text():
+    """vLLM leaves the echoed prompt's text out when it gives its ids."""
+    body = {"prompt": "x", "echo": True}
+    request = Request(dialect="openai.completions", endpoint="/x", body=body, raw=b"{}")
+    for engine in ("vllm", "sglang"):
+        asked = Mark(engine, RING, ids=True).request(request, 1.0, Standing("s"))
+        assert "return_token_ids" not in asked.body
+        assert asked.transforms == ()
+    asked = Mark("vllm", RING, ids=True, text=True).request(request, 1.0, Standing("s"))
+    assert asked.written.keep_text
+
+
 def taken(engine, dialect, *units, body=None, endpoint="/x"):
     """What a transform makes of units, and what was noted."""
     request = Request(dialect=dialect, endpoint=endpoint, body=body or {}, raw=b"{}")

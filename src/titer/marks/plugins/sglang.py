@@ -27,11 +27,16 @@ class Planter(_Base):  # type: ignore[misc]
 
     def __call__(self, logits: Any, custom_param_list: list[dict[str, Any]] | None = None) -> Any:
         """Logits [rows, vocabulary], changed in place; the shape stays. A wrong wish is ignored:
-        here it is too late to refuse the request.
+        here it is too late to refuse the request. With speculative decoding a request has a row
+        for each draft, and what was drafted is not told: only its first row is marked.
         """
         from titer.marks.plugins.planting import plant  # noqa: PLC0415 - only where it is used
 
+        before: object = None
         for row, given in enumerate(custom_param_list or ()):
+            if given is before:  # the same request's next draft
+                continue
+            before = given
             try:
                 wanted = wish(given)
             except ValueError:

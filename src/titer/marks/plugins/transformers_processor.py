@@ -15,12 +15,7 @@ from titer.marks.plugins.arguments import DELTA, KEY, WIDTH, wish
 
 
 class Planter:
-    """Marks every row by one key (`kgw`).
-
-    `supports_continuous_batching` is what transformers 5 asks a processor; rows are independent.
-    """
-
-    supports_continuous_batching = True
+    """Marks every row by one key (`kgw`)."""
 
     def __init__(self, key: int, *, width: int = 2, delta: float = 2.0) -> None:
         """Raises ValueError on parameters that make no mark."""
@@ -28,12 +23,22 @@ class Planter:
         assert wanted is not None  # a key was given
         self._wish = wanted
 
+    @property
+    def supports_continuous_batching(self) -> bool:
+        """Only of width 1: there a processor is given each row's last token and no more
+        (transformers 5.24, generation/continuous_batching/model_runner.py).
+        """
+        return self._wish.width == 1
+
     def __call__(self, input_ids: Any, scores: Any) -> Any:
-        """Scores [batch, vocabulary] for ids [batch, length]; a new tensor, as is usual here."""
+        """Scores [batch, vocabulary] for ids [batch, length], or [batch] of last ones; a new
+        tensor, as is usual here.
+        """
         from titer.marks.plugins.planting import plant  # noqa: PLC0415 - only where it is used
 
         marked = scores.clone()
-        tails = input_ids[:, -self._wish.width :].tolist()
+        rows = input_ids if input_ids.ndim == 2 else input_ids[:, None]
+        tails = rows[:, -self._wish.width :].tolist()
         for row, context in enumerate(tails):
             plant(marked[row], context, self._wish)
         return marked

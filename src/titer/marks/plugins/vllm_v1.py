@@ -4,7 +4,7 @@
 
 The gateway sends the wish in `vllm_xargs`. The engine tells of its batch by `update_state`:
 removed, added, moved, in this order; a row's output list is live. Speculative decoding is rejected
-by the engine (vllm.v1.sample.logits_processor.interface, vLLM 0.32).
+by the engine (vllm.v1.sample.logits_processor.interface, vLLM 0.33).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 Slots are reused, so `add_request` sets all of a slot's state. Rows are not requests: they are
 reordered each step, and with speculative decoding a request has one for each draft. The tokens
 before a row are its own input and those of the rows before it of the same request (drafts), then
-what was committed (vllm.v1.worker.gpu.sample.logits_processor.interface, vLLM 0.32).
+what was committed (vllm.v1.worker.gpu.sample.logits_processor.interface, vLLM 0.33).
 """
 
 from __future__ import annotations

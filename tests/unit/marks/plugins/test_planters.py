@@ -1,6 +1,6 @@
 """Planters of engines against fakes of the engines' interfaces: order, slots, drafts, bad wishes.
 
-The fakes have the fields that vLLM 0.32, SGLang 0.5.23, transformers 5.23 and llama-cpp-python
+The fakes have the fields that vLLM 0.33, SGLang 0.5.23, transformers 5.24 and llama-cpp-python
 document, with numpy where the engine has tensors.
 """
 
@@ -10,6 +10,7 @@ import enum
 import importlib
 import subprocess
 import sys
+from array import array
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,7 +18,7 @@ import pytest
 
 from titer.marks.contexts import as_tokens
 from titer.marks.kgw import Kgw
-from titer.marks.plugins import llama_cpp, sglang, vllm_v1, vllm_v2
+from titer.marks.plugins import llama_cpp, sglang, transformers_processor, vllm_v1, vllm_v2
 from titer.marks.plugins.arguments import Wish, wish
 
 V = 300
@@ -182,6 +183,38 @@ def test_sglang_marks_the_rows_that_ask_for_it():
     assert (logits[2] == expected([5, 6])).all()
     assert (logits[[1, 3]] == 0).all()
     assert sglang.Planter()(logits, None) is logits
+
+
+def test_sglang_s_drafts_are_left_alone():
+    """Each draft has the request's own parameters again, and its row follows tokens untold."""
+    request = SimpleNamespace(origin_input_ids=array("q", [1, 2]), output_ids=array("q", [3]))
+    other = SimpleNamespace(origin_input_ids=array("q", [1, 2]), output_ids=array("q", [3]))
+    one, two = {**ASKED, "__req__": request}, {**ASKED, "__req__": other}
+    logits = np.zeros((5, V), np.float32)
+    sglang.Planter()(logits, [one, one, one, two, two])
+    assert (logits[[0, 3]] == expected([2, 3])).all()
+    assert (logits[[1, 2, 4]] == 0).all()
+
+
+class Scores(np.ndarray):
+    """An array with the one method of a tensor that is used."""
+
+    def clone(self):
+        return self.copy()
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_transformers_gets_marked_copies_and_last_tokens_alone_will_do_at_width_1(width):
+    planter = transformers_processor.Planter(KEY, width=width, delta=1.5)
+    scores = np.zeros((2, V), np.float32).view(Scores)
+    ids = np.array([[4, 5, 6], [7, 8, 9]])
+    marked = planter(ids, scores)
+    assert (scores == 0).all()
+    for row in range(2):
+        assert (marked[row] == expected(ids[row, -width:], width=width)).all()
+    assert planter.supports_continuous_batching is (width == 1)
+    last = planter(ids[:, -1], scores)  # continuous batching
+    assert (last == marked).all() if width == 1 else (last == 0).all()
 
 
 def test_llama_cpp_gets_a_function_of_ids_and_scores():
