@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 1 if told.alarms else 0
     print(
         f"{told.events:,} events in which {told.actors:,} actors took {told.repositories:,} "
-        f"repositories, over {told.days} days"
+        f"repositories, on {told.days} days"
     )
     for alarm in told.alarms:
         when = datetime.fromtimestamp(alarm.at / 1e6, UTC)

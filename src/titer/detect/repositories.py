@@ -10,8 +10,8 @@
    people (the first day at work, a move of teams, a build service) are in there, and what was an
    alarm stays in it: that costs power, not validity. After an alarm its actor has no other for
    `SPAN` days.
-3. The first `LEARNING` days are neither judged nor counted: everything is new to everybody then;
-   nor is the longer reach until `SPAN` more have passed.
+3. The first `LEARNING` days with events are neither judged nor counted: everything is new to
+   everybody then; nor is the longer reach until `SPAN` more have passed.
 
 Attention, not evidence: days of one actor depend on each other, and a house that grows is not the
 house of last month. Nothing is dosed for it, and no finding comes of it.
@@ -25,7 +25,7 @@ from itertools import accumulate
 
 import msgspec
 
-#: Days from the first event on which nothing is judged, and days of the longer reach.
+#: First days with events on which nothing is judged, and days of the longer reach.
 LEARNING, SPAN = 14, 28
 #: Verbs that take content.
 TAKING = frozenset(("clone", "fetch", "archive"))
@@ -53,7 +53,7 @@ class Alarm(msgspec.Struct, frozen=True):
 
 
 class Told(msgspec.Struct):
-    """What a log's events came to. `skipped` were beyond what is remembered."""
+    """What a log's events came to. `days` had some; `skipped` were beyond what is remembered."""
 
     events: int = 0
     actors: int = 0
@@ -101,7 +101,8 @@ class Takers:
 
     def __init__(self, level: float = LEVEL) -> None:
         self._level = level
-        self._day = self._first = -1
+        self._day = -1
+        self._days = 0
         self._today: dict[str, _Today] = {}
         self._had: dict[str, set[str]] = {}
         self._takers: dict[str, int] = {}
@@ -119,8 +120,7 @@ class Takers:
         if day > self._day:
             self._close()
             self._day = day
-            if self._first < 0:
-                self._first = day
+            self._days += 1
         self._told.events += 1
         had = self._had.get(actor)
         if had is None:
@@ -142,7 +142,7 @@ class Takers:
         self._takers[repository] = takers + 1
         today.reach += math.log2((1 + len(self._had)) / (1 + takers))
         today.taken += 1
-        if self._day >= self._first + LEARNING and self._silent.get(actor, -1) < self._day:
+        if self._days > LEARNING and self._silent.get(actor, -1) < self._day:
             self._judge(actor, at, today)
 
     def told(self) -> Told:
@@ -150,7 +150,7 @@ class Takers:
         self._close()
         told = self._told
         told.actors, told.repositories = len(self._had), len(self._takers)
-        told.days = self._day - self._first + 1 if self._first >= 0 else 0
+        told.days = self._days
         told.past = self._short.count
         return told
 
@@ -163,7 +163,7 @@ class Takers:
 
     def _judge(self, actor: str, at: int, today: _Today) -> None:
         every = [(self._short, 1, today.reach, today.taken)]
-        if self._day >= self._first + LEARNING + SPAN:
+        if self._days > LEARNING + SPAN:
             reach, taken = today.before + today.reach, today.taken_before + today.taken
             every.append((self._long, SPAN, reach, taken))
         for past, days, reach, taken in every:
@@ -176,10 +176,10 @@ class Takers:
 
     def _close(self) -> None:
         """Put the day's reaches to the past ones."""
-        if self._first >= 0 and self._day >= self._first + LEARNING:
+        if self._days > LEARNING:
             every = self._today.values()
             self._short.add(today.reach for today in every)
-            if self._day >= self._first + LEARNING + SPAN:
+            if self._days > LEARNING + SPAN:
                 self._long.add(today.before + today.reach for today in every)
             for actor, today in self._today.items():
                 if today.taken:

@@ -283,6 +283,31 @@ def test_a_hello_in_pieces_is_read_and_a_huge_one_is_served(
     assert flight.origin.ja4 == expected
 
 
+@pytest.mark.parametrize(
+    "junk",
+    [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\x05\x01\xff\xff\xff\x03", b"\x16\x03\x01" * 9,
+     b"\x80\x2e\x01\x03\x01" + bytes(60), b"\x16\x03\x01\xff\xff" + bytes(70_000)],
+)  # fmt: skip
+def test_a_stranger_who_speaks_no_tls_costs_nobody_else_anything(kit, certificate, junk):
+    cert, key = certificate
+
+    async def scenario(world):
+        reader, writer = await world.connect()
+        writer.write(junk)
+        await asyncio.sleep(0.02)
+        answer = await _talk(world, certificate, lambda hello: [hello])
+        with contextlib.suppress(ConnectionError):
+            writer.write_eof()
+            await asyncio.wait_for(reader.read(), 5)
+        return answer
+
+    world, (answer, hello) = kit.play(scenario, certificate=cert, private_key=key)
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    (flight,) = world.gate.flights
+    assert flight.origin.ja4 == ja4.seen(hello)
+    assert world.proxy.snapshot()["faults"] == 0
+
+
 def test_a_fault_in_reading_it_stops_nobody(kit, certificate, monkeypatch):
     def broken(data):
         raise ZeroDivisionError

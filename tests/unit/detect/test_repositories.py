@@ -63,6 +63,11 @@ def test_nothing_is_judged_before_there_is_a_past():
     assert few.least > 5e-4
 
 
+def test_a_clock_that_is_wrong_shortens_no_learning():
+    result = told([(1, "a", "x"), *((at + 9_000 * DAY, who, r) for at, who, r in house(days=14))])
+    assert (result.days, result.past) == (15, 120)
+
+
 def test_what_everybody_has_is_worth_nothing():
     takers = Takers()
     for person in range(50):
