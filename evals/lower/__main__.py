@@ -4,20 +4,25 @@
     python -m evals.lower honest           # one part
     python -m evals lower --quick          # a small run for a look; writes nothing
 
-honest         honest cost: the share of honest accounts that each rung touches, and added latency
+honest         honest cost: the share of honest accounts that each rung touches, and waiting
+served         microseconds that doses add, and search in turned embeddings
 distillation   what students lose by containment, stripped log-probabilities and dilution
 
-Beside them, since it needs a model server: `python -m evals.lower.prompt_extraction --url URL`.
+Apart, since they are long and run in pieces, or need a model server:
+
+    python -m evals.lower.attacker_cost        accounts, days and price of a million pairs
+    python -m evals.lower.rungs                what each threshold costs, and whom it reaches
+    python -m evals.lower.prompt_extraction    system prompts got out of a small real model
 """
 
 from __future__ import annotations
 
 import argparse
 
-from evals.lower import distillation, honest
+from evals.lower import distillation, honest, served
 
 #: Each part is a function that takes `quick`.
-PARTS = {"honest": honest.main, "distillation": distillation.main}
+PARTS = {"honest": honest.main, "served": served.main, "distillation": distillation.main}
 
 
 def main() -> int:

@@ -12,6 +12,7 @@ account of the crowd is put on the rung by mistake, for the whole log (`mistaken
 
 from __future__ import annotations
 
+import argparse
 import heapq
 import statistics
 import tempfile
@@ -219,17 +220,22 @@ def _waits(waits: list[float]) -> dict[str, object]:
         "n": len(waits),
         "delayed": sum(w > 0 for w in waits),
         "median": round(statistics.median(ordered), 3),
-        "p95": round(ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))], 3),
+        **{
+            f"p{q}": round(ordered[min(len(ordered) - 1, q * len(ordered) // 100)], 3)
+            for q in (95, 99)
+        },
         "max": round(ordered[-1], 3),
     }
 
 
-def main(*, quick: bool) -> None:
+def main(*, quick: bool, prompts: str = "") -> None:
     """Measure, print, and unless it is a quick look keep the figures in honest.json."""
     accounts = 300 if quick else 2500
     size = {"accounts": accounts, "calibrated": accounts}
-    runs = [measure(seed=SEED, days=1.0, data=None, **size)]
-    data = find_data("")
+    data = find_data("") if prompts != "built-in" else None
+    runs = []
+    if prompts != "published":
+        runs.append(measure(seed=SEED, days=1.0, data=None, **size))
     if data is not None:
         runs.append(measure(seed=SEED, days=1.0, data=data, **size))
     for run in runs:
@@ -253,5 +259,16 @@ def main(*, quick: bool) -> None:
                 f"{row['requests_refused']['share']:.1%}, added seconds {row['added_seconds']}"
             )
     if not quick:
+        if prompts and RESULT.exists():  # the other runs stay as they are
+            old = msgspec.json.decode(RESULT.read_bytes())["runs"]
+            runs = sorted(
+                [*runs, *(r for r in old if r["prompts"] != prompts)], key=lambda r: r["prompts"]
+            )
         kept = msgspec.json.format(msgspec.json.encode({"runs": runs}), indent=1)
         RESULT.write_bytes(kept + b"\n")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--prompts", choices=("built-in", "published"), default="")
+    main(quick=False, prompts=parser.parse_args().prompts)

@@ -3,9 +3,8 @@
     python -m evals.lower.table            # prints Markdown
     python -m evals.lower.table --write    # into docs/explanation/what-lowering-achieves.md
 
-Reads evals/lower/honest.json and distillation.json, evals/logit_theft.json and, where it is there,
-evals/lower/prompt_extraction.json. Computes nothing new but what a throttle lets through in a day,
-from its own formula.
+Reads the results beside it and evals/logit_theft.json. Computes nothing new but what a throttle
+lets through in a day, from its own formula.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import re
 import sys
 from pathlib import Path
 
+from evals.lower.attacker_cost import RECORD_DAYS, against
 from titer.respond.throttle import interval
 
 EVALS = Path(__file__).parents[1]
@@ -53,7 +53,7 @@ def _head(*columns: str) -> list[str]:
 
 
 def rungs() -> list[str]:
-    honest = read("lower/honest.json")
+    honest, served = read("lower/honest.json"), read("lower/served.json")
     assert honest is not None
     rows = {}
     for run in honest["runs"]:
@@ -62,18 +62,147 @@ def rungs() -> list[str]:
     alone, shared = through(0.5, 100_000), through(0.5, 5_000_000)
     loss = {
         "attention": "nothing: people look",
-        "logprobs": "log-probabilities: see the next table",
-        "throttle": f"one account: at most {alone:,} requests a day; {ACCOUNTS:,} accounts known"
-        f" as one: {shared:,} together instead of {REQUESTS:,},"
-        f" {REQUESTS / max(shared, 1):.0f} times fewer",
+        "logprobs": "log-probabilities and `logit_bias`: see the next table",
+        "throttle": f"{ACCOUNTS:,} accounts known as one: {shared:,} requests a day together"
+        f" instead of {REQUESTS:,}, {REQUESTS / max(shared, 1):.0f} times fewer (one account: at"
+        f" most {alone:,}, which is nothing)",
         "refuse": "everything, once a person has approved it",
     }
+    timed = {row["rung"]: row for row in (served or {"rungs": []})["rungs"]}
     head = _head(
-        "rung", "honest organisations dosed (built-in; published prompts)", "attacker loses"
-    )
-    return head + [
-        f"| {name} | {'; '.join(cells)} | {loss[name]} |" for name, cells in rows.items()
-    ]
+        "rung", "honest organisations dosed (built-in; published prompts)",
+        "µs a request, p50, p99", "µs a chunk, p50, p99", "attacker loses",
+    )  # fmt: skip
+    lines = []
+    for name, cells in rows.items():
+        row = timed.get(name, {})
+        cost = [_pair(row.get("request_us")), _pair(row.get("chunk_us, logprobs"))]
+        lines.append(f"| {name} | {'; '.join(cells)} | {' | '.join(cost)} | {loss[name]} |")
+    return head + lines
+
+
+def _pair(found: dict | None) -> str:
+    return f"{found['p50']:.0f}, {found['p99']:.0f}" if found else "-"
+
+
+def waits() -> list[str]:
+    """What a throttle costs honest accounts that are under it all day, by mistake."""
+    honest = read("lower/honest.json")
+    assert honest is not None
+    lines = _head("prompts", "strength", "never slowed", "ever refused", "added seconds, p50, p99,"
+                  " longest")  # fmt: skip
+    for run in honest["runs"]:
+        for row in run["mistaken"]:
+            late = row["added_seconds"]
+            lines.append(
+                f"| {run['prompts']} | {row['strength']:g} | {row['never_slowed']['share']:.1%} |"
+                f" {row['ever_refused']['share']:.1%} | {late['median']:g}, {late['p99']:g},"
+                f" {late['max']:.0f} |"
+            )
+    return lines
+
+
+def thresholds() -> list[str]:
+    found = read("lower/rungs.json")
+    if found is None:
+        return []
+    crowds = [name for name in ("looked", "fresh") if name in found]
+    columns = [f"honest that get there, {name}" for name in crowds]
+    columns += [f"notice a throttle, {name}" for name in crowds]
+    lines = _head("standing bits", *columns, "keys at 100 %", "50 %", "25 %", "10 %")
+    for at in found["thresholds"]:
+        name = f"{at:g}"
+        cells = []
+        for kind in ("reached", "noticed"):
+            for crowd in crowds:
+                level = found[crowd]["levels"][name][kind]
+                low, high = (1e4 * end for end in level["interval"])
+                cells.append(f"{level['hits']} of {level['n']:,} [{low:.1f}, {high:.1f}]")
+        keys = found["attackers"]["all"][name].values()
+        cells += [f"{key['detected']['share']:.0%}" for key in keys]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
+def _times(found: dict, digits: int = 1) -> str:
+    return f"{found['mean']:.{digits}f} [{found['least']:.{digits}f}, {found['most']:.{digits}f}]"
+
+
+def cost() -> list[str]:
+    found = read("lower/attacker_cost.json")
+    if found is None:
+        return []
+    lines = _head(
+        "own share", "titer, attacker", "worlds", "named", "days", "accounts",
+        "price at $0.10, $1, $25 an account", "accounts, all of 45 days", "price likewise",
+        "honest dosed",
+    )  # fmt: skip
+    for row in found["summary"]:
+        if row["answer"] == "off":
+            continue
+        million, record = row["million"]["times"], row["record"]["times"]
+        named, honest = row["recall"], row["honest"]
+        share = f"{row['own']:.0%}" + ("" if row["paraphrase"] == "none" else ", half reworded")
+        lines.append(
+            f"| {share} | {row['answer']} | {row['million']['seeds']} |"
+            f" {named['k'] / named['n']:.0%} of {named['n']:,} |"
+            f" {_times(million['days'])} | {_times(million['accounts'])} |"
+            f" {_prices(million)} |"
+            f" {_times(record['accounts'])} |"
+            f" {_prices(record)} |"
+            f" {honest['k']} of {honest['n']:,} |"
+        )
+    return lines
+
+
+def _prices(times: dict) -> str:
+    """Mean multipliers of the price, by the price of an account."""
+    return ", ".join(f"{row['mean']:.1f}" for name, row in times.items() if "price" in name)
+
+
+def recall() -> list[str]:
+    found = read("lower/attacker_cost.json")
+    if not found or not found["curve"]:
+        return []
+    lines = _head(
+        "recall", "1 / (1 - recall)", "stays, throttled: days", "stays, refused: days",
+        "buys, throttled: accounts", "buys, throttled: accounts, all of 45 days",
+    )  # fmt: skip
+    rows = found["curve"]
+    for name in dict.fromkeys(row["answer"].rpartition(", ")[2] for row in rows):
+        if name == "off":
+            continue
+        share = float(name)
+        stays, out, buys = (
+            against(rows, f"{how}, {name}")["times"]
+            for how in ("ladder, stays", "person, stays", "ladder, buys")
+        )
+        whole = against(rows, f"ladder, buys, {name}", days=RECORD_DAYS)["times"]
+        lines.append(
+            f"| {share:.0%} | {1 / (1 - share):.3g} | {_mean(stays['days'])} |"
+            f" {_mean(out['days'])} | {_mean(buys['accounts'])} | {_mean(whole['accounts'])} |"
+        )
+    return lines
+
+
+def _mean(found: dict) -> str:
+    low, high = found["interval"]
+    return f"{found['mean']:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def search() -> list[str]:
+    found = read("lower/served.json")
+    if not found or "search" not in found:
+        return []
+    inside = found["search"]["inside"]
+    across = found["search"]["index_of_another_organisation"]
+    lines = _head("strength of `embeddings`", *(f"{row['strength']:g}" for row in inside),
+                  "another organisation's index")  # fmt: skip
+    gains = " | ".join(f"{row['ndcg']:.4f}" for row in inside)
+    kept = " | ".join(f"{row['same_first_ten']:.2%}" for row in inside)
+    lines.append(f"| nDCG at 10 | {gains} | {across:.4f} |")
+    lines.append(f"| first ten that stay | {kept} | - |")
+    return lines
 
 
 def logprobs() -> list[str]:
@@ -87,16 +216,23 @@ def logprobs() -> list[str]:
         "0.75": "0.75: whole numbers, 1",
         "0.9": "0.9: none",
     }
-    sizes = list(next(iter(found["logprobs"]["strengths"].values())))
-    lines = _head("log-probabilities left", *(f"{int(n):,} tokens" for n in sizes))
-    for strength, row in found["logprobs"]["strengths"].items():
+    both = {"passive": found["logprobs"]["strengths"]}
+    both |= {"adaptive": found["logprobs"]["adaptive"]} if "adaptive" in found["logprobs"] else {}
+    sizes = list(next(iter(both["passive"].values())))
+    lines = _head(
+        "log-probabilities left",
+        *(f"{who}, {int(n):,} tokens" for n in sizes for who in both),
+    )  # fmt: skip
+    for strength in both["passive"]:
         cells = []
-        for size, cell in row.items():
-            worth = cell["worth tokens without"]
-            if isinstance(worth, int):
-                worth = f"{worth:,}" if worth > int(size) else "nothing"
-            told = "" if strength == "0.9" else f" ({worth})"  # nothing is left to be told
-            cells.append(f"{cell['mean']:.2f}{told}")
+        for size in sizes:
+            for rows in both.values():
+                cell = rows[strength][size]
+                worth = cell["worth tokens without"]
+                if isinstance(worth, int):
+                    worth = f"{worth:,}" if worth > int(size) else "nothing"
+                told = "" if strength == "0.9" else f" ({worth})"  # nothing is left to be told
+                cells.append(f"{cell['mean']:.2f}{told}")
         lines.append(f"| {names[strength]} | " + " | ".join(cells) + " |")
     return lines
 
@@ -117,12 +253,16 @@ def dilution() -> list[str]:
     found = read("lower/distillation.json")
     if found is None:
         return []
-    kinds = [name for name in found["dilution"]["0"] if name != "honest"]
-    columns = (kind.replace(" ", ", ") + " tokens" for kind in kinds)
-    lines = _head("proxy's weight", "every honest reader pays", *columns)
-    for weight, row in found["dilution"].items():
-        cells = " | ".join(f"{row[k]['mean']:.2f}" for k in kinds)
-        lines.append(f"| {weight} | {row['honest']['mean']:.2f} | {cells} |")
+    sizes = sorted({int(k.split()[1]) for row in found["dilution"].values() for k in row
+                    if k != "honest"})  # fmt: skip
+    first = next(iter(found["dilution"].values()))
+    kinds = tuple(dict.fromkeys(k.split()[0] for k in first if k != "honest"))
+    lines = _head("tokens", "proxy's weight", "every honest reader pays", *kinds)
+    for n in sizes:
+        for weight, row in found["dilution"].items():
+            if f"passive {n}" in row:
+                cells = " | ".join(f"{row[f'{kind} {n}']['mean']:.2f}" for kind in kinds)
+                lines.append(f"| {n:,} | {weight} | {row['honest']['mean']:.2f} | {cells} |")
     return lines
 
 
@@ -155,7 +295,7 @@ def extraction() -> list[str]:
     groups = found["rates"]
     names = list(next(iter(groups.values())))
     lines = _head("attacks", *names)
-    for group, row in groups.items():
+    for group, row in sorted(groups.items(), key=lambda pair: pair[0].startswith("prompt")):
         cells = [
             f"{r['leaked']} of {r['tried']} [{100 * r['low']:.0f}, {100 * r['high']:.0f} %]"
             for r in row.values()
@@ -164,8 +304,9 @@ def extraction() -> list[str]:
     return lines
 
 
-TABLES = {"rungs": rungs, "theft": theft, "tokens": tokens, "logprobs": logprobs,
-          "dilution": dilution, "extraction": extraction}  # fmt: skip
+TABLES = {"rungs": rungs, "waits": waits, "thresholds": thresholds, "cost": cost,
+          "recall": recall, "search": search, "theft": theft, "tokens": tokens,
+          "logprobs": logprobs, "dilution": dilution, "extraction": extraction}  # fmt: skip
 
 
 def main() -> int:
