@@ -268,8 +268,8 @@ class Maker:
     ) -> Callable[[Account], None]:
         """How an account of a campaign asks: whatever comes next on a list that all share.
 
-        Each question stands `again` times on it. `jitter` is the share of a template's words that
-        is left out, anew each time.
+        Each prompt stands `again` times on it, as for several samples of one answer. `jitter` is
+        the share of a template's words that is left out, anew each time.
         """
         rng = self.rng
         family, name = PIPELINES[pipeline]
@@ -277,19 +277,19 @@ class Maker:
         once = rng.sample(work, len(work))
         while len(once) * again < requests:  # more than there are: two in one
             once.append(f"{rng.choice(work)}\n\n{rng.choice(work)}")
-        deck = once[: requests // again + 1] * again
-        rng.shuffle(deck)
-        items = itertools.cycle(deck)
         known = self.prompts.templates.get(family, [])
         templates = rng.sample(known, min(len(known), rng.choice([8, 16, 40])))
+        deck = [(item, rng.choice(templates or SYSTEMS)) for item in once[: requests // again + 1]]
+        deck *= again
+        rng.shuffle(deck)
+        tasks = itertools.cycle(deck)
 
         def ask(who: Account) -> None:
-            item = next(items)
+            item, template = next(tasks)
             if not templates:
-                self.ask(who, item, system=rng.choice(SYSTEMS), night=rng.random() < 0.5)
+                self.ask(who, item, system=template, night=rng.random() < 0.5)
                 return
-            words = rng.choice(templates).split(" ")
-            template = " ".join(w for w in words if rng.random() >= jitter)
+            template = " ".join(w for w in template.split(" ") if rng.random() >= jitter)
             filled = SLOT.sub(lambda _: item, template, count=1)
             text = filled if filled != template else f"{template}\n\n{item}"
             self.ask(who, text, night=rng.random() < 0.5)
