@@ -29,6 +29,12 @@ FIXED = 0.44
 FRESH = 0.9
 #: Rows that a token needs for that.
 FEWEST_ROWS = 3
+#: Times that questions are asked on average, and different ones, from which it can be told whether
+#: a list is asked several times over; and its variance against that of chance. Steps to find that.
+TIMES = 1.3
+EVENLY = 24
+EVEN = 0.6
+STEPS = 30
 #: Slots for each token that is looked for.
 SLOTS = 4
 _SPREAD = np.uint64(0x9E37_79B9_7F4A_7C15)
@@ -39,8 +45,8 @@ _DAY = 24 * 3_600_000_000
 
 class Likeness(msgspec.Struct, frozen=True):
     """How alike members are by aspect (0..1), the rows and members that told it, the chance that
-    another member asked the same thing (`overlap`), and the share of rows that a member had asked
-    before itself (`repeats`).
+    another member asked the same thing (`overlap`), the share of rows that a member had asked
+    before itself (`repeats`), and whether all was asked equally often, several times (`evenly`).
     """
 
     by_aspect: dict[str, float]
@@ -48,6 +54,7 @@ class Likeness(msgspec.Struct, frozen=True):
     rows: int
     overlap: float
     repeats: float
+    evenly: bool = False
 
 
 def places(frames: Ints, tokens: Ints) -> Ints:
@@ -114,7 +121,9 @@ def likeness(rows: Rows, tokens: Ints, sampled: Floats) -> Likeness:
         between = float(np.mean([b for _, b in pairs]))
         if within > 0:
             found[name] = min(1.0, between / within)
-    return Likeness(found, count, int(on.sum()), overlap, repeats)
+    _, times = np.unique(content, return_counts=True)
+    evenly = bool(even(np.zeros(len(times), np.int64), times, 1)[0])
+    return Likeness(found, count, int(on.sum()), overlap, repeats, evenly)
 
 
 def _step(values: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
@@ -149,8 +158,30 @@ def templates(rows: Rows, place: Ints, *, tokens: int) -> npt.NDArray[np.bool_]:
         return_inverse=True,
     )
     width = int(content.max()) + 1 if len(content) else 1
-    different = np.bincount(np.unique(token * width + content[row]) // width, minlength=tokens)
-    return told & (different >= FRESH * count)
+    asks, times = np.unique(token * width + content[row], return_counts=True)
+    of = asks // width
+    different = np.bincount(of, minlength=tokens)
+    return told & ((different >= FRESH * count) | even(of, times, tokens))
+
+
+def even(of: Ints, times: Ints, groups: int) -> npt.NDArray[np.bool_]:
+    """For which groups of questions each was asked about equally often, and more than once.
+
+    What people ask of their own accord is asked by chance: the number of times scatters at least
+    like a Poisson variable's, of which only those above 0 are seen, and popular questions scatter
+    it further. A list that is worked through several times is even, also where a part of what was
+    asked is looked at.
+    """
+    n = np.bincount(of, minlength=groups)
+    mean = np.bincount(of, weights=times, minlength=groups) / np.maximum(n, 1)
+    off = (times - mean[of]) ** 2
+    spread = np.bincount(of, weights=off, minlength=groups) / np.maximum(n - 1, 1)
+    rate = np.maximum(mean - 1.0, 0.0) * 2  # of the Poisson variable: rate = mean (1 - e^-rate)
+    for _ in range(STEPS):
+        rate = mean * -np.expm1(-rate)
+    chance = mean * (1.0 + rate - mean)
+    found: npt.NDArray[np.bool_] = (n >= EVENLY) & (mean >= TIMES) & (spread <= EVEN * chance)
+    return found
 
 
 def _text(rows: Rows, tokens: Ints, on: npt.NDArray[np.bool_]) -> Ints:

@@ -46,6 +46,8 @@ ALIKE_IN = 4
 #: Share of requests asked before up to which a work-list is dealt out, and the requests that tell.
 DEALT_AGAIN = 0.015
 DEALT_ROWS = 200
+#: The same where everything was asked equally often: each question by a tenth of the members.
+DEALT_EVENLY = 0.1
 #: Ways to form a group by its texts' past.
 NEWS = ("novelty", "lifecycle")
 #: Text tokens that a campaign names, and its least certain members.
@@ -136,14 +138,13 @@ def interchangeable(alike: Likeness) -> bool:
 
 def dealt(alike: Likeness) -> bool:
     """Whether the texts are filled with a work-list: each time something that neither the same
-    caller nor another one asked before.
+    caller nor another one asked before; or everything several times over, equally often.
 
     Callers who merely talk alike (one language, one trade) repeat questions, their own and each
     other's.
     """
-    return (
-        alike.rows >= DEALT_ROWS and alike.overlap <= DEALT_AGAIN and alike.repeats <= DEALT_AGAIN
-    )
+    most = DEALT_EVENLY if alike.evenly else DEALT_AGAIN
+    return alike.rows >= DEALT_ROWS and alike.overlap <= most and alike.repeats <= most
 
 
 def news_of_one_hand(one: Judged) -> bool:

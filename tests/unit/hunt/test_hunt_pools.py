@@ -6,7 +6,7 @@ import pytest
 from titer.core.nouns import Exchange, Origin, Principal, Sketch, Usage
 from titer.hunt import MemorySource, TableBuilder, find
 from titer.hunt.groups import Shared
-from titer.hunt.likeness import likeness
+from titer.hunt.likeness import even, likeness
 from titer.hunt.mixture import Pairs, weigh
 from titer.hunt.modalities import units_of
 from titer.hunt.nulls import held_out, text_draws_for
@@ -17,13 +17,14 @@ DAY = 86_400_000_000
 HONEST, MEMBERS, TEMPLATES, EACH = 500, 90, 40, 16
 
 
-def world(seed, *, again=0.0, loose=False, whale=0, flood=0, stuffed=False):
+def world(seed, *, again=0.0, loose=False, whale=0, flood=0, stuffed=False, times=()):
     """Honest callers with public templates; a pool of `TEMPLATES`, of which each uses `EACH`.
 
     With `again`, that share of the pool's requests repeats an old one; with `loose`, its texts
     stand in requests of any length, as phrases do. `whale` is the rows of one honest caller who
     says all there is; `flood` the callers of one request each, which hits some band of the pool's;
-    with `stuffed`, half of the bands of a member's own requests are others' texts.
+    with `stuffed`, half of the bands of a member's own requests are others' texts; with `times`,
+    each of the pool's questions is asked as often as one of them says.
     """
     rng = np.random.default_rng(seed)
     rows, number = [], 0
@@ -55,11 +56,18 @@ def world(seed, *, again=0.0, loose=False, whale=0, flood=0, stuffed=False):
 
     for i in range(HONEST):
         cover(f"h{i}", 20)
+    deck = []
+    while times and len(deck) < MEMBERS * 40:
+        one = (rng.integers(2**62), rng.integers(380, 470), rng.integers(TEMPLATES))
+        deck += [one] * int(rng.choice(times))
+    order = rng.permutation(len(deck)).tolist()
     for i in range(MEMBERS):
         mine = rng.choice(TEMPLATES, EACH, replace=False)
         for k in range(40):
             exact = rng.integers(2**62)
             chars = 2 ** rng.uniform(4, 11) if loose else rng.integers(380, 470)
+            if times:
+                exact, chars, mine[k % EACH] = deck[order.pop()]
             if rng.random() < again:
                 exact, chars = rng.integers(1, 20), 400
             frames = own[mine[k % EACH]].copy()
@@ -223,6 +231,34 @@ def test_a_pool_is_found_in_hostile_logs_and_nobody_else(hostile):
 def test_people_who_talk_alike_are_not_accused(honest):
     report = find(world(3, **honest), seed=1, permutations=999)
     assert {m for c in report.campaigns if not c.review for m in c.members} == set()
+
+
+def test_a_list_that_is_asked_three_times_over_is_dealt():
+    report = find(world(4, times=(3,)), seed=1, permutations=999)
+    (campaign,) = report.campaigns
+    assert len(campaign.members) >= 0.9 * MEMBERS and not campaign.review
+
+
+def test_questions_that_some_ask_often_are_nobodys_list():
+    scattered = find(world(4, times=(1, 1, 1, 2, 3, 5, 8)), seed=1, permutations=999)
+    assert {m for c in scattered.campaigns if not c.review for m in c.members} == set()
+
+
+@pytest.mark.parametrize("mean", [0.8, 1.5, 3.0, 6.0])
+def test_chance_is_not_even_and_a_list_is(mean):
+    rng = np.random.default_rng(8)
+    groups, questions = 400, 60
+
+    def share(times):
+        of = np.repeat(np.arange(groups), questions)[times > 0]
+        return even(of, times[times > 0], groups).mean()
+
+    size = groups * questions
+    assert share(rng.poisson(mean, size)) <= 0.02
+    assert share(rng.poisson(mean * rng.pareto(1.5, size))) <= 0.02
+    assert share(np.full(size, 1)) == 0.0
+    assert share(np.full(size, 3)) == 1.0
+    assert share(rng.binomial(4, 0.5, size)) >= 0.5  # half of a list that is asked four times
 
 
 def test_likeness_tells_dealt_work_from_people_with_matters_of_their_own():
