@@ -81,7 +81,7 @@ def test_a_trial_is_what_serving_would_have_done(monkeypatch):
 
 def test_a_lower_rung_touches_more_and_the_honest_are_told_apart(monkeypatch):
     monkeypatch.setattr(assembly, "detectors", lambda: (Frames(), Coverage()))
-    weigher, (low, high) = trial(LOG, ladder(0.2), ladder(2.0))
+    weigher, (low, high) = trial(LOG, ladder(0.03), ladder(2.0))
     honest = honest_looking(weigher.standings, labels={WHO: False})
     assert WHO not in honest
     assert len(honest) == len(weigher.standings) - 1
