@@ -462,7 +462,7 @@ def attenuation() -> int:
         fits += [fitted(access, width, rows) for access in ACCESSES]
     usual = {fit["access"]: (fit["marked"], fit["share"]) for fit in fits if fit["width"] == 1}
     few: dict[tuple[str, int], list[dict]] = {}
-    for row in whole["gumbel"] + whole["others"]:
+    for row in whole.get("gumbel", []) + whole.get("others", []):
         few.setdefault((row["scheme"], row["width"]), []).append(row)
     for (scheme, width), rows in few.items():
         fits += [

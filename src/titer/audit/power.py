@@ -25,6 +25,7 @@ from typing import Literal
 import msgspec
 
 from titer.audit import copied
+from titer.audit.pairs import MAX_PAIRS
 from titer.audit.strength import assumed, family, strength
 from titer.core.errors import InputError
 from titer.marks.contract import F64, Scheme
@@ -174,6 +175,8 @@ def answer(question: Question, held: Attenuation | None = None) -> Answer:
     bound = question.available
     if not why and bound is not None and needed > bound:
         why = f"{needed:,} are needed, {bound:,} can be had"
+    if not why and needed > MAX_PAIRS:
+        why = f"{needed:,} are needed, and a test uses {MAX_PAIRS:,} at most"
     if question.marked > fit.marked_to:
         notes.append(
             f"more than the {fit.marked_to:,} marked tokens that were measured: the effect at "

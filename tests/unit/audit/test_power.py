@@ -83,6 +83,13 @@ def test_it_says_when_it_cannot_be_proved(changed, why):
         assert found.needed is None
 
 
+def test_what_no_test_could_hold_is_not_promised():
+    found = ask(entropy=0.01, share=0.1)
+    assert found.needed > 8_000_000
+    assert not found.provable
+    assert "a test uses 8,000,000 at most" in found.why
+
+
 def test_nothing_is_promised_beyond_what_was_measured():
     more = ask(marked=10**9)
     assert more.needed == ask(marked=200_000).needed
@@ -102,16 +109,20 @@ def test_questions_without_sense_are_refused(changed):
 
 def test_what_is_shipped_answers():
     held = attenuation()
-    assert {("kgw", 1, "words"), ("kgw", 2, "reading")} <= {
-        (f.scheme, f.width, f.access) for f in held.fits
+    kinds = {("kgw", 1), ("kgw", 2), ("gumbel", 1), ("gumbel", 2), ("gumbel", 4)}
+    assert {(f.scheme, f.width, f.access) for f in held.fits} >= {
+        (*kind, access) for kind in kinds for access in ("words", "chances", "argmax", "reading")
     }
     found = answer(Question(marked=200_000, share=1.0, access="chances"))
     assert found.provable
     assert "evals/radioactivity.json" in found.source
     assert not answer(Question(marked=500, share=0.01)).provable
+    for scheme in (VllmPhilox(4, 0.1), SglangMurmur(1)):
+        found = answer(Question(marked=100_000, share=1.0, scheme=scheme, access="reading"))
+        assert found.scheme == scheme.name
+        assert any("three students" in note for note in found.notes)
     for scheme in (VllmPhilox(4, 0.1), SglangMurmur(1), scheme_of("hf-synthid")):
-        found = answer(Question(share=1.0, scheme=scheme, access="text"))
-        assert found.provable
+        assert answer(Question(share=1.0, scheme=scheme, access="text")).provable
 
 
 def test_a_student_s_effect_follows_what_marked_text_shows():
