@@ -26,6 +26,24 @@ OF_SIMPLE = "t13d030900_55b375c5d22e_59cd3dafc54d"
 SIGNATURES = "0403,0503,0603,0203,0804,0805,0806,0401,0501,0601,0201,0402,0502,0602,0202"
 
 
+#: RFC 9001, appendix A.2: the ClientHello of a QUIC client (the CRYPTO frame without its head).
+QUIC = bytes.fromhex(
+    "010000ed0303ebf8fa56f12939b9584a3896472ec40bb863cfd3e86804fe3a47f06a2b69484c0000"
+    "0413011302010000c000000010000e00000b6578616d706c652e636f6dff01000100000a00080006"
+    "001d0017001800100007000504616c706e000500050100000000003300260024001d00209370b2"
+    "c9caa47fbabaf4559fedba753de171fa71f50f1ce15d43e994ec74d748002b0003020304000d0010"
+    "000e0403050306030203080408050806002d00020101001c00024001003900320408ffffffffffff"
+    "ffff05048000ffff07048000ffff0801100104800075300901100f088394c8f03e51570806048000"
+    "ffff"
+)
+#: By hand: QUIC by its transport parameters (0039), TLS 1.3, a server name, two suites, eleven
+#: extensions, ALPN "alpn"; then
+#:   printf 1301,1302 | sha256sum                                             -> 62ed6f6ca7ad
+#:   printf 0005,000a,000d,001c,002b,002d,0033,0039,ff01_0403,0503,0603,0203,0804,0805,0806 |\
+#:     sha256sum                                                              -> 4d634acda6c0
+OF_QUIC = "q13d0211an_62ed6f6ca7ad_4d634acda6c0"
+
+
 def listed(numbers, width):
     body = struct.pack(f">{len(numbers)}H", *numbers)
     return len(body).to_bytes(width) + body
@@ -70,6 +88,10 @@ def test_the_hello_of_rfc_8448():
         "t13d030900_1301,1303,1302_0000,ff01,000a,0023,0033,002b,000d,002d,001c_" + SIGNATURES
     )
     assert ja4.seen(records(SIMPLE)) == OF_SIMPLE
+
+
+def test_the_hello_of_rfc_9001():
+    assert ja4.fingerprint(ja4.read_hello(QUIC)) == OF_QUIC
 
 
 def test_a_hello_without_extensions_has_zeros_for_their_digest():
