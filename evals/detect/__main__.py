@@ -3,6 +3,7 @@
     python -m evals detect             # needs ../shared/data; about half an hour on two cores
     python -m evals detect --quick     # under a minute, prints, writes nothing
     python -m evals detect --part windows --side report --guard FOLDER    # a part of the result
+    python -m evals detect --part windows --group chat    # one group; others of that commit stay
 
 Sources are split: `tune` may be looked at while building, `report` gives the published figures.
 Crowds, attackers, volumes and reply lengths are ours; prompts and templates are published ones.
@@ -73,12 +74,12 @@ class Task:
             other = figures.calibration
         return figures.report(self.sizes, other)
 
-    def windows(self, sizes: windows.Sizes) -> dict:
+    def windows(self, sizes: windows.Sizes, groups: tuple[str, ...]) -> dict:
         few = Pools(self.side, seed=SEED, scale=sizes.pools, flags=self.flags, keep=True, half=0)
         other = Pools(self.side, seed=SEED + 1, scale=sizes.pools, half=1)
         benign = [talk[0] for talk in runs.Prompts("tune").chats[:BENIGN]]
         setting = runs.Setting(few, running.Runner(()), SEED, 0.0, self.jobs)
-        return contest.report(setting, other, benign, sizes)
+        return contest.report(setting, other, benign, sizes, groups)
 
     def _calibration(self, pools: Pools, size: int) -> Calibration:
         return kept.calibration(
@@ -86,17 +87,24 @@ class Task:
         )
 
 
-def run(sides: tuple[str, ...], parts: tuple[str, ...], sizes: Sizes, jobs: int) -> dict:
+def run(
+    sides: tuple[str, ...],
+    parts: tuple[str, ...],
+    sizes: Sizes,
+    jobs: int,
+    groups: tuple[str, ...] = tuple(windows.GROUPS),
+) -> dict:
     """The figures asked for, by side and part."""
     out: dict = {}
     for side in sides:
         task = Task(side, sizes, jobs)
         for part in parts:
-            started, found = time.monotonic(), {"commit": kept.commit()}
+            started, found = time.monotonic(), {"commit": kept.commit(), "seed": SEED}
             if part == "accounts":
                 found |= task.accounts()
             else:
-                found |= task.windows(QUICK_WINDOWS if sizes is QUICK else windows.Sizes())
+                size = QUICK_WINDOWS if sizes is QUICK else windows.Sizes()
+                found |= task.windows(size, groups)
             found["seconds"] = round(time.monotonic() - started)
             out.setdefault(side, {})[part] = found
             print(f"{side}, {part}: {found['seconds']} s", file=sys.stderr, flush=True)
@@ -108,6 +116,9 @@ def kept_with(found: dict) -> dict:
     result = json.loads(RESULT.read_text("utf-8")) if RESULT.exists() else {}
     result = {**HEAD, **{side: result.get(side, {}) for side in SIDES}}
     for side, parts in found.items():
+        old, new = result[side].get("windows", {}), parts.get("windows")
+        if new and old.get("commit") == new["commit"]:
+            new["groups"] = old["groups"] | new["groups"]
         result[side] |= parts
     return result
 
@@ -125,6 +136,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="small; prints, writes nothing")
     parser.add_argument("--side", choices=SIDES, help="one side of the sources alone")
     parser.add_argument("--part", choices=PARTS, help="accounts or windows alone")
+    parser.add_argument("--group", choices=tuple(windows.GROUPS), help="one group of windows")
     parser.add_argument("--honest", type=int, help="honest organisations to test on")
     parser.add_argument("--guard", type=Path, help="folder of the installed package unmimic")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
@@ -141,7 +153,8 @@ def main() -> int:
     sizes = Sizes()
     if given.honest:
         sizes = msgspec.structs.replace(sizes, report=given.honest)
-    found = run((given.side,) if given.side else SIDES, parts, sizes, given.jobs)
+    groups = (given.group,) if given.group else tuple(windows.GROUPS)
+    found = run((given.side,) if given.side else SIDES, parts, sizes, given.jobs, groups)
     RESULT.write_text(compact(kept_with(found)))
     print(f"wrote {RESULT.name}")
     return 0

@@ -117,8 +117,14 @@ class Methods:
         return mmd.mmd(self.vectors, pairs, benign, sigma)
 
 
-def report(setting: Setting, other: Pools, benign: Sequence[str], sizes: Sizes) -> dict:
-    """All figures of one side; `benign` are prompts that a guard may be trained on.
+def report(
+    setting: Setting,
+    other: Pools,
+    benign: Sequence[str],
+    sizes: Sizes,
+    names: Sequence[str] = tuple(GROUPS),
+) -> dict:
+    """The figures of some groups of one side; `benign` are prompts that a guard may be trained on.
 
     titer is calibrated on windows of the group, of the `other` half of the conversations, as the
     window tests have their null from benign windows of the group.
@@ -129,11 +135,11 @@ def report(setting: Setting, other: Pools, benign: Sequence[str], sizes: Sizes) 
         volume = sizes.before(group) + sizes.window
         return calibrated(other, sizes.fitted, seed, GROUPS[group], volume)
 
-    made = spread(fit, list(GROUPS), jobs)
-    sides = {g: Side(pools, found, seed, jobs) for g, found in zip(GROUPS, made, strict=True)}
+    made = spread(fit, names, jobs)
+    sides = {g: Side(pools, found, seed, jobs) for g, found in zip(names, made, strict=True)}
     settings = {group: side.setting for group, side in sides.items()}
     counts = dict(zip(GROUPS, zip(sizes.calibrate, sizes.test, strict=True), strict=True))
-    groups = {g: honest(settings[g], g, sum(counts[g]), sizes) for g in GROUPS}
+    groups = {g: honest(settings[g], g, sum(counts[g]), sizes) for g in names}
     attacks, attack_texts = attacked(settings, sizes)
     all_windows = [*chain(*groups.values(), *attacks.values())]
     methods = Methods(setting, benign, all_windows, fast=sizes.hashed)

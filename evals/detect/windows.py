@@ -153,7 +153,7 @@ def attacked(
                 found.append(window(settings[group], pairs, past))
         return found
 
-    items = [(g, a, n) for g in GROUPS for a in ATTACKS for n in range(sizes.attackers)]
+    items = [(g, a, n) for g in settings for a in ATTACKS for n in range(sizes.attackers)]
     out: dict[tuple[str, str, float], list[Seen]] = {}
     for (group, attack, _), found in zip(items, spread(work, items, setting.jobs), strict=True):
         for at, seen in enumerate(found):
