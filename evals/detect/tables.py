@@ -163,6 +163,9 @@ def conditions(side: dict) -> str:
     """What was run, in one paragraph."""
     held, tested = side["accounts"], side["windows"]
     fitted = held["calibration"]
+    basis = f"{tested.get('organisations', 0):,} organisations of the same service"
+    if "fitted" in tested:
+        basis = f"{tested['fitted']:,} windows of the same service with other conversations"
     attackers = held["detection"]["template"]["1.0"]["combination"]["0.001"]["accounts"]
     return (
         f"Accounts: commit {held['commit']}, {held['honest']['organisations']:,} honest"
@@ -171,8 +174,7 @@ def conditions(side: dict) -> str:
         f" {fitted['smallest_alpha']:.1e}),"
         f" {attackers} attackers of each kind at each mix, watched for"
         f" {held['exchanges_watched']} exchanges. Windows: commit {tested['commit']},"
-        f" {tested['embedding']}, {tested['texts']:,} texts, titer calibrated on"
-        f" {tested['fitted']:,} windows of the same service with other conversations.\n"
+        f" {tested['embedding']}, {tested['texts']:,} texts, titer calibrated on {basis}.\n"
     )
 
 
