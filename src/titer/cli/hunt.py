@@ -180,7 +180,8 @@ def _banned(path: Path | None, pseudonyms: Pseudonyms, names: dict[str, str]) ->
 
 
 def _mentioned(report: HuntReport) -> set[str]:
-    groups = [c.members for c in report.campaigns] + [a.members for a in report.attention]
+    groups = [c.members + c.uncertain for c in report.campaigns]
+    groups += [a.members for a in report.attention]
     return {member for members in groups for member in members}
 
 
@@ -244,6 +245,11 @@ def _campaign(campaign: Campaign, named: dict[str, str]) -> dict[str, Any]:
         "tokens_out": campaign.tokens_out,
         "review": campaign.review,
         "note": campaign.note,
+        "null": campaign.null,
+        "frames": campaign.frames,
+        "timeline": [(_moment(day), members) for day, members in campaign.timeline],
+        "doubtful": [named[m] for m in campaign.doubtful],
+        "uncertain": sorted(named[m] for m in campaign.uncertain),
     }
 
 
@@ -281,6 +287,8 @@ def _lines(report: HuntReport, out: dict[str, Any]) -> list[str]:
             f"  {campaign['note']}",
             f"  members: {_some(campaign['members'])}",
         ]
+        if campaign["uncertain"]:
+            lines.append(f"  may belong to it, not accused: {_some(campaign['uncertain'])}")
     if not out["campaigns"]:
         lines.append("no campaign was found")
     lines += [

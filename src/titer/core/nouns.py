@@ -203,8 +203,8 @@ class Campaign(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     `null` says what it was held against; `frames` are its text tokens with the number of members
     that use each; `timeline` (start of day, members who began on its texts that day); `doubtful`
-    the members that are least certain, worst first; `considered` the honest explanations gone
-    through.
+    the members that are least certain, worst first; `uncertain` callers who may belong to it and
+    are not accused; `considered` the honest explanations gone through.
     """
 
     id: str
@@ -224,6 +224,7 @@ class Campaign(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     frames: tuple[tuple[int, int], ...] = ()
     timeline: tuple[tuple[int, int], ...] = ()
     doubtful: tuple[str, ...] = ()
+    uncertain: tuple[str, ...] = ()
     considered: tuple[Considered, ...] = ()
 
 

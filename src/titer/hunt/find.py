@@ -26,6 +26,7 @@ from titer.core.bits import e_bh
 from titer.core.nouns import Campaign
 from titer.hunt import groups as grouping
 from titer.hunt import nulls
+from titer.hunt.asked import ask
 from titer.hunt.groups import Shared
 from titer.hunt.likeness import MEMBERS, ROWS, Likeness, likeness
 from titer.hunt.modalities import (
@@ -40,7 +41,7 @@ from titer.hunt.modalities import (
     units_of,
 )
 from titer.hunt.novelty import Novelty, against_history, within
-from titer.hunt.pools import ask, pools
+from titer.hunt.pools import pools
 from titer.hunt.source import Rows, Source
 from titer.hunt.tokens import MAX_UNITS_SHARE, MIN_UNITS
 from titer.hunt.verdict import FDR, Judged, Verdict, World, campaign, dealt, judge

@@ -50,11 +50,15 @@ MAX_CANDIDATES = 500
 
 
 class Candidate(msgspec.Struct):
-    """Units that share text and one modality, `formed_by`; `tokens` are places in `Tokens`."""
+    """Units that share text and one modality, `formed_by`; `tokens` are places in `Tokens`.
+
+    `uncertain` are units that may belong to it, and nobody says that they do.
+    """
 
     formed_by: str
     units: Places
     tokens: Ints
+    uncertain: Places = msgspec.field(default_factory=lambda: np.empty(0, np.intp))
 
 
 class Shared(msgspec.Struct, frozen=True):

@@ -129,13 +129,19 @@ def weigh(pairs: Pairs, likely: Bools, rows: Ints) -> Weighed:
         which -= np.log(without / (outside[own].sum() + kinds))
         nats = counted + np.bincount(who, weights=which, minlength=count) / text
         nats = np.where(enough, nats + np.log(total / (many - total)), -np.inf)
-        after = 1.0 / (1.0 + np.exp(-np.clip(nats, -CERTAIN, CERTAIN)))
-        after[~enough] = 0.0
+        after = probability(nats)
         settled = float(np.abs(after - member).sum()) < SETTLED * total
         member = after
         if settled:
             break
     return Weighed(nats, own)
+
+
+def probability(nats: Floats) -> Floats:
+    """Of log odds; 0 where they are minus infinity."""
+    odds = 1.0 / (1.0 + np.exp(-np.clip(nats, -CERTAIN, CERTAIN)))
+    found: Floats = np.where(np.isfinite(nats), odds, 0.0)
+    return found
 
 
 def _of_one_text(rows: Ints, own: Bools) -> float:

@@ -17,22 +17,25 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from titer.hunt.asked import Asked
 from titer.hunt.groups import Candidate, Places, Shared
-from titer.hunt.likeness import places, templates
-from titer.hunt.mixture import COMMON, Pairs, weigh
+from titer.hunt.mixture import COMMON, Pairs, Weighed, weigh
 from titer.hunt.modalities import Bools, Floats, Ints, Units
 from titer.hunt.parts import parts
-from titer.hunt.source import Source
+from titer.hunt.requests import settled
 
-#: Rows that tell which texts are templates, at most about (170 bytes each), and rows of one unit.
-ASKED = 2_000_000
-ASKED_ROWS = 64
 #: Callers that a pool has: fewer are a handful of colleagues.
 USERS = 12
 #: Share of all callers beyond which a group is the crowd itself.
 MOST = 0.5
 #: Nats from which a caller is a member: twenty to one.
 NATS = 3.0
+#: Members from which a pool has so many texts that long conversations happen to say several of its
+#: phrases; its members are then those with a thousand to one, each. At twenty to one 51 of 45,895
+#: honest callers passed for members of a pool of 22,000, at a thousand to one 13; of smaller pools
+#: none did.
+MANY = 1_000
+SURE = 6.9
 #: Fits at most: each finds the largest kind of callers that is left.
 FITS = 12
 #: Share of a text's users that are members, and how many, for it to be the pool's own.
@@ -42,14 +45,22 @@ OWN_USERS = 8
 MOSTLY = 0.5
 #: Share of the uses of a part's texts that callers have who are as likely members as not: accounts
 #: that did little cannot be told from others, and use the same texts. Seen: campaigns 0.89 to 1,
-#: users of public templates up to 0.83; small campaigns 0.94 to 1, users of one framework 0.87.
+#: users of public templates up to 0.83, users of one framework 0.87.
 CLOSED = 0.88
-CLOSED_SMALL = 0.92
-#: Members below which a part is small.
+#: The same of a part that is not yet cleared of texts that nobody vouches for.
+HOPEFUL = 0.7
+#: Members below which a part is small; and share of the callers with a whole request of a small
+#: part's that are members or as likely. Seen: small campaigns 0.94 to 1, honest groups of six
+#: texts or more up to 0.88.
 SMALL = 60
-#: And share of them that is on texts of its own. Seen: campaigns 0.68 to 0.97, honest communities
-#: 0 to 0.72, but for trades (0.83 to 1), whose texts are no templates.
+ASKED_BY = 0.92
+#: Own tokens of a request that is the part's: a phrase gives one or two.
+WHOLE = 3
+#: Share of its members' uses that is on texts of its own. Seen: campaigns 0.67 to 0.97 (small ones
+#: 0.63), honest communities 0 to 0.72 (small ones that are closed 0.38), but for trades (0.83 to
+#: 1), whose texts are no templates.
 KEPT = 0.67
+KEPT_SMALL = 0.5
 #: Texts that a pool has, by how evenly they are used (inverse Simpson), and that half of its
 #: members use, counted in one band. Users of one public template, which has variants, have 2 to 5
 #: texts, and use 2.
@@ -60,43 +71,12 @@ EACH = 3
 FIXED = 0.6
 
 
-class Asked(msgspec.Struct, frozen=True):
-    """What some rows of every unit tell of tokens: which are `likely` to stand for templates; the
-    `band` of each (-1: not seen in them); and those rows by likely tokens, (n, bands), -1 where
-    there is none.
-    """
-
-    likely: Bools
-    band: Ints
-    rows: Ints
-
-
-def ask(source: Source, shared: Shared, units: Units) -> Asked:
-    """As many rows of every unit as the limits allow."""
-    texts = units.totals.texts
-    each = max(
-        n for n in range(1, ASKED_ROWS + 1) if n == 1 or np.minimum(texts, n).sum() <= ASKED
-    )
-    rows = source.sample(np.flatnonzero(units.active), most=each)
-    place = places(rows.frames, shared.tokens.value)
-    tokens = len(shared.tokens.value)
-    likely = templates(rows, place, tokens=tokens)
-    band = np.full(tokens, -1)
-    for number, column in enumerate(place.T):
-        band[column[column >= 0]] = number
-    there = place >= 0
-    there[there] = likely[place[there]]
-    place[~there] = -1
-    return Asked(likely, band, place[there.any(axis=1)])
-
-
 def pools(units: Units, shared: Shared, asked: Asked) -> tuple[list[Candidate], Floats, int]:
     """Candidates formed by nothing but the closed set of texts that they share; the nats that
     every caller has for being of the pool it is in (0 for none); and how many parts were looked at
     and left.
     """
-    likely = asked.likely
-    free = likely.copy()
+    free = asked.likely.copy()
     belonging = np.zeros(units.count)
     taken = np.zeros(units.count, np.bool_)
     found: list[Candidate] = []
@@ -106,61 +86,113 @@ def pools(units: Units, shared: Shared, asked: Asked) -> tuple[list[Candidate], 
         pairs = Pairs.of(
             shared.of_pair[stay],
             shared.tokens.unit[stay].astype(np.int64),
-            tokens=len(likely),
+            tokens=len(free),
             count=units.count,
         )
-        fit = weigh(pairs, free, asked.rows)
+        before = len(found)
+        first = fit = weigh(pairs, free, asked.rows)
         if not fit.own.any():
             break
-        inside = fit.own[pairs.token] & (fit.nats >= NATS)[pairs.unit]
-        for members, texts in parts(pairs.token[inside], pairs.unit[inside], least=USERS):
-            if len(members) > MOST * units.count:
-                continue
-            part = Part.of(pairs, members, texts, fit.nats)
-            alone = part.closed(likely, CLOSED if len(members) >= SMALL else CLOSED_SMALL)
-            if not alone and len(members) >= SMALL:
-                alone = _tightened(pairs, part, asked).closed(likely, CLOSED)
-            if not (alone and _several(pairs, members, part.own & likely, asked.band)):
+        some = _parts(pairs, fit, asked)
+        if any(part.closed >= HOPEFUL and part.fixed >= FIXED for part in some):
+            fit = settled(pairs, free, asked, fit)
+            some = _parts(pairs, fit, asked)
+        for part in some:
+            sure = SURE if len(part.members) >= MANY else NATS
+            members = part.members[fit.nats[part.members] >= sure]
+            if len(members) < USERS or not _pool(pairs, part, asked):
                 left += 1
                 continue
-            found.append(Candidate("pool", members, np.flatnonzero(part.own)))
-            belonging[members] = fit.nats[members]
-            taken[members] = True
-        free &= ~fit.own
+            uncertain = _uncertain(pairs, part, fit, sure)
+            found.append(Candidate("pool", members, np.flatnonzero(part.own), uncertain))
+            belonging[part.members] = fit.nats[part.members]
+            taken[part.members] = True
+        # What nobody vouched for may be another pool's; but nothing is looked at for ever.
+        free &= ~(fit.own if len(found) > before else fit.own | first.own)
     return found, belonging, left
 
 
 class Part(msgspec.Struct, frozen=True):
-    """Members and the texts that they were found by; `inside` and `maybe` count each text's users
-    among members, and among callers as likely members as not; `own` are texts, of whatever kind,
-    that are nearly members' alone.
+    """Members and the texts that they were found by; `inside` counts each text's users among
+    members; `own` are texts, of whatever kind, that are nearly members' alone.
+
+    `closed` is the share of the texts' uses that members have, or callers as likely; `asked_by`
+    the same of callers with whole requests; `kept` the share of members' uses that is on own
+    texts; `fixed` the share of the uses of own texts that is on templates.
     """
 
-    texts: Ints
+    members: Places
     users: Ints
     inside: Ints
-    maybe: Ints
     own: Bools
+    closed: float
+    asked_by: float
+    kept: float
+    fixed: float
 
     @classmethod
-    def of(cls, pairs: Pairs, members: Places, texts: Ints, nats: Floats) -> Part:
+    def of(cls, pairs: Pairs, members: Places, texts: Ints, nats: Floats, asked: Asked) -> Part:
         """Of members by their places, texts by theirs, and all callers' nats."""
         belongs = np.zeros(pairs.count, np.bool_)
         belongs[members] = True
+        maybe = belongs | (nats >= 0.0)
         inside, users = pairs.counted(belongs), pairs.users
         own = (inside >= OWN_USERS) & (inside >= OWN * users) & (users <= COMMON * pairs.count)
-        return cls(texts, users, inside, pairs.counted(belongs | (nats >= 0.0)), own)
-
-    def closed(self, likely: Bools, share: float) -> bool:
-        """Whether so much of its texts' use is its members', and they are mostly templates."""
-        texts, inside, own = self.texts, self.inside, self.own
         uses = int(inside[texts].sum())
-        return bool(
-            uses
-            and self.maybe[texts].sum() >= share * self.users[texts].sum()
-            and inside[texts[own[texts]]].sum() >= KEPT * uses
-            and inside[own & likely].sum() >= FIXED * inside[own].sum()
+        chosen = np.zeros(len(users), np.bool_)
+        chosen[texts] = True
+        asking = asked.asking(chosen, least=WHOLE, count=pairs.count)
+        return cls(
+            members=members,
+            users=users,
+            inside=inside,
+            own=own,
+            closed=pairs.counted(maybe)[texts].sum() / max(1, users[texts].sum()),
+            asked_by=float((asking & maybe).sum() / max(1, asking.sum())),
+            kept=inside[texts[own[texts]]].sum() / max(1, uses),
+            fixed=inside[own & asked.likely].sum() / max(1, inside[own].sum()),
         )
+
+    @property
+    def alone(self) -> bool:
+        """Whether so much of its texts' use is its members', and they are mostly templates."""
+        small = len(self.members) < SMALL
+        return bool(
+            self.closed >= CLOSED
+            and self.kept >= (KEPT_SMALL if small else KEPT)
+            and self.fixed >= FIXED
+            and (not small or self.asked_by >= ASKED_BY)
+        )
+
+
+def _parts(pairs: Pairs, fit: Weighed, asked: Asked) -> list[Part]:
+    """What a fit found, taken apart."""
+    inside = fit.own[pairs.token] & (fit.nats >= NATS)[pairs.unit]
+    return [
+        Part.of(pairs, members, texts, fit.nats, asked)
+        for members, texts in parts(pairs.token[inside], pairs.unit[inside], least=USERS)
+        if len(members) <= MOST * pairs.count
+    ]
+
+
+def _pool(pairs: Pairs, part: Part, asked: Asked) -> bool:
+    """Whether a part is a pool."""
+    alone = part.alone
+    if not alone and len(part.members) >= SMALL:
+        alone = _tightened(pairs, part, asked).alone
+    return alone and _several(pairs, part.members, part.own & asked.likely, asked.band)
+
+
+def _uncertain(pairs: Pairs, part: Part, fit: Weighed, sure: float) -> Places:
+    """Callers more likely members than not who are not sure to be, and most of whose own tokens
+    are the part's.
+    """
+    maybe = (fit.nats >= 0.0) & (fit.nats < sure)
+    on = fit.own[pairs.token] & maybe[pairs.unit]
+    unit = pairs.unit[on]
+    every = np.bincount(unit, minlength=pairs.count)
+    its = np.bincount(unit[part.own[pairs.token[on]]], minlength=pairs.count)
+    return np.flatnonzero(maybe & (every > 0) & (2 * its > every))
 
 
 def _tightened(pairs: Pairs, part: Part, asked: Asked) -> Part:
@@ -170,7 +202,8 @@ def _tightened(pairs: Pairs, part: Part, asked: Asked) -> Part:
     """
     mostly = asked.likely & (part.inside >= OWN_USERS) & (part.inside >= MOSTLY * part.users)
     fit = weigh(pairs, mostly, asked.rows)
-    return Part.of(pairs, np.flatnonzero(fit.nats >= NATS), np.flatnonzero(fit.own), fit.nats)
+    members = np.flatnonzero(fit.nats >= NATS)
+    return Part.of(pairs, members, np.flatnonzero(fit.own), fit.nats, asked)
 
 
 def _several(pairs: Pairs, members: Places, own: Bools, band: Ints) -> bool:

@@ -199,6 +199,7 @@ def campaign(one: Judged, verdict: Verdict, ways: int, world: World) -> Campaign
         frames=_frames(one.candidate, inside, world),
         timeline=_timeline(one.candidate, inside, world),
         doubtful=_doubtful(members, world),
+        uncertain=world.name(one.candidate.uncertain),
         considered=considered(
             e_value=verdict.e_value / ways,
             draws=world.draws,

@@ -5,13 +5,14 @@ import pytest
 
 from titer.core.nouns import Exchange, Origin, Principal, Sketch, Usage
 from titer.hunt import MemorySource, TableBuilder, find
+from titer.hunt.asked import Asked, ask
 from titer.hunt.groups import Shared
 from titer.hunt.likeness import even, likeness
 from titer.hunt.mixture import Pairs, weigh
 from titer.hunt.modalities import units_of
 from titer.hunt.nulls import held_out, text_draws_for
 from titer.hunt.parts import parts
-from titer.hunt.pools import Asked, ask, pools
+from titer.hunt.pools import NATS, pools
 
 DAY = 86_400_000_000
 HONEST, MEMBERS, TEMPLATES, EACH = 500, 90, 40, 16
@@ -112,7 +113,8 @@ def test_a_pool_is_found_by_its_texts_alone(found):
     assert best.formed_by == "pool"
     assert len(shared.tokens.value) > TEMPLATES * 8
     assert set(np.flatnonzero(belonging)) == set(best.units)
-    assert belonging[best.units].min() >= 3
+    assert belonging[best.units].min() >= NATS
+    assert not len(best.uncertain)
 
 
 def test_a_pool_whose_texts_are_no_templates_is_none(found):
@@ -123,7 +125,8 @@ def test_a_pool_whose_texts_are_no_templates_is_none(found):
     own[candidates[0].tokens] = True
     some = own & (np.arange(len(own)) % 4 == 0)
     kept = np.where((rows >= 0) & some[rows], rows, -1)
-    fewer = Asked(likely & some, asked.band, kept[(kept >= 0).any(axis=1)])
+    there = (kept >= 0).any(axis=1)
+    fewer = Asked(likely & some, asked.band, kept[there], asked.unit[there])
     found_, belonging, left = pools(units, shared, fewer)
     assert not found_ and left >= 1 and not belonging.any()
 
