@@ -1,7 +1,8 @@
 """What a student learns from replies, with and without titer's doses.
 
-    python -m evals.lower distillation            # about five minutes, writes distillation.json
+    python -m evals.lower distillation            # about ten minutes, writes distillation.json
     python -m evals.lower distillation --quick    # a look; writes nothing
+    python -m evals.lower.distillation --part dilution    # one of the three questions again
 
 The teacher is the lab's artificial language (512 words, known probabilities), so that what a
 student lacks is exact: its *gap* is the mean Kullback-Leibler divergence from teacher to student
@@ -10,18 +11,27 @@ Students are the lab's networks, trained for as long as helps at their size. Thr
 
 * `tokens`: how the gap falls with the tokens obtained: what containment after a share takes away.
 * `logprobs`: how many tokens without log-probabilities teach as much as one with: what stripping
-  costs an attacker, at each strength of `logprobs`, with the real rounding and capping.
-* `dilution`: a product of experts (`respond.sampling`) at several weights: the gap of a passive
-  student and of an adaptive one, which knows the proxy and divides as much of it out as helps;
-  beside it what every honest reader pays, the divergence from teacher to what is served.
+  costs an attacker, at each strength of `logprobs`, with the real rounding and capping. A passive
+  student takes what is left at its word; an adaptive one knows the rounding, learns from the
+  tokens and moves only towards the interval that a rounded value allows.
+* `dilution`: a product of experts (`respond.sampling`) at several weights. A passive student
+  learns what it is given. Adaptive ones know the proxy and the weight exactly:
+      inverting     the most likely student behind the product (1-g) student + g proxy
+                    (arXiv:2605.22737), alone or averaged with the proxy
+      reweighting   weigh each token by proxy^-g (at most `HEAVIEST`), sharpen by 1 / (1-g)
+      dividing      learn what was served, then divide a part of the proxy out of it
+      filtering     learn from the half of the tokens that the proxy expects least
+  Each may train shorter or longer (`LONGER`), and the best by the true gap counts, which favours
+  the attacker. Beside it what every honest reader pays, the divergence from teacher to what is
+  served.
 
 Tiny models on an artificial language: directions and ratios, not field figures.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -37,15 +47,25 @@ SEEDS = (31, 32)
 TOKENS = (5_000, 10_000, 20_000, 50_000, 100_000)
 #: Tokens of students that are given log-probabilities, or diluted replies.
 TAUGHT = (5_000, 10_000, 20_000)
-DILUTED = (50_000,)
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 0.9)
-WEIGHTS = (0.0, 0.3, 0.6, 0.9)
+#: Tokens of diluted replies, and the proxy's weights that are tried at that size.
+DILUTED = {50_000: (0.0, 0.3, 0.6, 0.9), 200_000: (0.0, 0.6)}
 #: Alternatives that an API gives at most, tokens of one reply, and of the public text of a proxy.
 TOP, LENGTH, PUBLIC = 20, 50, 5_000
 #: (tokens up to which, steps): longer training only learns a small text by heart.
 STEPS = ((5_000, 60), (10_000, 100), (20_000, 200), (50_000, 400), (10**9, 500))
-#: Shares of the weight that an adaptive student tries to divide out.
+#: Shares of the weight that a dividing student tries, and greatest weight of a token.
 DIVIDED = (0.0, 0.25, 0.5, 0.75, 1.0)
+HEAVIEST = 20.0
+#: Adaptive students train so many times as long as a passive one.
+LONGER = {"careful": (0.5, 1.0, 2.0), "inverting": (1.0, 2.0), "reweighting": (0.5, 1.0),
+          "filtering": (0.5, 1.0)}  # fmt: skip
+#: Shares of an inverting student in its average with the proxy.
+AVERAGED = (1.0, 0.75, 0.5)
+ADAPTIVE = ("inverting", "reweighting", "dividing", "filtering")
+#: How much a value outside of the interval of its rounding counts, against a token.
+TRUST = 1.0
+PARTS = ("tokens", "logprobs", "dilution")
 
 
 def taught(student: Network, contexts, ids, shares, steps: int) -> None:
@@ -62,6 +82,31 @@ def taught(student: Network, contexts, ids, shares, steps: int) -> None:
         target = own * (left / rest)[:, None]
         target[rows, at] = wanted
         return (own - target).astype(np.float32)
+
+    student.fit(contexts, slope, steps=steps)
+
+
+def bounded(student: Network, told, half: float, steps: int) -> None:
+    """Train on tokens, and towards the intervals that rounded log-probabilities allow.
+
+    `told` is as `Case.told` gives it, each value within `half` of the truth; what is inside its
+    interval is left.
+    """
+    contexts, tokens, ids, logs = told
+    most = np.exp(np.minimum(logs + half, 0.0))
+    least = np.exp(logs - half)
+
+    def slope(chosen, own):
+        rows = np.arange(len(chosen))[:, None]
+        known = own[rows, ids[chosen]]
+        wanted = np.clip(known, least[chosen], most[chosen])
+        rest = np.maximum(1.0 - known.sum(axis=1), 1e-6)
+        left = np.maximum(1.0 - wanted.sum(axis=1), 0.0)
+        target = own * (left / rest)[:, None]
+        target[rows, ids[chosen]] = wanted
+        found = (1.0 + TRUST) * own - TRUST * target
+        found[rows[:, 0], tokens[chosen]] -= 1.0
+        return found.astype(np.float32)
 
     student.fit(contexts, slope, steps=steps)
 
@@ -113,10 +158,12 @@ class Case:
         made = self.student(self.replies(self.teacher, tokens, 1))
         return self.gap(made.logits(self.contexts))
 
-    def soft(self, tokens: int, strength: float) -> float:
-        """With the log-probabilities that `logprobs` leaves (at 0: all that APIs give)."""
+    def told(self, tokens: int, strength: float):
+        """Contexts, tokens, and the ids and log-probabilities that `logprobs` leaves of them (at
+        strength 0: all that APIs give).
+        """
         documents = self.replies(self.teacher, tokens, 1)
-        contexts, _ = windows(documents, 3, self.size)
+        contexts, wanted = windows(documents, 3, self.size)
         before = np.where(contexts[:, -1:] < self.size, contexts, 0)
         logs = log_chances(self.teacher.logits(before))
         ids = np.argsort(-logs, axis=1)[:, :TOP]
@@ -126,20 +173,85 @@ class Case:
             if left.k is not None:
                 ids, shares = ids[:, : left.k], shares[:, : left.k]
             shares = np.array([lessen(row, left) for row in shares.astype(float).tolist()])
-        shares = np.exp(shares)
+        return contexts, wanted, ids, shares
+
+    def soft(self, tokens: int, strength: float) -> float:
+        """A passive student with log-probabilities."""
+        contexts, _, ids, logs = self.told(tokens, strength)
+        shares = np.exp(logs)
         shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1.0)
         made = self.student()
         taught(made, contexts, ids, shares, _steps(tokens))
         return self.gap(made.logits(self.contexts))
 
-    def diluted(self, weight: float, tokens: int, proxy: Network) -> dict:
+    def careful(self, tokens: int, strength: float) -> float:
+        """An adaptive student with log-probabilities: it knows how they were rounded."""
+        told = self.told(tokens, strength)
+        half = plan(strength).quantum / 2.0 if strength else 1e-3
+        found = []
+        for longer in LONGER["careful"]:
+            made = self.student()
+            bounded(made, told, half, round(longer * _steps(tokens)))
+            found.append(self.gap(made.logits(self.contexts)))
+        return min(found)
+
+    def diluted(self, weight: float, tokens: int, proxy: Network) -> dict[str, float]:
         served = Diluted(self.teacher, proxy, weight)
-        own = self.student(self.replies(served, tokens, 2)).logits(self.contexts)
-        # What was served is teacher^(1-g) proxy^g: divide the proxy out again.
-        base = log_chances(own)
+        documents = self.replies(served, tokens, 2)
+        contexts, wanted = windows(documents, 3, self.size)
+        at = np.arange(1 << 16)
+
+        def known(chosen):
+            return log_chances(proxy.logits(contexts[chosen])).astype(np.float32)
+
+        expected = np.concatenate(
+            [
+                known(part)[at[: len(part)], wanted[part]]
+                for part in np.array_split(np.arange(len(wanted)), 1 + len(wanted) // 4096)
+            ]
+        )
+        heavy = np.minimum(np.exp(-weight * expected), HEAVIEST)
+        heavy = (heavy / heavy.mean()).astype(np.float32)
+        rare = (expected <= np.median(expected)).astype(np.float32)
         away = log_chances(proxy.logits(self.contexts))
-        adaptive = [(base - g * away) / (1.0 - g) for g in (weight * part for part in DIVIDED)]
-        return {"passive": self.gap(own), "adaptive": min(map(self.gap, adaptive))}
+
+        def inverting(chosen, own):
+            mixed = (1.0 - weight) * np.log(np.maximum(own, 1e-12)) + weight * known(chosen)
+            mixed = np.exp(mixed - mixed.max(axis=1, keepdims=True))
+            mixed /= mixed.sum(axis=1, keepdims=True)
+            mixed[at[: len(chosen)], wanted[chosen]] -= 1.0
+            return mixed
+
+        def weighed(weights):
+            def slope(chosen, own):
+                own[at[: len(chosen)], wanted[chosen]] -= 1.0
+                return own * weights[chosen][:, None]
+
+            return slope
+
+        passive = self.student(documents).logits(self.contexts)
+        found = {"passive": self.gap(passive)}
+        if not weight:  # nothing to adapt to: every way is the same as none
+            return found | dict.fromkeys(("adaptive", *ADAPTIVE), found["passive"])
+        base = log_chances(passive)
+        # What was served is teacher^(1-g) proxy^g: divide the proxy out again.
+        shares = [weight * part for part in DIVIDED]
+        found["dividing"] = min(self.gap((base - g * away) / (1.0 - g)) for g in shares)
+        for name, slope, sharpen in (
+            ("inverting", inverting, 1.0),
+            ("reweighting", weighed(heavy), 1.0 / (1.0 - weight)),
+            ("filtering", weighed(rare), 1.0),
+        ):
+            gaps = []
+            for longer in LONGER[name]:
+                made = self.student()
+                made.fit(contexts, slope, steps=round(longer * _steps(tokens)))
+                own = log_chances(sharpen * made.logits(self.contexts))
+                mixes = AVERAGED if name == "inverting" else (1.0,)
+                gaps += [self.gap(share * own + (1.0 - share) * away) for share in mixes]
+            found[name] = min(gaps)
+        found["adaptive"] = min(found.values())
+        return found
 
 
 def _steps(tokens: int) -> int:
@@ -163,48 +275,73 @@ def _worth(curve: dict[int, float], gap: float) -> float | None:
     return float(np.exp(np.interp(-gap, [-g for g in gaps], logs)))
 
 
-def run(seeds, tokens, taught_on, diluted_on) -> dict:
+def run(seeds, tokens, taught_on, diluted_on, *, parts=PARTS, before=None) -> dict:
+    """The parts asked for; the others as they were `before`."""
+    found = {
+        "what": "students of an artificial teacher; gaps are mean KL in nats a token",
+        "seeds": list(seeds), "steps": STEPS, **(before or {}),
+    }  # fmt: skip
     cases = [Case(seed) for seed in seeds]
-    hard = {n: [case.hard(n) for case in cases] for n in tokens}
-    curve = {n: float(np.mean(gaps)) for n, gaps in hard.items()}
-    soft: dict = {}
+    if "tokens" in parts:
+        found["untrained"] = _spread([case.gap(case.student().logits(case.contexts))
+                                      for case in cases])  # fmt: skip
+        found["tokens"] = {str(n): _spread([case.hard(n) for case in cases]) for n in tokens}
+    if "logprobs" in parts:
+        curve = {int(n): cell["mean"] for n, cell in found["tokens"].items()}
+        found["logprobs"] = _logprobs(cases, found["tokens"], curve, taught_on)
+    if "dilution" in parts:
+        for weight, row in _dilution(cases, diluted_on).items():
+            found.setdefault("dilution", {}).setdefault(weight, {}).update(row)
+    return found
+
+
+def _logprobs(cases: list[Case], hard: dict, curve: dict[int, float], taught_on) -> dict:
+    passive: dict = {}
+    adaptive: dict = {}
     for strength in STRENGTHS:
         stripped = strength > 0 and plan(strength).strip
         for n in taught_on:
-            gaps = hard[n] if stripped else [case.soft(n, strength) for case in cases]
-            equal = _worth(curve, float(np.mean(gaps)))
-            soft.setdefault(f"{strength:g}", {})[n] = {
-                **_spread(gaps),
-                "worth tokens without": round(equal) if equal else f"over {max(tokens)}",
-            }
-    dilution: dict = {}
+            for students, learn in ((passive, Case.soft), (adaptive, Case.careful)):
+                cell = hard[str(n)] if stripped else _spread(
+                    [learn(case, n, strength) for case in cases]
+                )  # fmt: skip
+                equal = _worth(curve, cell["mean"])
+                students.setdefault(f"{strength:g}", {})[str(n)] = {
+                    **cell,
+                    "worth tokens without": round(equal) if equal else f"over {max(curve)}",
+                }
+    return {"top": TOP, "strengths": passive, "adaptive": adaptive}
+
+
+def _dilution(cases: list[Case], diluted_on) -> dict:
+    rows: dict = {}
     for case in cases:
         proxy = case.student(case.replies(case.teacher, PUBLIC, 3))
-        for weight in WEIGHTS:
-            row = dilution.setdefault(f"{weight:g}", {"honest": []})
+        for weight in sorted({weight for weights in diluted_on.values() for weight in weights}):
+            row = rows.setdefault(f"{weight:g}", {"honest": []})
             served = Diluted(case.teacher, proxy, weight)
             row["honest"].append(case.gap(served.logits(case.contexts)))
-            for n in diluted_on:
+            for n in (n for n, weights in diluted_on.items() if weight in weights):
                 for who, gap in case.diluted(weight, n, proxy).items():
                     row.setdefault(f"{who} {n}", []).append(gap)
-    untrained = [case.gap(case.student().logits(case.contexts)) for case in cases]
-    return {
-        "what": "students of an artificial teacher; gaps are mean KL in nats a token",
-        "seeds": list(seeds), "steps": STEPS, "untrained": _spread(untrained),
-        "tokens": {n: _spread(gaps) for n, gaps in hard.items()},
-        "logprobs": {"top": TOP, "strengths": soft},
-        "dilution": {w: {k: _spread(v) for k, v in row.items()} for w, row in dilution.items()},
-    }  # fmt: skip
+    return {weight: {k: _spread(v) for k, v in row.items()} for weight, row in rows.items()}
 
 
-def main(*, quick: bool = False) -> None:
+def main(*, quick: bool = False, parts=PARTS, size: int = 0) -> None:
     if quick:
-        print(json.dumps(run(SEEDS[:1], TOKENS[:3], TAUGHT[:1], DILUTED[:1]), indent=1))
+        print(json.dumps(run(SEEDS[:1], TOKENS[:3], TAUGHT[:1], {5_000: (0.0, 0.6)}), indent=1))
         return
-    found = run(SEEDS, TOKENS, TAUGHT, DILUTED)
+    before = json.loads(RESULT.read_text("utf-8")) if RESULT.exists() else None
+    diluted = {n: weights for n, weights in DILUTED.items() if size in (0, n)}
+    found = run(SEEDS, TOKENS, TAUGHT, diluted, parts=parts, before=before)
     print(json.dumps(found, indent=1))
     RESULT.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    main(quick="--quick" in sys.argv)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--part", choices=PARTS, action="append")
+    parser.add_argument("--size", type=int, default=0, help="one size of diluted replies alone")
+    parser.add_argument("--quick", action="store_true")
+    given = parser.parse_args()
+    main(quick=given.quick, parts=given.part or PARTS, size=given.size)

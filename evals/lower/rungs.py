@@ -5,9 +5,9 @@
     python -m evals.lower.rungs                                          # joins, writes rungs.json
 
 Needs the prompt data. The crowds are those of `evals.detect` (14 kinds, four weeks, `report`
-sources), calibrated on 8,000 other organisations. `looked` is the crowd of `evals/detect.json`;
-thresholds were chosen on it; `fresh` was made after that, with another seed, and run once. A
-standing's bits are those of all detectors averaged with a silent hunt, as the product does.
+sources), calibrated on 8,000 other organisations; each is weighed in its tier. `looked` is the
+crowd of `evals/detect.json`, `fresh` one of another seed that nothing was chosen on. A standing's
+bits are those of all detectors averaged with a silent hunt, as the product does.
 
 Three figures for every threshold of standing bits:
 
@@ -67,17 +67,17 @@ class Scored:
         names = self.calibration.combination.detectors
         self._places = [self.runner.names.index(name) for name in names]
 
-    def bits(self, rows: np.ndarray) -> np.ndarray:
-        """Standing bits of rows of scores."""
-        own = self.calibration.combined_many(rows[:, self._places])
+    def bits(self, rows: np.ndarray, tier: str) -> np.ndarray:
+        """Standing bits of rows of scores, beside those of a tier as the product does."""
+        own = self.calibration.combined_many(rows[:, self._places], tier)
         return np.array([average_bits([b], SOURCES) for b in own.tolist()])
 
-    def trace(self, pairs: Any) -> list[tuple[int, float]]:
+    def trace(self, pairs: Any, tier: str) -> list[tuple[int, float]]:
         """(exchanges, standing bits) at every finding of one caller."""
         found = self.runner.trace(pairs)
         if not found:
             return []
-        worth = self.bits(np.array([row for _, row in found]))
+        worth = self.bits(np.array([row for _, row in found]), tier)
         return list(zip([n for n, _ in found], worth.tolist(), strict=True))
 
 
@@ -100,15 +100,6 @@ def noticed(exchanges: list[Exchange], after: int, strength: float) -> list[str]
     return sorted(found)
 
 
-def again(scored: Scored, which: str, part: dict[str, Any]) -> dict[str, Any]:
-    """A slice whose organisations that get anywhere are walked once more."""
-    rows = []
-    for row in part["rows"]:
-        found = slice_of(scored, which, int(row["name"][1:]), 1)
-        rows += found["rows"]
-    return {**part, "rows": rows}
-
-
 def slice_of(scored: Scored, which: str, first: int, count: int) -> dict[str, Any]:
     """Some organisations of a crowd: how many, and a row for each that gets anywhere."""
     strength = next(
@@ -120,12 +111,13 @@ def slice_of(scored: Scored, which: str, first: int, count: int) -> dict[str, An
         kind, pairs = crowd.organisation(scored.pools, name, CROWDS[which])
         row, seen = scored.runner.final(pairs)
         kinds[kind] += 1
+        tier = crowd.tier_of(kind, f"{CROWDS[which]}-{name}")
         total += seen
-        if scored.bits(row[None, :])[0] < THRESHOLDS[0]:
+        if scored.bits(row[None, :], tier)[0] < THRESHOLDS[0]:
             continue
         _, pairs = crowd.organisation(scored.pools, name, CROWDS[which])
         again = list(pairs)
-        trace = scored.trace(again)
+        trace = scored.trace(again, tier)
         only = [exchange for exchange, _ in again]
         steps = {}
         for at in THRESHOLDS:
@@ -147,7 +139,8 @@ def attackers(scored: Scored) -> dict[str, Any]:
         for trace, _ in traced:
             series: list[tuple[int, float]] = []
             if trace:
-                worth = scored.bits(np.array([row for _, row in trace]))
+                rows = np.array([row for _, row in trace])
+                worth = scored.bits(rows, crowd.SELF_SERVE)
                 series = list(zip([n for n, _ in trace], worth.tolist(), strict=True))
             for at in THRESHOLDS:
                 when = first_above(series, np.nextafter(at, 0.0))
@@ -202,7 +195,6 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--attackers", action="store_true")
-    parser.add_argument("--again", action="store_true", help="walk those that got anywhere again")
     parser.add_argument("--folder", type=Path, help="where slices are kept")
     given = parser.parse_args()
     folder = given.folder or KEPT / kept.state()[:16]
@@ -212,10 +204,7 @@ def main() -> None:
         (folder / "calibration.json").write_text(json.dumps(describe(scored.calibration)))
     if given.crowd:
         path = folder / f"{given.crowd}-{given.first:07d}.json"
-        if given.again:
-            part = again(scored, given.crowd, json.loads(path.read_text("utf-8")))
-        else:
-            part = slice_of(scored, given.crowd, given.first, given.count)
+        part = slice_of(scored, given.crowd, given.first, given.count)
         path.write_bytes(msgspec.json.encode(part))
         print(path.name, joined([part])["levels"]["7.75"])
     if given.attackers:

@@ -107,8 +107,9 @@ def thresholds() -> list[str]:
     if found is None:
         return []
     crowds = [name for name in ("looked", "fresh") if name in found]
-    columns = [f"honest that get there, {name}" for name in crowds]
-    columns += [f"notice a throttle, {name}" for name in crowds]
+    told = {"looked": " (as in detect.json)", "fresh": ""}
+    columns = [f"honest that get there{told[name]}" for name in crowds]
+    columns += [f"would notice{told[name]}" for name in crowds]
     lines = _head("standing bits", *columns, "keys at 100 %", "50 %", "25 %", "10 %")
     for at in found["thresholds"]:
         name = f"{at:g}"
@@ -216,8 +217,7 @@ def logprobs() -> list[str]:
         "0.75": "0.75: whole numbers, 1",
         "0.9": "0.9: none",
     }
-    both = {"passive": found["logprobs"]["strengths"]}
-    both |= {"adaptive": found["logprobs"]["adaptive"]} if "adaptive" in found["logprobs"] else {}
+    both = {"passive": found["logprobs"]["strengths"], "adaptive": found["logprobs"]["adaptive"]}
     sizes = list(next(iter(both["passive"].values())))
     lines = _head(
         "log-probabilities left",
@@ -255,9 +255,9 @@ def dilution() -> list[str]:
         return []
     sizes = sorted({int(k.split()[1]) for row in found["dilution"].values() for k in row
                     if k != "honest"})  # fmt: skip
-    first = next(iter(found["dilution"].values()))
-    kinds = tuple(dict.fromkeys(k.split()[0] for k in first if k != "honest"))
-    lines = _head("tokens", "proxy's weight", "every honest reader pays", *kinds)
+    kinds = ("passive", "inverting", "dividing", "reweighting", "filtering", "adaptive")
+    lines = _head("tokens", "proxy's weight", "every honest reader pays", *kinds[:-1],
+                  "best adaptive")  # fmt: skip
     for n in sizes:
         for weight, row in found["dilution"].items():
             if f"passive {n}" in row:
