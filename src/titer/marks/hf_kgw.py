@@ -4,7 +4,7 @@ Bit for bit which tokens `WatermarkLogitsProcessor` of transformers 5.24 makes g
 the vocabulary for every context. Here the swaps of a shuffle are drawn once for all tokens that
 follow a context, and only the places where these tokens lie are followed through them. What
 cannot be saved is a number of the twister for each green place of each distinct context: some
-5 microseconds at a vocabulary of 32,000, 20 at 128,000. Tokens after one context are drawn
+2.5 microseconds at a vocabulary of 32,000, 10 at 128,000. Tokens after one context are drawn
 without replacement, which only makes the binomial null a little strict.
 """
 

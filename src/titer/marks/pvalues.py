@@ -146,15 +146,16 @@ def _tilted_mean(logs: F64, values: npt.NDArray[np.int64], tilt: float) -> float
     return float((weights * values).sum() / weights.sum())
 
 
-def holm(log_ps: npt.ArrayLike) -> F64:
+def holm(log_ps: npt.ArrayLike, family: int = 0) -> F64:
     """Holm-adjusted log p-values, in the order given (Holm, Scand. J. Statist. 1979).
 
     Each may be held against the level that the whole family may err with; unlike Bonferroni's
-    it is no less strict for the smallest and less strict for the others.
+    it is no less strict for the smallest and less strict for the others. `family` is the number of
+    hypotheses when these are only the smallest of them: they do not depend on the others.
     """
     given = np.asarray(log_ps, np.float64)
     order = np.argsort(given, kind="stable")
-    steps = given[order] + np.log(len(given) - np.arange(len(given)))
+    steps = given[order] + np.log((family or len(given)) - np.arange(len(given)))
     out = np.empty_like(given)
     out[order] = np.minimum(np.maximum.accumulate(steps), 0.0)
     return out

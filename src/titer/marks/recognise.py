@@ -114,16 +114,15 @@ def trace(
     n = len(evidence.positions)
     null = scheme.null_for(evidence.tokens, evidence.positions)
     totals = _totals(scheme, evidence, keys, threads or len(os.sched_getaffinity(0)))
-    log_ps = null.log_ps(totals, n) if n else np.zeros(len(keys))
-    adjusted = pvalues.holm(log_ps)
-    order = np.lexsort((-totals, log_ps))[:best]
+    order = np.argsort(-totals, kind="stable")[:best]  # a larger sum never has a larger p
+    log_ps = null.log_ps(totals[order], n) if n else np.zeros(len(order))
+    adjusted = pvalues.holm(log_ps, len(keys))
     return [
         Recognition(
-            int(keys[i]), evidence.given, n, float(totals[i]), n * null.mean, _log10(log_ps[i]),
-            _log10(adjusted[i]),
+            int(keys[i]), evidence.given, n, float(totals[i]), n * null.mean, _log10(p), _log10(q)
         )
-        for i in order
-    ]  # fmt: skip
+        for i, p, q in zip(order, log_ps, adjusted, strict=True)
+    ]
 
 
 def _totals(scheme: Scheme, evidence: Evidence, keys: U64, threads: int) -> F64:

@@ -50,8 +50,8 @@ class Mark:
         "that take no key by request, and Anthropic's dialect",
         benign_causes="none is accused by it; the radioactive profile costs every marked account "
         "some quality",
-        cost="6 us a request and, where token ids are noted, 3 us an event; in the engine 0.02 ms "
-        "a token or less",
+        cost="6 us a request, 12 us an event where token ids are noted; in the engine 0.02 ms a "
+        "token or less",
         lifecycle="draft",
         stage="request",
         apart=True,

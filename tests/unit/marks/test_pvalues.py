@@ -118,3 +118,6 @@ def test_holm_keeps_the_order_and_never_falls_below_a_smaller_one():
     expected = [-10 + math.log(4), -3 + math.log(2), -1, -9 + math.log(3)]
     assert found == pytest.approx(expected)
     assert list(pvalues.holm([-0.1, -0.2])) == [0.0, 0.0]
+    every = np.log(np.random.default_rng(1).random(50)) * 3
+    few = np.sort(every)[:7]
+    assert list(pvalues.holm(few, 50)) == list(np.sort(pvalues.holm(every))[:7])
