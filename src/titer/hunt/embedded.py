@@ -50,7 +50,7 @@ from titer.hunt.tally import Pairs, count_users, pairs_of, uses_of
 MEMORY = 1 << 30
 #: Threads; more do not help once the disk is the limit, and a hunt is no reason to stop the rest.
 THREADS = 2
-#: Units from which each thread no longer has its own clocks: 128 bytes a unit and thread.
+#: Units from which each thread no longer has its own counts: 192 bytes a unit and thread.
 MANY_UNITS = 4_000_000
 
 T = TypeVar("T")
