@@ -45,9 +45,10 @@ from titer.hunt.source import (
 from titer.hunt.stages import LAYOUT, Stages, fingerprint
 from titer.hunt.tally import Pairs, count_users, pairs_of, uses_of
 
-#: Bytes for what is moved at a time. The rest of a hunt (one column, the index of rows, answers)
-#: needs about 24 bytes a row beside it.
-MEMORY = 1 << 30
+#: Bytes for what is moved at a time, at most, and as a share of the machine's: 200 million rows at
+#: once, where a log that needs several rounds is read in each. The rest of a hunt (one column, the
+#: index of rows, answers) needs about 24 bytes a row beside it.
+MEMORY, OF_MACHINE = 3 << 30, 4
 #: Threads; more do not help once the disk is the limit, and a hunt is no reason to stop the rest.
 THREADS = 2
 #: Units from which each thread no longer has its own counts: 192 bytes a unit and thread.
@@ -71,7 +72,7 @@ class EmbeddedSource:
         folder: Path,
         *,
         work: Path | None = None,
-        memory: int = MEMORY,
+        memory: int | None = None,
         threads: int | None = None,
         watch: Watch | None = None,
     ) -> None:
@@ -79,7 +80,7 @@ class EmbeddedSource:
         self._about = facts.about(folder)
         self._pieces = reading.pieces(folder)
         self._rows = self._about.rows
-        self._memory = memory
+        self._memory = memory or min(MEMORY, _machine() // OF_MACHINE)
         self._threads = threads or min(THREADS, os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(self._threads, "titer-hunt")
         self._watch = watch
@@ -391,6 +392,11 @@ class EmbeddedSource:
             if self._watch is not None:
                 self._watch(what, done / len(jobs))
             yield result
+
+
+def _machine() -> int:
+    """Bytes of memory that this machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _table(hashes: I64, unit: I32) -> tuple[I64, I32]:
