@@ -116,3 +116,20 @@ def test_persons_are_heeded_while_serving(service, decided):
     assert replayed["persons"] == 3
     service.start()  # and after a restart the verification holds
     wait_for(lambda: service.ask(key)[0] == 200, what="a reply after the restart")
+
+
+def test_two_workers_share_one_quota(service):
+    service.data.mkdir(mode=0o700)
+    (service.data / "titer.toml").write_text('[respond.quota]\ntokens = 400\nmodels = ["*"]\n')
+    key = service.key("acme")
+    service.start("--workers", "2")
+    status, _, body = wait_for(
+        lambda: (got := service.ask(key))[0] == 200 and got, what="the first reply"
+    )
+    each = json.loads(body)["usage"]["completion_tokens"]
+    wait_for(lambda: service.standing("acme"), what="a standing")
+    words = ["impose", "acme", "--reason", "a test", "--by", "ann", "--data", str(service.data)]
+    service.json("decide", *words, "--dose", "quota=0.5")
+    time.sleep(2.0)  # until every worker has the row
+    served = [service.ask(key)[0] for _ in range(200 // each + 20)].count(200)
+    assert served == -(-200 // each)  # one more begins while there is a token left
