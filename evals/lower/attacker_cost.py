@@ -59,19 +59,20 @@ CURVE_SEEDS = tuple(range(401, 411))
 DRAWS = 2000
 
 
-def rows_of(made: Made, runs: list[Run], plan: Plan) -> list[dict[str, Any]]:
-    """What became of every run: by hour, and at the end."""
+def rows_of(made: Made, runs: list[Run], plan: Plan, *, step_h: int = 1) -> list[dict[str, Any]]:
+    """What became of every run: every so many hours, and at the end."""
     start, hours = made.place.start, round(plan.days * 24)
 
     def hourly(times: list[int]) -> list[int]:
         at = (np.array(times, np.int64) - start) // HOUR
-        return np.bincount(at, minlength=hours)[:hours].cumsum().tolist()
+        return np.bincount(at, minlength=hours)[:hours].cumsum()[step_h - 1 :: step_h].tolist()
 
     rows = []
     for run in runs:
         row: dict[str, Any] = {
             "answer": run.name, "own": plan.own, "seed": plan.seed, "accounts": plan.accounts,
-            "honest": plan.honest, "paraphrase": plan.paraphrase, "scale": round(plan.scale, 2),
+            "honest": plan.honest, "paraphrase": plan.paraphrase,
+            "scale": round(plan.scale, 2), "step_h": step_h,
             "pairs": hourly(run.pairs), "bought": hourly(run.attacker.bought),
             "tokens_a_pair": round(run.tokens / max(1, len(run.pairs)), 1),
             "sold_out": run.attacker.sold_out, "honest_refused_requests": run.honest_refused,
@@ -173,19 +174,19 @@ class Bill(msgspec.Struct, frozen=True):
 
 def bill(row: dict[str, Any], pairs: float) -> Bill:
     """The bill of one run for `pairs` clean pairs (of the whole campaign, not of its model)."""
-    need, scale = pairs / row["scale"], row["scale"]
+    need, scale, step = pairs / row["scale"], row["scale"], row.get("step_h", 1)
     got, bought = np.array([0, *row["pairs"]]), np.array([0, *row["bought"]])
-    hours = len(got) - 1
+    clock = np.arange(len(got)) * step
     beyond = need > got[-1]
     if beyond:
-        tail = min(48, hours)
-        rate = max((got[-1] - got[-1 - tail]) / tail, 1e-9)
+        tail = min(48 // step, len(got) - 1)
+        rate = max((got[-1] - got[-1 - tail]) / (tail * step), 1e-9)
         more = (need - got[-1]) / rate
-        hour = hours + more
-        extra = bought[-1] + more * (bought[-1] - bought[-1 - tail]) / tail
+        hour = clock[-1] + more
+        extra = bought[-1] + more * (bought[-1] - bought[-1 - tail]) / (tail * step)
     else:
-        hour = float(np.interp(need, got, np.arange(hours + 1)))
-        extra = float(np.interp(hour, np.arange(hours + 1), bought))
+        hour = float(np.interp(need, got, clock))
+        extra = float(np.interp(hour, clock, bought))
     accounts = (row["accounts"] + extra) * scale
     tokens = pairs * row["tokens_a_pair"] / 1e6 * TOKENS
     return Bill(
@@ -209,7 +210,8 @@ def against(rows: list[dict[str, Any]], answer: str, *, days: float = 0.0) -> di
         off, on = by[seed, "off"], by[seed, answer]
         pairs = float(PAIRS)
         if days:
-            pairs = off["pairs"][-1] / (len(off["pairs"]) / 24) * days * off["scale"]
+            lived = len(off["pairs"]) * off.get("step_h", 1) / 24
+            pairs = off["pairs"][-1] / lived * days * off["scale"]
         before, after = bill(off, pairs), bill(on, pairs)
         bills.append(after)
         extrapolated += after.extrapolated
@@ -325,7 +327,7 @@ def main() -> None:
         made = Made(plan.world())
         runs = curve_runs(plan, crowd(made)[1])
         live(made, runs, every_h=EVERY_H, source=bare)
-        merge("curve", rows_of(made, runs, plan))
+        merge("curve", rows_of(made, runs, plan, step_h=6))
     for one in summary(kept()):
         print(json.dumps(one))
 
