@@ -117,8 +117,8 @@ def recall(rows: list[dict]) -> str:
                 row for row in rows
                 if row["world"] == world and row["prompts"] == "built-in" and not row["baselines"]
             ]  # fmt: skip
-            # One seed a world, one that was not looked at if there is one.
-            same.sort(key=lambda row: (row["looked_at"], row["seed"]))
+            # One seed a world: the last, and one that was not looked at if there is one.
+            same.sort(key=lambda row: (row["looked_at"], -row["seed"]))
             found += [(mix, row["titer"]["recall"]) for row in same[:1]]
         plot.line(name, [(mix, share["value"]) for mix, share in found])
         for mix, share in found:

@@ -166,7 +166,7 @@ def main() -> None:
     parser.add_argument("--no-rules", action="store_true", help="leave the baselines out")
     parser.add_argument("--quick", action="store_true", help="one small cell")
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--keep", action="store_true", help="other rows of --out stay")
+    parser.add_argument("--keep", type=Path, nargs="*", default=[], help="results to add to")
     given = parser.parse_args()
     seeds = [int(seed) for seed in given.seeds.split(",")]
     if given.quick:
@@ -180,21 +180,24 @@ def main() -> None:
             for name in given.cells.split(",")
         ]
     rows: list[dict[str, Any]] = []
-    if given.keep and given.out and given.out.exists():
-        rows = json.loads(given.out.read_text())["rows"]
+    for path in given.keep:
+        held = json.loads(path.read_text())["rows"]
+        rows = [r for r in rows if _which(r) not in {_which(h) for h in held}] + held
     for plan in plans:
         plan = msgspec.structs.replace(plan, prompts=given.prompts, split=given.split)  # noqa: PLW2901
         row = cell(plan, rules=not given.no_rules)
         rows = [r for r in rows if _which(r) != _which(row)] + [row]
         print(told(row), flush=True)
         if given.out:
+            for one in rows:
+                one["looked_at"] = one["seed"] in LOOKED_AT
             result = {"what": "titer hunt on generated worlds", "looked_at_seeds": LOOKED_AT,
                       "rows": rows}  # fmt: skip
             given.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def _which(row: dict[str, Any]) -> tuple[Any, ...]:
-    return row["world"], row["prompts"], row["seed"], row["days"]
+    return row["world"], row["prompts"], row["seed"], row["days"], row["accounts"]
 
 
 def told(row: dict[str, Any]) -> str:
