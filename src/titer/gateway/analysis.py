@@ -219,9 +219,13 @@ class Analysis:
                 self._flush()
             return False
         batch = self._reader.read(records)
+        behind = bool(self._spool)  # the log cannot be written: what is large is not kept for it
         self._weigh(batch.exchanges)
         if self._contexts is not None:
-            self._spool += self._contexts.entries(batch.marked)
+            if behind:
+                self._contexts.missed(batch.marked)
+            else:
+                self._spool += self._contexts.entries(batch.marked)
         self._flush()
         return True
 
@@ -230,9 +234,10 @@ class Analysis:
         if self._receiver is None or len(self._spool) >= MAX_SPOOL:
             return False
         batches = self._receiver.take()
+        behind = bool(self._spool)
         for batch in batches:
             self._weigh(batch.exchanges)
-            if batch.contexts:
+            if batch.contexts and not behind:
                 from titer.gateway.mark_contexts import checked  # noqa: PLC0415 - brings numba
 
                 self._spool += checked(batch.contexts)

@@ -8,7 +8,7 @@ read again need not give the ids that were sampled: at most places it does.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -55,6 +55,10 @@ class Contexts:
             if entry is not None:
                 out.append((KIND, msgspec.json.encode(entry)))
         return out
+
+    def missed(self, marked: Sequence[tuple[Exchange, Marked]]) -> None:
+        """Count replies whose contexts are not recorded: an entry is as large as ten others."""
+        self.faults += len(marked)
 
     def _entry(self, exchange: Exchange, said: Marked) -> Reached | None:
         key = self._key(exchange)

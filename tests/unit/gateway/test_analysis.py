@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 import pytest
 
@@ -21,11 +23,13 @@ from titer.core.nouns import (
     Verification,
 )
 from titer.core.sketch import Sketcher
+from titer.core.wire import Written
 from titer.engine import Flight, Weigher
 from titer.evidence.intake import Taken
 from titer.evidence.note import Signer
 from titer.gateway import analysis
 from titer.gateway.analysis import Analysis
+from titer.gateway.mark_contexts import Contexts
 from titer.gateway.marking import Issuer
 from titer.gateway.records import Reader, Recorder
 from titer.gateway.ring import Ring
@@ -181,6 +185,39 @@ def test_a_mark_s_key_is_committed_to_before_the_decision_that_uses_it(world):
     world.send(2)
     assert world.one._turn()
     assert world.log.kinds() == ["exchange", "finding", "mark-key", "decision"] * 2
+
+
+def test_contexts_of_marked_replies_follow_their_exchange_while_the_log_keeps_up(world):
+    ring = KeyRing((Epoch(number=1, master=bytes(32), created=1),))
+    world.one._contexts = Contexts(ring, None)
+    world.one._weigher.ladder = Ladder(())
+
+    def send(name):
+        written = Written(100)
+        written.add(0, [1, 2, 3])
+        facts = RequestFacts(mark=ring.key("p0").id)
+        flight = Flight(
+            name, 10, Caller("k", Principal("p0"), 1, 0), Origin(), "openai.chat", "/x", "m", b"",
+            *gather([("user", "hi")]), facts, ReplyFacts("stop"), Usage(1, 2), 200, (), written,
+        )  # fmt: skip
+        assert Recorder(world.ring).emit(flight)
+
+    send("a")
+    assert world.one._turn()
+    assert world.log.kinds()[0] == "exchange"
+    assert world.log.kinds()[-1] == "mark-contexts"
+    assert json.loads(world.log.entries[-1][1])["exchange"] == "a"
+    world.log.fail = True
+    send("b")
+    world.one._turn()  # the first is kept: nothing was waiting yet
+    send("c")
+    world.one._turn()
+    world.log.fail = False
+    world.one._turn()
+    assert world.log.kinds().count("exchange") == 3
+    assert world.log.kinds().count("mark-contexts") == 2
+    assert world.one._contexts.faults == 1
+    assert world.one._status()["faults"] >= 1
 
 
 def test_no_dose_is_published_that_the_log_does_not_hold(world):
