@@ -109,8 +109,9 @@ def test_questions_without_sense_are_refused(changed):
 
 def test_what_is_shipped_answers():
     held = attenuation()
-    kinds = {("kgw", 1), ("kgw", 2), ("gumbel", 1), ("gumbel", 2), ("gumbel", 4)}
-    assert {(f.scheme, f.width, f.access) for f in held.fits} >= {
+    kinds = {("kgw", 1), ("kgw", 2), ("kgw", 4), ("gumbel", 1), ("gumbel", 2), ("gumbel", 4),
+             ("tournament", 4)}  # fmt: skip
+    assert {(f.scheme, f.width, f.access) for f in held.fits} == {
         (*kind, access) for kind in kinds for access in ("words", "chances", "argmax", "reading")
     }
     found = answer(Question(marked=200_000, share=1.0, access="chances"))
@@ -121,6 +122,13 @@ def test_what_is_shipped_answers():
         found = answer(Question(marked=100_000, share=1.0, scheme=scheme, access="reading"))
         assert found.scheme == scheme.name
         assert any("three students" in note for note in found.notes)
+    for scheme in (Tournament(4), Kgw(4), scheme_of("hf-synthid")):
+        for access in ("words", "chances", "argmax", "reading"):
+            told = answer(
+                Question(marked=100_000, share=1.0, scheme=scheme, access=access, entropy=0.7)
+            )
+            assert not told.provable
+            assert "no effect was told" in told.why or "a test uses" in told.why
     for scheme in (VllmPhilox(4, 0.1), SglangMurmur(1), scheme_of("hf-synthid")):
         assert answer(Question(share=1.0, scheme=scheme, access="text")).provable
 
