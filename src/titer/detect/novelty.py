@@ -71,25 +71,33 @@ class Novelty(Shares):
             now[place] = count
             if count == 255:
                 full = True
-            expected = total * self._shares[place] + PRIOR
-            if count >= FEWEST and count > 2.0 * expected:
-                bits = count * math.log2(count / expected) - (count - expected) * _NATS
-                if bits > best:  # noqa: PLR1730 - max() would double the cost
-                    best = bits
+            bits = self._surprise(count, total, place)
+            if bits > best:  # noqa: PLR1730 - max() would double the cost
+                best = bits
         if full:
             state.now = now.translate(HALF)
             state.total = total >> 1
         return best
 
     def begin(self, state: State) -> None:
-        state.now, state.total, state.seen = bytearray(SLOTS), 0, 0
+        state.now, state.total = bytearray(SLOTS), 0
 
     def note(self, state: State) -> str:
-        share = round(100 * max(state.now) / max(1, state.total))
-        return (
-            f"one framing that honest callers hardly use has {share} % of the last "
-            f"{state.total} single questions"
+        total = max(1, state.total)
+        newest = max(
+            enumerate(state.now), key=lambda held: self._surprise(held[1], total, held[0])
         )
+        return (
+            f"one framing that honest callers hardly use has {round(100 * newest[1] / total)} % of "
+            f"the last {state.total} single questions"
+        )
+
+    def _surprise(self, count: int, total: int, place: int) -> float:
+        """The log-likelihood ratio of a slot's count, in bits; 0 if it is not worth a look."""
+        expected = total * self._shares[place] + PRIOR
+        if count < FEWEST or count <= 2.0 * expected:
+            return 0.0
+        return count * math.log2(count / expected) - (count - expected) * _NATS
 
     def learn(self, states: Iterable[Any]) -> dict[str, list[float]]:
         """The mean share of every slot over honest subjects, each subject counting once."""

@@ -47,7 +47,6 @@ class State(msgspec.Struct, array_like=True):
     """
 
     epoch: int = -1
-    seen: int = 0
     score: int = 0
     told: int = 0
     total: int = 0
@@ -115,7 +114,6 @@ class Shares(ABC):
             state.epoch = epoch
         if not seen.single:
             return state, ()
-        state.seen += 1
         slots = self.slots
         places = {(token >> 7) % slots for token in exchange.sketch.frames[:BANDS]}
         bits = self.judge(state, places) - self._many
