@@ -84,12 +84,11 @@ class Novelty(Shares):
 
     def note(self, state: State) -> str:
         total = max(1, state.total)
-        newest = max(
-            enumerate(state.now), key=lambda held: self._surprise(held[1], total, held[0])
-        )
+        found = [self._surprise(count, total, place) for place, count in enumerate(state.now)]
+        share = round(100 * state.now[found.index(max(found))] / total)
         return (
-            f"one framing that honest callers hardly use has {round(100 * newest[1] / total)} % of "
-            f"the last {state.total} single questions"
+            f"one framing that honest callers hardly use has {share} % of the last "
+            f"{state.total} single questions"
         )
 
     def _surprise(self, count: int, total: int, place: int) -> float:
