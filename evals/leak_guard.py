@@ -1,16 +1,18 @@
 """Recall of the leak guard by writing, its false positives, and the peer on the same cases.
 
-    python -m evals leaks [--peer PYTHON]       # writes evals/leak_guard.json, about two minutes
+    python -m evals leaks [--peer PYTHON] [--written FILE]     # writes evals/leak_guard.json
 
 Cases: each protected text in each writing, in a short answer, streamed in pieces of 1 to 40
 characters. Caught: the guard takes something out, and less than half of the writing leaves. The
 protected texts come from three sources; the guard was developed against texts of our own.
-`listed` are the writings that its page names; `unseen` were written down after its kernel was
-frozen (`first_run`), then looked at; so were `fresh` after the next change. Recall is texts x
-writings, each writing with a Clopper-Pearson interval.
+`listed` are the writings that its page names; `unseen` and `fresh` were each run once before they
+were looked at (`first_run`). What stands for never-seen writings is `others`: what a tool of
+other people makes of the texts (`evals/leaks/transforms.cjs`), whose list was not read before the
+guard was frozen, and which was run once. Recall is texts x writings, with Clopper-Pearson.
 
-False positives: answers of honest texts, each against one protected text drawn at random, and
-every role prompt against every other one, which share their templates. `--peer` runs unmimic's
+False positives: `evals.leaks.honest`, each answer against one protected text drawn at random, and
+every role prompt against every other one, which share their templates. `timing`: how long honest
+characters wait, and whether the memory of pieces bites honest callers. `--peer` runs unmimic's
 exact check (no model download) in its own environment, and the share is its own threshold's.
 """
 
@@ -20,14 +22,16 @@ import argparse
 import hashlib
 import json
 import random
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-import zstandard
-
 from evals.accounts import DATA
+from evals.leaks.honest import honest as honest_answers
+from evals.leaks.honest import rows
+from evals.leaks.timing import given_away, sessions, waits
 from evals.leaks.writings import FRESH, LISTED, UNSEEN
 from titer.core.interval import clopper_pearson
 from titer.respond.leak_guard.index import Index
@@ -44,12 +48,6 @@ SEED = 20261128
 LEAK = 48
 BEFORE = "Of course, here is what you asked for: "
 AFTER = "\nI hope that this is what you were looking for; tell me if you need anything else."
-#: Honest texts by source, as answers.
-HONEST = (
-    "benign/batch_etl_p3", "benign/hh_harmless_turns", "benign/oasst_en_fr", "benign/agents",
-    "benign/eval_harness", "benign/mtbench_vicuna_xstest", "benign/support_short",
-    "attack/gpteacher", "attack/gsm8k_train",
-)  # fmt: skip
 PEER = """
 import json, sys
 from unmimic.guards.output.leak_detector import leak_score, EXACT_CUTOFF
@@ -57,12 +55,6 @@ for line in sys.stdin:
     text, answer = json.loads(line)
     print(int(leak_score(answer, text).score >= EXACT_CUTOFF))
 """
-
-
-def rows(name: str) -> list[dict]:
-    raw = (DATA / "prompts" / f"{name}.jsonl.zst").read_bytes()
-    text = zstandard.ZstdDecompressor().decompressobj().decompress(raw).decode()
-    return [json.loads(line) for line in text.split("\n") if line]
 
 
 def protected() -> dict[str, list[str]]:
@@ -146,25 +138,23 @@ def honest(texts: dict[str, list[str]]) -> dict:
     draw = random.Random(SEED + 1)
     every = [t for some in texts.values() for t in some]
     indexes = [Index([t]) for t in every]
-    sources = {}
+    sources: dict[str, list[int]] = {}
     held = total = chars = 0
     examples = []
-    for name in HONEST:
-        wrong = tried = 0
-        for row in rows(name):
-            at = draw.randrange(len(every))
-            found: list[str] = []
-            scan = Scan(indexes[at], limits(LEAK), None, found.append)
-            for piece in pieces(row["text"][:20_000], draw):
-                scan.push(piece)
-                held += scan.holding > 0
-                total += 1
-            tried += 1
-            chars += len(row["text"])
-            if found:
-                wrong += 1
-                examples.append(f"{name}: {found[0]}")
-        sources[name] = [wrong, tried]
+    for name, text in honest_answers(random.Random(SEED)):
+        at = draw.randrange(len(every))
+        found: list[str] = []
+        scan = Scan(indexes[at], limits(LEAK), None, found.append)
+        for piece in pieces(text, draw):
+            scan.push(piece)
+            held += scan.holding > 0
+            total += 1
+        chars += len(text)
+        row = sources.setdefault(name, [0, 0])
+        row[1] += 1
+        if found:
+            row[0] += 1
+            examples.append(f"{name}: {found[0]}")
     wrong, tried = sum(w for w, _ in sources.values()), sum(t for _, t in sources.values())
     roles = [r["text"] for r in rows("benign/role_system_prompts")]
     pairs = cross = 0
@@ -185,6 +175,46 @@ def honest(texts: dict[str, list[str]]) -> dict:
         "prompts_against_each_other": {"pairs": pairs, "wrong": cross,
                                        "interval": clopper_pearson(cross, pairs)},
     }  # fmt: skip
+
+
+def others(file: Path, texts: dict[str, list[str]]) -> dict:
+    """Recall on what other people's transforms have written (`transforms.cjs`)."""
+    draw = random.Random(SEED)
+    every = [t for s in ("role prompts", "pipeline templates") for t in texts[s]]
+    indexes = [Index([t]) for t in every]
+    named = {word for ws in KINDS.values() for name in ws for word in _words(name)}
+    table: dict[str, dict] = {}
+    for line in file.read_text().splitlines():
+        case = json.loads(line)
+        ok, left = caught(indexes[case["at"]], case["written"], draw)
+        row = table.setdefault(
+            case["name"],
+            {"kind": case["kind"], "named": bool(_words(case["name"]) & named), "caught": 0,
+             "of": 0, "left": []},
+        )  # fmt: skip
+        row["caught"] += ok
+        row["of"] += 1
+        row["left"].append(left)
+    for row in table.values():
+        row["median_left"] = round(sorted(row.pop("left"))[row["of"] // 2], 3)
+    result: dict = {"table": table}
+    for which, some in (
+        ("all", list(table.values())),
+        ("not named in a list of ours", [r for r in table.values() if not r["named"]]),
+    ):
+        hits, tried = sum(r["caught"] for r in some), sum(r["of"] for r in some)
+        most = sum(2 * r["caught"] >= r["of"] for r in some)
+        result[which] = {
+            "writings": len(some), "caught": hits, "of": tried, "share": round(hits / tried, 4),
+            "writings_caught_mostly": most, "writings_interval": clopper_pearson(most, len(some)),
+        }  # fmt: skip
+    return result
+
+
+def _words(name: str) -> set[str]:
+    """The telling words of a writing's name."""
+    common = {"a", "of", "in", "each", "and", "the", "to", "with", "text", "letters", "word"}
+    return {w for w in re.findall(r"[a-z0-9]+", name.lower()) if w not in common}
 
 
 def peer(python: str, texts: dict[str, list[str]]) -> dict:
@@ -217,14 +247,24 @@ def peer(python: str, texts: dict[str, list[str]]) -> dict:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peer", metavar="PYTHON", help="an interpreter that has unmimic 0.1.0")
+    parser.add_argument("--written", metavar="FILE", type=Path,
+                        help="what evals/leaks/transforms.cjs wrote")  # fmt: skip
     given = parser.parse_args()
     texts = protected()
+    english = [t for s in ("role prompts", "pipeline templates") for t in texts[s]]
     result = {
         "seed": SEED,
         "first_run": FIRST, "leak_letters": LEAK,
         "protected": {source: len(some) for source, some in texts.items()},
         "recall": recall(texts), "honest": honest(texts),
+        "waits": waits(english, LEAK, SEED, 10),
+        "sessions": sessions(english, LEAK, SEED, 200),
+        "in_pieces": given_away(english, LEAK),
     }  # fmt: skip
+    if given.written:
+        result["others"] = others(given.written, texts)
+    elif OUT.exists() and "others" in (kept := json.loads(OUT.read_text())):
+        result["others"] = kept["others"]
     if given.peer:
         result["unmimic 0.1.0, exact check"] = peer(given.peer, texts)
     elif OUT.exists():
@@ -239,6 +279,10 @@ def main() -> int:
         for name, row in part["table"].items():
             if row["caught"] < 0.98 * row["of"]:
                 print("   ", name, row["caught"], row["of"], row["by_source"], row["median_left"])
+    for name in ("all", "not named in a list of ours"):
+        print("others,", name, result.get("others", {}).get(name))
+    for name in ("waits", "sessions", "in_pieces"):
+        print(name, result[name])
     print("honest", {k: v for k, v in result["honest"].items() if k != "by_source"})
     return 0
 

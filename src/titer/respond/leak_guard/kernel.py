@@ -27,6 +27,7 @@ from titer.respond.leak_guard.gates import (
     GARBLED_TO,
     OPEN_HEX,
     OPEN_NUMBERS,
+    OPEN_UU,
 )
 from titer.respond.leak_guard.lanes import (
     A85,
@@ -349,7 +350,8 @@ def scan(
             opening |= now
             fresh = now & ~opened
             if fresh:
-                coding[0, LINE_AT] = 0
+                if fresh & OPEN_UU:
+                    coding[0, LINE_AT] = 0
                 for back in range(min(run, RECENT) - 1, 0, -1):
                     before = np.int64(recent[(place - 1 - back) & (RECENT - 1)])
                     if before < 128:
