@@ -1,6 +1,6 @@
 """Recall of the leak guard by writing, its false positives, and the peer on the same cases.
 
-    python -m evals leaks [--peer PYTHON] [--written FILE]     # writes evals/leak_guard.json
+    python -m evals leaks [--peer PYTHON] [--written FILE] [--part ...]   # writes leak_guard.json
 
 Cases: each protected text in each writing, in a short answer, streamed in pieces of 1 to 40
 characters. Caught: the guard takes something out, and less than half of the writing leaves. The
@@ -26,6 +26,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from evals.accounts import DATA
@@ -43,6 +44,7 @@ KINDS = {"listed": LISTED, "unseen": UNSEEN, "fresh": FRESH}
 #: they had been seen: limits of words and patterns, Morse signs, words by their letters alone.
 FIRST = {"listed": [6465, 6720], "unseen": [2958, 6000], "false positives": [0, 63511],
          "fresh": [2005, 3000], "false positives then": [3, 63511]}  # fmt: skip
+PARTS = ("recall", "honest", "waits", "sessions", "in_pieces")
 OUT = Path(__file__).with_suffix(".json")
 SEED = 20261128
 LEAK = 48
@@ -184,7 +186,7 @@ def others(file: Path, texts: dict[str, list[str]]) -> dict:
     indexes = [Index([t]) for t in every]
     named = {word for ws in KINDS.values() for name in ws for word in _words(name)}
     table: dict[str, dict] = {}
-    for line in file.read_text().splitlines():
+    for line in filter(None, file.read_text().split("\n")):
         case = json.loads(line)
         ok, left = caught(indexes[case["at"]], case["written"], draw)
         row = table.setdefault(
@@ -249,29 +251,25 @@ def main() -> int:
     parser.add_argument("--peer", metavar="PYTHON", help="an interpreter that has unmimic 0.1.0")
     parser.add_argument("--written", metavar="FILE", type=Path,
                         help="what evals/leaks/transforms.cjs wrote")  # fmt: skip
+    parser.add_argument("--part", nargs="*", choices=PARTS, help="measure these alone again")
     given = parser.parse_args()
     texts = protected()
     english = [t for s in ("role prompts", "pipeline templates") for t in texts[s]]
-    result = {
-        "seed": SEED,
-        "first_run": FIRST, "leak_letters": LEAK,
-        "protected": {source: len(some) for source, some in texts.items()},
-        "recall": recall(texts), "honest": honest(texts),
-        "waits": waits(english, LEAK, SEED, 10),
-        "sessions": sessions(english, LEAK, SEED, 200),
-        "in_pieces": given_away(english, LEAK),
+    measured: dict[str, Callable[[], dict]] = {
+        "recall": lambda: recall(texts), "honest": lambda: honest(texts),
+        "waits": lambda: waits(english, LEAK, SEED, 10),
+        "sessions": lambda: sessions(english, LEAK, SEED, 200),
+        "in_pieces": lambda: given_away(english, LEAK),
     }  # fmt: skip
+    # Parts may be measured side by side, so the file is read when all is there.
+    made: dict = {name: measured[name]() for name in (PARTS if given.part is None else given.part)}
     if given.written:
-        result["others"] = others(given.written, texts)
-    elif OUT.exists() and "others" in (kept := json.loads(OUT.read_text())):
-        result["others"] = kept["others"]
+        made["others"] = others(given.written, texts)
     if given.peer:
-        result["unmimic 0.1.0, exact check"] = peer(given.peer, texts)
-    elif OUT.exists():
-        old = json.loads(OUT.read_text())
-        name = "unmimic 0.1.0, exact check"
-        if name in old:
-            result[name] = old[name]
+        made["unmimic 0.1.0, exact check"] = peer(given.peer, texts)
+    result: dict = json.loads(OUT.read_text()) if OUT.exists() else {}
+    result |= {"seed": SEED, "first_run": FIRST, "leak_letters": LEAK, **made}
+    result["protected"] = {source: len(some) for source, some in texts.items()}
     OUT.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     for kind in KINDS:
         part = result["recall"][kind]
@@ -281,9 +279,8 @@ def main() -> int:
                 print("   ", name, row["caught"], row["of"], row["by_source"], row["median_left"])
     for name in ("all", "not named in a list of ours"):
         print("others,", name, result.get("others", {}).get(name))
-    for name in ("waits", "sessions", "in_pieces"):
-        print(name, result[name])
-    print("honest", {k: v for k, v in result["honest"].items() if k != "by_source"})
+    for name in ("waits", "sessions", "in_pieces", "honest"):
+        print(name, {k: v for k, v in result.get(name, {}).items() if k != "by_source"})
     return 0
 
 

@@ -75,7 +75,7 @@ def limits(leak: int, *, collecting: bool = False) -> Limits:
         hit[lane], hold[lane] = 2 * shape, shape
     for lane in (lanes.LENGTHS, lanes.RHYTHM):
         hit[lane], hold[lane] = leak // 3, leak // 6
-    hit[lanes.WORD_SETS], hold[lanes.WORD_SETS] = leak * 2 // 5, leak // 6 + 1
+    hit[lanes.WORD_SETS], hold[lanes.WORD_SETS] = leak // 2, leak // 6 + 1
     for lane in (lanes.TOKENS, *range(lanes.GROUPS, lanes.WORD_SETS)):
         hit[lane], hold[lane] = _pattern(PATTERN_LEAK), _pattern(PATTERN_HOLD)
     # About half of the letters of English are consonants other than l.
