@@ -7,8 +7,8 @@ characters. Caught: the guard takes something out, and less than half of the wri
 protected texts come from three sources; the guard was developed against texts of our own.
 `listed` are the writings that its page names; `unseen` and `fresh` were each run once before they
 were looked at (`first_run`). What stands for never-seen writings is `others`: what a tool of
-other people makes of the texts (`evals/leaks/transforms.cjs`), whose list was not read before the
-guard was frozen, and which was run once. Recall is texts x writings, with Clopper-Pearson.
+other people makes of the texts (`evals/leaks/transforms.cjs`), whose list was not read before that
+one run. Recall is texts x writings, with Clopper-Pearson.
 
 False positives: `evals.leaks.honest`, each answer against one protected text drawn at random, and
 every role prompt against every other one, which share their templates. `timing`: how long honest
@@ -41,9 +41,14 @@ from titer.respond.leak_guard.scan import Scan, limits
 KINDS = {"listed": LISTED, "unseen": UNSEEN, "fresh": FRESH}
 #: What was found when a list was run for the first time (caught, of): `unseen` before the guard
 #: learnt words, patterns of repetition and UTF-8 in encodings, `fresh` after that. From then on
-#: they had been seen: limits of words and patterns, Morse signs, words by their letters alone.
+#: they had been seen: limits of words and patterns, Morse signs, words by their letters alone;
+#: then lanes of what a cipher cannot change. `others` came after these, and have been looked at.
+#: The limit of words by their letters was raised after "false positives before the last limit",
+#: which is why the honest answers are no held-out set.
 FIRST = {"listed": [6465, 6720], "unseen": [2958, 6000], "false positives": [0, 63511],
-         "fresh": [2005, 3000], "false positives then": [3, 63511]}  # fmt: skip
+         "fresh": [2005, 3000], "false positives then": [3, 63511],
+         "others": [11511, 14760], "others, not named": [5509, 6960],
+         "false positives before the last limit": [1, 78964]}  # fmt: skip
 PARTS = ("recall", "honest", "waits", "sessions", "in_pieces")
 OUT = Path(__file__).with_suffix(".json")
 SEED = 20261128

@@ -23,7 +23,7 @@ TEXTS = (
     "attack/gpteacher", "attack/gsm8k_train", "attack/seed_tasks_multi",
 )  # fmt: skip
 #: Characters of a piece, and pieces of one source at most.
-PIECE, MOST = 1500, 18_000
+PIECE, MOST = 1500, 25_000
 
 
 def rows(name: str) -> list[dict]:
@@ -88,7 +88,7 @@ def _tables(draw: random.Random) -> Iterator[str]:
     for file in [*sorted((DATA / "traces").glob("*.parquet")), DATA / "infra/asn_ipv4.parquet"]:
         table = parquet.read_table(file)
         names = table.column_names
-        for first in range(0, min(table.num_rows, 90_000), 40):
+        for first in range(0, min(table.num_rows, 300_000), 40):
             some = table.slice(first, 40).to_pylist()
             shape = draw.randrange(3)
             out = io.StringIO()
