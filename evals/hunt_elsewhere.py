@@ -5,8 +5,9 @@
 
 Each seed is a world of `evals.elsewhere_world`: some 2,400 honest accounts and five campaigns of
 30 to 400. `titer hunt` gets the log alone, without history; campaigns under review accuse nobody.
-Seeds 1 and 2 of an earlier draft were looked at (five undeclared firms with like templates were
-taken for one campaign, and a rule was changed for it); rules were made on other makers' worlds.
+Looked at while rules were changed: seeds 1 and 2 of an earlier draft and 71 (undeclared firms with
+like templates were taken for one campaign, first tied by their networks, then as a pool), 11 to 16
+and 72.
 Shares carry exact 95 % intervals, too narrow since accounts of one world hang together.
 """
 

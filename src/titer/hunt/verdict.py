@@ -178,7 +178,9 @@ def campaign(one: Judged, verdict: Verdict, ways: int, world: World) -> Campaign
     inside = members.units
     declared = float(units.declared[inside].mean())
     strangers = not ties & OWNED and all(world.known[name].available for name in OWNED)
-    size = len(inside) if formed_by == "pool" else together(inside, world.known)
+    # Strangers who share a pool have no offices to fall apart into.
+    apart = formed_by != "pool" or ties & OWNED
+    size = together(inside, world.known) if apart else len(inside)
     review = _review(size, ties, declared, one, verdict, strangers=strangers)
     names = world.name(inside)
     totals = units.totals

@@ -18,19 +18,23 @@ DAY = 86_400_000_000
 HONEST, MEMBERS, TEMPLATES, EACH = 500, 90, 40, 16
 
 
-def world(seed, *, again=0.0, loose=False, whale=0, flood=0, stuffed=False, times=()):
+def world(seed, *, again=0.0, loose=False, whale=0, flood=0, stuffed=False, times=(), offices=0):
     """Honest callers with public templates; a pool of `TEMPLATES`, of which each uses `EACH`.
 
     With `again`, that share of the pool's requests repeats an old one; with `loose`, its texts
     stand in requests of any length, as phrases do. `whale` is the rows of one honest caller who
     says all there is; `flood` the callers of one request each, which hits some band of the pool's;
     with `stuffed`, half of the bands of a member's own requests are others' texts; with `times`,
-    each of the pool's questions is asked as often as one of them says.
+    each of the pool's questions is asked as often as one of them says; with `offices`, the pool's
+    members sit in so many, each with its network and card.
     """
     rng = np.random.default_rng(seed)
     rows, number = [], 0
     public = rng.integers(-(2**62), 2**62, (60, 8))
     own = rng.integers(-(2**62), 2**62, (TEMPLATES, 8))
+
+    def where(name):
+        return int(name[1:]) % offices if offices and name.startswith("x") else name
 
     def say(name, frames, exact, chars):
         nonlocal number
@@ -39,7 +43,7 @@ def world(seed, *, again=0.0, loose=False, whale=0, flood=0, stuffed=False, time
             Exchange(
                 f"e{number}", int(rng.integers(5 * DAY)), Principal(name, created=DAY),
                 "/v1/x", "m",
-                Origin(net=f"n-{name}", payment=f"p-{name}", headers="h"),
+                Origin(net=f"n-{where(name)}", payment=f"p-{where(name)}", headers="h"),
                 sketch=Sketch(
                     frames=tuple(int(f) for f in frames), exact=int(exact), chars=int(chars),
                     cells=tuple(int(c) for c in rng.integers(1, 40, 4)),
@@ -262,6 +266,14 @@ def test_chance_is_not_even_and_a_list_is(mean):
     assert share(np.full(size, 1)) == 0.0
     assert share(np.full(size, 3)) == 1.0
     assert share(rng.binomial(4, 0.5, size)) >= 0.5  # half of a list that is asked four times
+
+
+@pytest.mark.parametrize(("offices", "review"), [(0, False), (6, True), (1, False)])
+def test_firms_that_share_a_library_of_templates_go_to_people(offices, review):
+    report = find(world(4, offices=offices), seed=1, permutations=999)
+    groups = [c for c in report.campaigns if len(c.members) >= 0.9 * MEMBERS]
+    assert [c.review for c in groups] == [review]
+    assert not [c for c in report.campaigns if c not in groups and not c.review]
 
 
 def test_likeness_tells_dealt_work_from_people_with_matters_of_their_own():
