@@ -11,9 +11,7 @@ from titer.core.bits import average_bits
 from titer.core.contracts import Detector
 from titer.core.nouns import Card, Exchange, Finding
 from titer.detect.calibration import Calibration
-from titer.detect.fold import Wagering
-from titer.detect.shares import Shares
-from titer.detect.slim import Slim
+from titer.detect.glancing import Glancing
 from titer.detect.strata import Glance, glance
 
 Fold = Callable[[Any, Exchange, Glance], tuple[Any, Iterable[Finding]]]
@@ -124,10 +122,8 @@ def _fold(detector: Detector) -> Fold | None:
 
     A subclass with a `step` of its own does not.
     """
-    if isinstance(detector, Wagering) and type(detector).step is Wagering.step:
-        return detector.fold
-    if isinstance(detector, Slim) and type(detector).step is Slim.step:
-        return detector.fold
-    if isinstance(detector, Shares) and type(detector).step is Shares.step:
-        return detector.fold
+    if isinstance(detector, Glancing):
+        kind: type[Glancing] = type(detector)
+        if kind.step is Glancing.step:
+            return detector.fold
     return None

@@ -9,7 +9,8 @@ import xxhash
 
 from titer.core.nouns import Card, Exchange
 from titer.detect import memory
-from titer.detect.fold import DRAFT_HORIZON, State, Wagering
+from titer.detect.fold import State, Wagering
+from titer.detect.glancing import DRAFT_HORIZON
 from titer.detect.strata import Glance
 
 #: Cells that must be familiar for a question to belong to the caller's family: half of them.

@@ -14,21 +14,17 @@ A state that is passed to `step` is used up: it is changed in place.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import msgspec
 
-from titer.core.nouns import Card, Exchange, Finding
+from titer.core.nouns import Exchange, Finding
 from titer.detect import memory, strata, wager
+from titer.detect.glancing import DRAFT_HORIZON, GROWTH, STEP, Glancing
 from titer.detect.strata import Glance
 
-#: Microseconds; used until a calibration says how long its log was (30 days).
-DRAFT_HORIZON = 30 * 86_400_000_000
-#: Bits of raw score that the first finding needs, and the growth that the next ones need:
-#: a subject's findings stay few (about 30 for a score of 1,000).
-STEP, GROWTH = 1.0, 1.25
 #: Exchanges that a finding cites at most.
 CITES = 3
 
@@ -56,12 +52,9 @@ class State(msgspec.Struct, array_like=True):
     tag: int = -1
 
 
-class Wagering(ABC):
+class Wagering(Glancing):
     """Base of detectors that bet on yields. Subclasses give `card`, `drafts`, `judge`, `note`."""
 
-    card: Card
-    #: The score is in bits against the detector's own null; calibration can only lower it.
-    in_bits = True
     #: Draft nulls by stratum, used until calibrated: guesses, and worth 0 bits.
     drafts: Sequence[float]
     #: The mean yield of a harvest, for which the null is placed: replies of 600 tokens.
@@ -74,13 +67,10 @@ class Wagering(ABC):
         origin: int = 0,
         horizon: int = DRAFT_HORIZON,
     ) -> None:
-        if horizon <= 0:
-            raise ValueError("horizon must be a positive number of microseconds")
+        super().__init__(origin=origin, horizon=horizon)
         if nulls is not None and len(nulls) != len(strata.NAMES):
             raise ValueError(f"nulls must have one mean for each of {len(strata.NAMES)} strata")
         self.wager = wager.Wager(self.drafts if nulls is None else nulls)
-        self.origin = origin
-        self.horizon = horizon
 
     @abstractmethod
     def judge(self, state: State, exchange: Exchange, seen: Glance, *, new: bool) -> float | None:
@@ -88,10 +78,6 @@ class Wagering(ABC):
 
         Whether there is a bet must not depend on the reply.
         """
-
-    @abstractmethod
-    def note(self, state: State) -> str:
-        """One sentence for a finding: counts, no text."""
 
     def subject(self, exchange: Exchange) -> str | None:
         """Who is weighed: the organisation or account, unless nothing was served."""
@@ -103,13 +89,6 @@ class Wagering(ABC):
         """The state of a subject that was never seen."""
         gains, trials = [0.0] * len(strata.NAMES), [0] * len(strata.NAMES)
         return State(-1, 0, 0, 0, 0.0, 0.0, wager.start(), gains, trials, {}, memory.blank(), [])
-
-    def step(self, state: State | Any, exchange: Exchange) -> tuple[State, Iterable[Finding]]:
-        """The next state, and a finding when the score has risen noticeably.
-
-        `state` may also be what msgpack made of one.
-        """
-        return self.fold(state, exchange, strata.glance(exchange))
 
     def fold(
         self, state: State | Any, exchange: Exchange, seen: Glance
@@ -144,19 +123,6 @@ class Wagering(ABC):
                 state.told = score
                 return state, (self._finding(state, exchange),)
         return state, ()
-
-    def _finding(self, state: State, exchange: Exchange) -> Finding:
-        return Finding(
-            id="",
-            at=exchange.at,
-            detector=f"{self.card.name}@{self.card.version}",
-            subject=exchange.principal.subject,
-            technique=self.card.technique,
-            bits=0.0,
-            note=self.note(state),
-            score=state.score,
-            cites=tuple(state.cites),
-        )
 
     def learn(self, states: Iterable[Any]) -> dict[str, list[float]]:
         """The null's parameters, from the final states of honest subjects."""

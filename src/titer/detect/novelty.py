@@ -17,7 +17,7 @@ from typing import Any, Self
 import msgspec
 
 from titer.core.nouns import Card
-from titer.detect.fold import DRAFT_HORIZON
+from titer.detect.glancing import DRAFT_HORIZON
 from titer.detect.shares import BANDS, FEWEST, HALF, Shares, State
 
 #: Slots of the counts and of the history.

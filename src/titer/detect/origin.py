@@ -26,7 +26,7 @@ import msgspec
 from titer.core.nouns import Card, Exchange, Finding
 from titer.core.nouns import Origin as Facts
 from titer.detect import slim
-from titer.detect.fold import DRAFT_HORIZON
+from titer.detect.glancing import DRAFT_HORIZON
 from titer.detect.slim import FULL, Bets, Slim
 from titer.detect.strata import Glance
 

@@ -30,10 +30,8 @@ from typing import Any, Self
 import msgspec
 
 from titer.core.nouns import Card, Exchange, Finding, RequestFacts
+from titer.detect.glancing import DRAFT_HORIZON, finding
 from titer.detect.parameter_tables import CLOSED
-
-#: Microseconds; used until a calibration says how long its log was (30 days).
-DRAFT_HORIZON = 30 * 86_400_000_000
 
 #: Tokens wanted by a probe at most: attacks take 1; labels of classifiers take a few as well.
 PROBE_TOKENS = 4
@@ -162,17 +160,7 @@ class Parameters:
         )
         if state.leaks:
             note += f"; tried {len(state.leaks)} leaking parameters"
-        return Finding(
-            id="",
-            at=exchange.at,
-            detector=f"{self.card.name}@{self.card.version}",
-            subject=exchange.principal.subject,
-            technique=self.card.technique,
-            bits=0.0,
-            note=note,
-            score=state.score,
-            cites=tuple(state.cites),
-        )
+        return finding(self.card, exchange, note=note, score=state.score, cites=tuple(state.cites))
 
     def learn(self, states: Iterable[Any]) -> dict[str, list[float]]:
         """Nothing: the score has no null of its own; calibration compares scores."""

@@ -17,7 +17,7 @@ import xxhash
 
 from titer.core.nouns import Card, Exchange
 from titer.detect import slim, wager
-from titer.detect.fold import DRAFT_HORIZON
+from titer.detect.glancing import DRAFT_HORIZON
 from titer.detect.slim import FULL, Bets, Slim
 from titer.detect.strata import Glance
 

@@ -18,16 +18,15 @@ A state that is passed to `step` is used up: it is changed in place.
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, ClassVar, Self
 
 import msgspec
 
-from titer.core.nouns import Card, Exchange, Finding
-from titer.detect import strata
-from titer.detect.fold import DRAFT_HORIZON, GROWTH, STEP
+from titer.core.nouns import Exchange, Finding
+from titer.detect.glancing import DRAFT_HORIZON, GROWTH, STEP, Glancing
 from titer.detect.slim import POINT
 from titer.detect.strata import Glance
 
@@ -54,34 +53,25 @@ class State(msgspec.Struct, array_like=True):
     cites: list[str] = []
 
 
-class Shares(ABC):
+class Shares(Glancing):
     """Base of detectors of a framing's share. Subclasses give `card`, `slots`, `judge`, `note`.
 
     A subclass with a state of its own names its class in `shape`.
     """
 
-    card: Card
-    #: The score is in bits against what was expected; calibration can only lower it.
-    in_bits = True
+    unit = POINT
     slots: ClassVar[int]
     shape: ClassVar[type[Any]] = State
 
     def __init__(self, *, origin: int = 0, horizon: int = DRAFT_HORIZON) -> None:
-        if horizon <= 0:
-            raise ValueError("horizon must be a positive number of microseconds")
-        self.origin = origin
-        self.horizon = horizon
+        super().__init__(origin=origin, horizon=horizon)
         self._many = math.log2(self.slots)
 
     @abstractmethod
     def judge(self, state: Any, places: AbstractSet[int]) -> float:
         """The largest log-likelihood ratio of a question's slots, in bits; counts it."""
 
-    @abstractmethod
-    def note(self, state: Any) -> str:
-        """One sentence for a finding: counts, no text."""
-
-    def begin(self, state: Any) -> None:  # noqa: B027 - nothing, for those who keep their past
+    def begin(self, state: Any) -> None:
         """A new horizon: what begins anew, the score apart."""
 
     def subject(self, exchange: Exchange) -> str | None:
@@ -95,13 +85,6 @@ class Shares(ABC):
         state = self.shape()
         state.now = bytearray(self.slots)
         return state
-
-    def step(self, state: Any, exchange: Exchange) -> tuple[Any, Iterable[Finding]]:
-        """The next state, and a finding when the score has risen noticeably.
-
-        `state` may also be what msgpack made of one.
-        """
-        return self.fold(state, exchange, strata.glance(exchange))
 
     def fold(self, state: Any, exchange: Exchange, seen: Glance) -> tuple[Any, Iterable[Finding]]:
         """`step` for an exchange that was looked at before (for another detector)."""
@@ -140,16 +123,3 @@ class Shares(ABC):
     ) -> Self:
         """The same detector over the horizon of a calibration."""
         return type(self)(origin=origin, horizon=horizon)
-
-    def _finding(self, state: Any, exchange: Exchange) -> Finding:
-        return Finding(
-            id="",
-            at=exchange.at,
-            detector=f"{self.card.name}@{self.card.version}",
-            subject=exchange.principal.subject,
-            technique=self.card.technique,
-            bits=0.0,
-            note=self.note(state),
-            score=state.score / POINT,
-            cites=tuple(state.cites),
-        )

@@ -16,15 +16,15 @@ A state that is passed to `step` is used up: it is changed in place.
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import msgspec
 
-from titer.core.nouns import Card, Exchange, Finding
-from titer.detect import strata, wager
-from titer.detect.fold import DRAFT_HORIZON, GROWTH, STEP
+from titer.core.nouns import Exchange, Finding
+from titer.detect import wager
+from titer.detect.glancing import DRAFT_HORIZON, GROWTH, STEP, Glancing
 from titer.detect.strata import Glance
 
 #: The yield of an exchange that is wholly of the conduct; yields are whole sixteenths.
@@ -59,15 +59,13 @@ class State(msgspec.Struct, array_like=True):
     cites: list[str] = []
 
 
-class Slim(ABC):
+class Slim(Glancing):
     """Base of small detectors. Subclasses give `card`, `drafts`, `judge`, `note`.
 
     A subclass with a state of its own names its class in `shape`.
     """
 
-    card: Card
-    #: The score is in bits against the detector's own null; calibration can only lower it.
-    in_bits = True
+    unit = POINT
     #: What is bet on, and draft nulls for each until calibrated: guesses, and worth 0 bits.
     sides: ClassVar[tuple[str, ...]] = ("",)
     drafts: Sequence[float]
@@ -90,14 +88,11 @@ class Slim(ABC):
         origin: int = 0,
         horizon: int = DRAFT_HORIZON,
     ) -> None:
-        if horizon <= 0:
-            raise ValueError("horizon must be a positive number of microseconds")
+        super().__init__(origin=origin, horizon=horizon)
         given = tuple(self.drafts if nulls is None else nulls)
         if len(given) != len(self.sides):
             raise ValueError(f"nulls must have one mean for each of {len(self.sides)} sides")
         self.nulls = tuple(min(max(p, self.lowest), wager.HIGHEST) for p in given)
-        self.origin = origin
-        self.horizon = horizon
         self._moves = tuple(_moves(null) for null in self.nulls)
         self._floor = int(self.floor * POINT)
         self._share = math.ceil(math.log2(len(self.sides) * len(STAKES)) * POINT)
@@ -110,10 +105,6 @@ class Slim(ABC):
         and including this one.
         """
 
-    @abstractmethod
-    def note(self, state: Any) -> str:
-        """One sentence for a finding: counts, no text."""
-
     def subject(self, exchange: Exchange) -> str | None:
         """Who is weighed: the organisation or account, unless nothing was served."""
         return None if exchange.status >= 400 else exchange.principal.subject
@@ -121,13 +112,6 @@ class Slim(ABC):
     def start(self) -> Any:
         """The state of a subject that was never seen."""
         return self._blank()
-
-    def step(self, state: Any, exchange: Exchange) -> tuple[Any, Iterable[Finding]]:
-        """The next state, and a finding when the score has risen noticeably.
-
-        `state` may also be what msgpack made of one.
-        """
-        return self.fold(state, exchange, strata.glance(exchange))
 
     def fold(self, state: Any, exchange: Exchange, seen: Glance) -> tuple[Any, Iterable[Finding]]:
         """`step` for an exchange that was looked at before (for another detector)."""
@@ -173,19 +157,6 @@ class Slim(ABC):
         """The fortune of the best gambler as it stands, in 1/`POINT` bit: it may fall again."""
         highest: int = max(state.fortunes)
         return highest
-
-    def _finding(self, state: Any, exchange: Exchange) -> Finding:
-        return Finding(
-            id="",
-            at=exchange.at,
-            detector=f"{self.card.name}@{self.card.version}",
-            subject=exchange.principal.subject,
-            technique=self.card.technique,
-            bits=0.0,
-            note=self.note(state),
-            score=state.score / POINT,
-            cites=tuple(state.cites) or (exchange.id,),
-        )
 
     def learn(self, states: Iterable[Any]) -> dict[str, list[float]]:
         """The null's parameters, from the final states of honest subjects."""

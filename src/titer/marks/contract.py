@@ -200,25 +200,15 @@ class Keyed(msgspec.Struct, frozen=True):
         return {k: v for k, v in msgspec.structs.asdict(self).items() if k not in self.secret}
 
     @property
-    def start(self) -> int:
+    def start(self: Scheme) -> int:
         """The first position that has a whole context."""
-        width: int = self.width  # type: ignore[attr-defined]  # a field, or a property
-        return width
+        return self.width
 
-    @property
-    def null(self) -> Null:
-        """The law of one value."""
-        raise NotImplementedError
-
-    def null_for(self, tokens: U32, positions: I64) -> Null:
+    def null_for(self: Scheme, tokens: U32, positions: I64) -> Null:
         """`null`: nothing ties it to the text."""
         del tokens, positions
         return self.null
 
-    def at(self, tokens: U32, positions: I64, key: int) -> F64:
-        """See `Scheme.at`."""
-        raise NotImplementedError
-
-    def sums(self, tokens: U32, positions: I64, keys: U64) -> F64:
+    def sums(self: Scheme, tokens: U32, positions: I64, keys: U64) -> F64:
         """One key after the other; where many at once are faster, a subclass does that."""
         return np.array([self.at(tokens, positions, int(key)).sum() for key in keys])

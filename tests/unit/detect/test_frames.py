@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from titer.core.nouns import Exchange, Principal, ReplyFacts, RequestFacts, Sketch, Usage
-from titer.detect.fold import DRAFT_HORIZON
 from titer.detect.frames import Frames
+from titer.detect.glancing import DRAFT_HORIZON
 
 FRAME = tuple(range(8))
 
