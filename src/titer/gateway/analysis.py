@@ -287,8 +287,10 @@ class Analysis:
         if self._receiver is not None:
             self._receiver.settle()
         self._publisher.recording(True)
-        doses = [row for row in self._waiting if row.decision.doses]
-        gone = [row.standing.subject for row in self._waiting if not row.decision.doses]
+        # One batch may hold several decisions about a subject: the last one counts.
+        latest = {row.standing.subject: row for row in self._waiting}
+        doses = [row for row in latest.values() if row.decision.doses]
+        gone = [subject for subject, row in latest.items() if not row.decision.doses]
         self._publisher.publish(doses, gone)
         self._waiting.clear()
 

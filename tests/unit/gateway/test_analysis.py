@@ -233,6 +233,21 @@ def test_no_dose_is_published_that_the_log_does_not_hold(world):
     assert world.publisher.possible[-1] is True
 
 
+@pytest.mark.parametrize("last", ["dose", "nothing"])
+def test_of_several_decisions_in_one_batch_the_last_one_counts(world, last):
+    world.send(1)
+    world.one._turn()
+    dose = world.one._weigher.decisions["p0"]
+    nothing = msgspec.structs.replace(dose, doses=())
+    world.publisher.rows.clear()
+    for decision in (nothing, dose) if last == "dose" else (dose, nothing):
+        world.one._decided(decision)
+    world.one._flush()
+    assert world.publisher.rows == (["p0"] if last == "dose" else [])
+    assert world.publisher.gone == ([] if last == "dose" else ["p0"])
+    assert world.log.kinds()[-2:] == ["decision", "decision"]
+
+
 def test_a_spool_that_is_full_leaves_the_rest_in_the_rings_and_loses_nothing(world, monkeypatch):
     monkeypatch.setattr(analysis, "MAX_SPOOL", 6)
     world.log.fail = True
