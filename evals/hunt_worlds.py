@@ -2,7 +2,7 @@
 
     python -m evals.hunt_worlds [--seeds 21] [--honest 3000] [--scale 0.3] [--cells NAME,...]
                                 [--out evals/hunt_worlds.json]
-    python -m evals.hunt_worlds --cells 24k-50,24k-20,24k-10 --no-rules --seeds 22
+    python -m evals.hunt_worlds --cells 24k-50,24k-20,24k-10 --no-rules --seeds 22 [--days 4]
     python -m evals.hunt_worlds --prompts ../shared/data --split test --cells hydra-50
     python -m evals.hunt_worlds --cells poisoned-0,poisoned-10,poisoned-50,poisoned-100 --no-rules
     python -m evals.hunt_worlds --cells 30k-honest --no-rules
@@ -57,9 +57,10 @@ BIG = {
 POISONED = "poisoned-"
 
 
-def large(name: str, *, seed: int) -> World:
-    """A world of 24,000 accounts in campaigns among 60,001; `BIG` says for how many days."""
-    days, base = BIG[name]
+def large(name: str, *, seed: int, days: float | None = None) -> World:
+    """A world of 24,000 accounts in campaigns among 60,001, for `days` or as `BIG` says."""
+    usual, base = BIG[name]
+    days = usual if days is None else days
     campaigns = tuple(
         msgspec.structs.replace(base, name=f"c{number}", accounts=accounts)
         for number, accounts in enumerate(SIZES, 1)
@@ -163,6 +164,7 @@ def main() -> None:
     parser.add_argument("--cells", default=",".join(CELLS))
     parser.add_argument("--prompts", default="built-in", help="folder of published prompts")
     parser.add_argument("--split", default="all", help="sources of published prompts: tune, test")
+    parser.add_argument("--days", type=float, help="length of the large worlds' logs")
     parser.add_argument("--no-rules", action="store_true", help="leave the baselines out")
     parser.add_argument("--quick", action="store_true", help="one small cell")
     parser.add_argument("--out", type=Path)
@@ -173,7 +175,7 @@ def main() -> None:
         plans = [planned("hydra-50", seed=seeds[0], honest=300, scale=0.03)]
     else:
         plans = [
-            large(name, seed=seed)
+            large(name, seed=seed, days=given.days)
             if name in BIG
             else planned(name, seed=seed, honest=given.honest, scale=given.scale)
             for seed in seeds
