@@ -12,6 +12,7 @@ from titer.config.matching import MatchTable
 from titer.config.secrets import SecretRef
 from titer.config.sharing import ShareTable, TaxiiTable
 from titer.detect.parameter_policy import PolicyConfig
+from titer.gateway.dialects.engine_extras import CONTROL
 from titer.gateway.settings import Upstream
 from titer.respond import person
 from titer.respond.ladder import DAY_S, MARGIN
@@ -77,6 +78,11 @@ class RouteTable(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if not self.method.isascii() or not self.method.isalpha() or not self.method.isupper():
             raise ValueError("method must be an HTTP method in capitals, such as GET")
+        if self.path in CONTROL:
+            raise ValueError(
+                f"path {self.path} steers the model server itself and cannot be opened; "
+                "reach the model server without titer for it"
+            )
         if not self.path.startswith("/"):
             raise ValueError("path must begin with a slash")
 
@@ -106,8 +112,8 @@ class GatewayTable(msgspec.Struct, frozen=True, kw_only=True):
     max_in_flight: most requests at the server per worker.
     max_waiting: most requests that wait for their turn per worker; beyond, 503.
     retry_after: what `retry-after` says then.
-    open_routes: routes that no dialect knows and that callers with a key may use untouched; all
-        others are refused.
+    open_routes: further routes that callers with a key may use; all others are refused. Those of
+        vLLM and SGLang that titer knows are weighed like any other, the rest pass untouched.
     drain_seconds: how long requests in flight may take after SIGTERM.
     trusted_proxies: networks whose `x-forwarded-for` is believed, such as `10.0.0.0/8`.
     ja4_header: the header in which a trusted proxy gives the JA4 fingerprint of the caller that it

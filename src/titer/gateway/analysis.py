@@ -9,12 +9,10 @@ dropped is counted and logged as a `gap` entry.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -394,12 +392,3 @@ class Analysis:
             + (self._contexts.faults if self._contexts is not None else 0),
             "spooled": len(self._spool),
         }
-
-
-def read_status(path: Path) -> dict[str, object]:
-    """What the analysis process last wrote about itself; empty when it never ran."""
-    try:
-        found: dict[str, object] = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return found

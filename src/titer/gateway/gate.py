@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any, Protocol
 
 from titer.core.nouns import RequestFacts
@@ -42,6 +43,8 @@ class Gate(Protocol):
 
 
 class Find(Protocol):
-    """Which dialect and route a method and path belong to."""
+    """Which dialect and route a method and path belong to; `opened` are paths of engine extras."""
 
-    def __call__(self, method: str, path: str) -> tuple[Dialect, Route] | None: ...
+    def __call__(
+        self, method: str, path: str, opened: Container[str] = ()
+    ) -> tuple[Dialect, Route] | None: ...

@@ -79,11 +79,12 @@ class Planner:
         Raises `Refused` when a caller shows several different keys.
         """
         plan = Plan()
-        found = self._find(head.method, head.path)
+        opened = (head.method, head.path) in self._open
+        found = self._find(head.method, head.path, (head.path,) if opened else ())
         if found is not None:
             plan.dialect, plan.route = found
         else:
-            plan.open = (head.method, head.path) in self._open
+            plan.open = opened
             if head.method == "POST":
                 plan.service = self._services.get(head.path)
         plan.anthropic = any(name == b"anthropic-version" for name, _ in head.headers)

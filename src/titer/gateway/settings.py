@@ -69,7 +69,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     upstream; max_waiting: requests that wait for their turn; beyond, 503 with `retry-after`.
     retry_after: what that header says.
 
-    open_routes: what is passed through untouched for callers with a key. drain_seconds: how long
+    open_routes: what else callers with a key may use: weighed where the engines' dialect knows the
+    route, else passed through untouched. drain_seconds: how long
     requests in flight may take after SIGTERM. trusted_proxies: networks whose forwarding headers
     are believed. ja4_header: in which header a trusted proxy puts the JA4 fingerprint of
     whoever it forwards for ("" = none). metrics_open: `/metrics` for every peer, not only for

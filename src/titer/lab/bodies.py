@@ -11,9 +11,6 @@ RESPONSES = "/v1/responses"
 EMBEDDINGS = "/v1/embeddings"
 MESSAGES = "/v1/messages"
 
-#: The API shapes that carry a conversation.
-CONVERSING = (CHAT, RESPONSES, MESSAGES)
-
 Turn = tuple[str, str]
 
 

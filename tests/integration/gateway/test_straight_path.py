@@ -182,6 +182,27 @@ def test_head_and_bodyless_replies(kit):
     assert len(world.seen) == 2
 
 
+def test_an_opened_engine_route_is_weighed_like_any_other(kit):
+    reply = b'{"text":"hi there","meta_info":{"prompt_tokens":3,"completion_tokens":2}}'
+
+    async def script(world, writer, n):
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
+        writer.write(b"Content-Length: %d\r\n\r\n%b" % (len(reply), reply))
+
+    async def scenario(world):
+        wire = world.wire(b'{"text":"hello"}', path="/generate", extra=b"Connection: close\r\n")
+        return await world.ask(wire)
+
+    routes = (OpenRoute("POST", "/generate"),)
+    world, answer = kit.play(scenario, script, open_routes=routes)
+    assert split(answer)[1] == reply
+    (flight,) = world.gate.flights
+    assert (flight.dialect, flight.endpoint) == ("engine.extras", "/generate")
+    assert flight.text and flight.usage.tokens_out == 2
+    world, answer = kit.play(scenario, script)
+    assert answer.startswith(b"HTTP/1.1 404") and not world.seen
+
+
 def test_interim_replies_are_swallowed(kit):
     async def script(world, writer, n):
         writer.write(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n")

@@ -87,6 +87,7 @@ def test_nothing_is_needed() -> None:
         ("[detect]\nhunt_every = -1", 2, "detect.hunt_every: hunt_every must not be"),
         ("[[gateway.open_routes]]\nmethod='get'\npath='/x'", 2, "method must be an HTTP method"),
         ("[[gateway.open_routes]]\nmethod='GET'\npath='x'", 3, "path must begin with a slash"),
+        ("[[gateway.open_routes]]\nmethod='POST'\npath='/sleep'", 3, "cannot be opened"),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, text: str, line: int, words: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 from titer.core.errors import Refused
 from titer.core.ids import Pseudonyms
 from titer.core.wire import Problem
+from titer.gateway.dialects import find
 from titer.gateway.errors_http import STATUS, render
 from titer.gateway.framing import read_reply, read_request
 from titer.gateway.origin import Origins
@@ -48,12 +49,24 @@ def test_a_plan_for_an_open_route():
         upstream="http://up:81/base/", credential=Secret("X-Up", "s"), ja4_header="X-JA4",
         open_routes=(OpenRoute("GET", "/x"),),
     )  # fmt: skip
-    planner = Planner(settings, lambda method, path: None, Origins(None))
+    planner = Planner(settings, lambda *_: None, Origins(None))
     lines = [b"X-Up: mine", b"X-JA4: t", b"X-Kept: 1", b"X-Hop: 2", b"Connection: x-hop"]
     plan = planner.plan(head(*lines, path=b"/x?q=1"), "192.0.2.1")
     assert plan.open
     assert plan.wire == b"GET /base/x?q=1 HTTP/1.1\r\nhost: up:81\r\nx-up: s\r\nx-kept: 1\r\n"
     assert not planner.plan(head(path=b"/y"), "").open
+
+
+def test_an_open_route_that_the_engines_dialect_knows_is_no_blind_spot():
+    settings = GatewaySettings(
+        upstream="http://up:81",
+        open_routes=(OpenRoute("GET", "/model_info"), OpenRoute("PUT", "/generate")),
+    )
+    planner = Planner(settings, find, Origins(None))
+    plan = planner.plan(head(path=b"/model_info"), "")
+    assert (plan.dialect.name, plan.route.exchange, plan.open) == ("engine.extras", False, False)
+    assert planner.plan(head(path=b"/version"), "").dialect is None  # known, and not opened
+    assert planner.plan(head(path=b"/generate"), "").dialect is None  # opened for PUT alone
 
 
 def test_an_origin_is_made_of_tokens():

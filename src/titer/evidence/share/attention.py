@@ -18,8 +18,8 @@ from titer.core.nouns import Exchange, Origin
 from titer.evidence.share.ocsf import Attention
 from titer.evidence.share.reading import Told
 
-#: Days that a partner's indicator is held when the partner says no more, and at most.
-USUAL_DAYS, MOST_DAYS = 30, 90
+#: Days that a partner's indicator is held at most.
+MOST_DAYS = 90
 #: (subject, indicator) pairs that are remembered as told; when full, the memory starts anew.
 REMEMBERED = 100_000
 DAY = 86_400_000_000

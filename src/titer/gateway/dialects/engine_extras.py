@@ -1,9 +1,10 @@
-"""What vLLM and SGLang add on top of OpenAI's API: routes and parameters, by name.
+"""The routes that vLLM and SGLang add to OpenAI's API, refused unless the operator opens them.
 
-Known, so that policy can speak about them; refused unless the operator opens a route. Routes
-that steer the engine itself (weights, adapters, caches, profilers) are in `CONTROL` and are
-never served, opened or not: a model server's operator reaches them without a gateway.
-Sources: vLLM, "OpenAI-compatible server"; SGLang, "Native APIs" and "Sampling parameters".
+One that is opened is weighed, dosed and held to the parameter policy like any other. Routes that
+steer the engine itself (weights, adapters, caches, profilers) are in `CONTROL` and cannot be
+opened: a model server's operator reaches them without a gateway. What the engines' parameters may
+do is in `titer.detect.parameter_tables`.
+Sources: vLLM, "OpenAI-compatible server"; SGLang, "Native APIs".
 """
 
 from __future__ import annotations
@@ -21,52 +22,6 @@ from titer.gateway.dialects.json_guard import read_object
 from titer.gateway.dialects.openai_family import OpenAIFamily
 from titer.gateway.dialects.tally import UNREADABLE, Tally
 from titer.gateway.dialects.units import Slot
-
-#: Parameters that return more than the reply: probabilities, ids, hidden states, the prompt.
-LEAKS = frozenset(
-    {
-        "prompt_logprobs", "echo", "return_token_ids", "return_tokens_as_token_ids",
-        "return_hidden_states", "return_logprob", "top_logprobs_num", "logprob_start_len",
-        "token_ids_logprob", "return_text_in_logprobs", "return_routed_experts",
-        "include_stop_str_in_output", "return_prompt_token_ids", "logprobs_mode",
-        "return_cached_tokens_details", "return_bytes", "return_entropy",
-    }
-)  # fmt: skip
-
-#: Parameters that run code in the engine, reach its memory or change its scheduling.
-CONTROLS = frozenset(
-    {
-        "custom_logit_processor", "custom_params", "logits_processors", "vllm_xargs",
-        "kv_transfer_params", "priority", "lora_path", "cache_salt", "session_params",
-        "bootstrap_host", "bootstrap_port", "bootstrap_room", "data_parallel_rank",
-        "mm_processor_kwargs", "chat_template", "chat_template_kwargs", "documents",
-        "add_generation_prompt", "continue_final_message", "add_special_tokens",
-        "watermark", "watermarking", "watermark_config", "watermarking_config", "watermark_key",
-        "logit_processors", "request_id", "rid", "extra_key",
-    }
-)  # fmt: skip
-
-#: Parameters that force the shape of the output.
-GRAMMAR = frozenset(
-    {
-        "guided_json", "guided_regex", "guided_choice", "guided_grammar",
-        "guided_decoding_backend", "guided_whitespace_pattern", "structured_outputs",
-        "structural_tag", "regex", "ebnf", "json_schema",
-    }
-)  # fmt: skip
-
-#: Parameters that only shape sampling.
-SAMPLING = frozenset(
-    {
-        "top_k", "min_p", "repetition_penalty", "length_penalty", "use_beam_search",
-        "early_stopping", "stop_token_ids", "min_tokens", "ignore_eos", "skip_special_tokens",
-        "spaces_between_special_tokens", "truncate_prompt_tokens", "allowed_token_ids",
-        "bad_words", "separate_reasoning", "stream_reasoning", "include_reasoning", "no_stop_trim",
-        "thinking_token_budget", "sampling_params", "sampling_seed",
-    }
-)  # fmt: skip
-
-PARAMS = LEAKS | CONTROLS | GRAMMAR | SAMPLING
 
 #: Routes that may be opened: they read text and answer.
 OPENABLE = (
@@ -88,7 +43,7 @@ OPENABLE = (
     ),
 )  # fmt: skip
 
-#: Paths that steer the engine: never served through titer.
+#: Paths that steer the engine: the configuration refuses to open them.
 CONTROL = frozenset(
     {
         "/get_server_info", "/server_info", "/get_load", "/load", "/flush_cache",

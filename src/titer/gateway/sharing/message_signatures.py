@@ -28,8 +28,6 @@ LIFETIME = 300
 #: Random bytes of a nonce.
 NONCE = 16
 LABEL, TAG = "titer", "titer-webhook"
-#: What is signed of the request itself; the header fields that are signed follow.
-DERIVED = ("@method", "@authority", "@path", "@query")
 
 #: What a string of a structured field may hold (RFC 9651, 3.3.3).
 _STRING = re.compile(r"[ -~]*")

@@ -79,7 +79,6 @@ class Timetable:
         self._since = np.array([a.since for a in accounts], dtype=_INT)
         self._begun = np.array([a.own_since for a in accounts], dtype=_INT)
         self._until = np.array([a.until for a in accounts], dtype=_INT)
-        self._hired = np.array([bool(a.campaign) for a in accounts])
         names = sorted(bursts)
         index = {name: n for n, name in enumerate(names)}
         self._crew = np.array([index.get(a.campaign, -1) for a in accounts], dtype=_INT)

@@ -30,9 +30,9 @@ _RUNS = {RUN64: 24, RUN32: 24, RUN85: 24, RUN_A: 24}
  OPEN_A85) = (1 << n for n in range(10))  # fmt: skip
 EVERY = (1 << 10) - 1
 
-#: Characters of a table row: ASCII, everything else, and signs and emoji of the world.
-KINDS = 130
-BEYOND, SIGN = 128, 129
+#: Characters of a table row: ASCII, and everything else as one.
+KINDS = 129
+BEYOND = 128
 
 HIGH = 0x8080_8080_8080_8080
 NIBBLES = 0x0F0F_0F0F_0F0F_0F0F
