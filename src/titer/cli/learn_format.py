@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import urllib.error
@@ -15,6 +16,7 @@ import zstandard
 
 from titer.core.errors import InputError
 from titer.evidence.files import replace
+from titer.gateway.feeds.lines import MAX_WINDOW
 from titer.respond.reasoning.formats import Format, FormatFile, read_formats
 from titer.respond.reasoning.learn import ENOUGH, Learnt
 
@@ -112,22 +114,18 @@ def _from_log(path: Path) -> dict[str, Learnt]:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
+    """At most `MAX_LINES` lines of a log, up to one that is longer than `MAX_LINE`."""
     try:
         with path.open("rb") as file:
-            head = file.read(4)
+            stream: Any = file
+            if file.read(4) == b"\x28\xb5\x2f\xfd":
+                unpacker = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
+                stream = io.BufferedReader(unpacker.stream_reader(file, closefd=False), 1 << 20)
             file.seek(0)
-            packed = head == b"\x28\xb5\x2f\xfd"
-            stream: Any = zstandard.ZstdDecompressor().stream_reader(file) if packed else file
-            rest = b""
             for _ in range(MAX_LINES):
-                while b"\n" not in rest:
-                    more = stream.read(1 << 20)
-                    if not more or len(rest) > MAX_LINE:
-                        if rest:
-                            yield rest
-                        return
-                    rest += more
-                line, _, rest = rest.partition(b"\n")
+                line = stream.readline(MAX_LINE + 1)
+                if not line or len(line) > MAX_LINE:
+                    return
                 yield line
     except (OSError, zstandard.ZstdError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None

@@ -42,6 +42,9 @@ _CODES = re.compile(r"(?:\d{2,6}[\s,;]{1,3}){8,}\d{2,6}")
 _ESCAPES = re.compile(r"\\u([0-9a-fA-F]{4})")
 _BITS = re.compile(r"(?:[01]{8}[\s,]?){8,}")
 _MORSE_SIGNS = re.compile(r"[.\-\u00b7\u2013\u2014\u2212]+")
+#: Neither may be tried anew at every sign of a run: replies are hostile, and long.
+_LINE_NUMBER = re.compile(r"(?m)^[^\w\n]*\d{1,4}\W+")
+_AROUND = re.compile(r"^[\W\d]+|(?<!\W)\W+$")
 _ASCII = string.ascii_lowercase
 
 
@@ -74,7 +77,7 @@ def views(text: str) -> Iterator[str]:
     yield text[::-1]
     yield " ".join(reversed(text.split()))
     yield text.translate(_LEET)
-    yield re.sub(r"(?m)^\W*\d{1,4}\W+", "", text)
+    yield _LINE_NUMBER.sub("", text)
     yield unquote(text)
     yield _ESCAPES.sub(lambda m: chr(int(m[1], 16)), text)
     yield text[::2]
@@ -97,7 +100,7 @@ def views(text: str) -> Iterator[str]:
 def _initials(text: str) -> Iterator[str]:
     """First and last letters of words and of lines."""
     for units in (text.split(), text.splitlines()):
-        bare = [re.sub(r"^[\W\d]+|\W+$", "", unit) for unit in units]
+        bare = [_AROUND.sub("", unit) for unit in units]
         yield "".join(unit[:1] for unit in bare)
         yield "".join(unit[-1:] for unit in bare)
 

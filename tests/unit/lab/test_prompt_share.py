@@ -97,3 +97,9 @@ def test_giant_replies_are_read_at_both_ends():
     filler = "lorem ipsum " * MAX_CHARS
     assert share_of(PROMPT)(filler + PROMPT) == 1.0
     assert share_of(PROMPT)("\U0001f600" * 50_000) == 0.0
+
+
+@pytest.mark.parametrize("text", ["\n" * 200_000, "a" + "!" * 199_998 + "a"])
+def test_a_long_run_of_one_sign_is_read_once(text):
+    """Read anew at every sign, either would take minutes and meet the tests' time limit."""
+    assert share_of("the quick brown fox jumps over the lazy dog")(text) == 0
