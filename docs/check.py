@@ -1,9 +1,14 @@
-"""Fail when a verb, option, setting, plug-in or dialect has no page, or a link leads nowhere."""
+"""Fail when a verb, option, setting, plug-in or dialect has no page, a link leads nowhere, or a
+how-to gives a command that the command line does not take.
+"""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -41,6 +46,38 @@ def options(parser: argparse.ArgumentParser) -> list[str]:
     return found
 
 
+def commands(text: str) -> list[list[str]]:
+    """The `titer` commands of a page's fenced blocks, as words. What has brackets is a form."""
+    found: list[list[str]] = []
+    for kind, block in re.findall(r"```(\w*)\n(.*?)```", text, re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            if kind not in {"", "sh"} or "titer " not in line or "[" in line or "..." in line:
+                continue
+            bare = re.sub(r"\"?\$\(cat [^)]*\)\"?", "WORD", line)
+            lexer = shlex.shlex(bare, posix=True, punctuation_chars=True)
+            lexer.whitespace_split = True
+            taking: list[str] | None = []
+            for word in lexer:
+                if set(word) <= set("();<>|&"):
+                    taking = [] if word[0] not in "<>" else None
+                elif taking is not None:
+                    taking.append(word)
+                    if taking == ["titer"]:
+                        found.append(taking)
+    return [words[1:] for words in found]
+
+
+def refused(words: list[str], parser: argparse.ArgumentParser) -> str:
+    """Why the command line does not take these words; a capital stands for any number."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+            parser.parse_args(["7" if re.fullmatch("[A-Z]", word) else word for word in words])
+    except SystemExit as end:
+        return said.getvalue().strip().splitlines()[-1] if end.code else ""
+    return ""
+
+
 def anchors(file: Path) -> set[str]:
     """The anchors that a code host gives to a page's headings."""
     heads = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
@@ -65,7 +102,8 @@ def broken(file: Path) -> list[str]:
 
 def main() -> int:
     missing: list[str] = []
-    verbs = next(a for a in build()._actions if isinstance(a, argparse._SubParsersAction))
+    whole = build()
+    verbs = next(a for a in whole._actions if isinstance(a, argparse._SubParsersAction))
     for name, parser in verbs.choices.items():
         text = page(f"reference/cli/{name}.md", missing)
         missing += [
@@ -77,6 +115,11 @@ def main() -> int:
         page(f"reference/detectors/{detector.card.name}.md", missing)
     for name in builtin():
         page(f"reference/mitigations/{name}.md", missing)
+    followed = [ROOT / "README.md", *DOCS.glob("how-to/*.md"), *DOCS.glob("tutorial/*.md")]
+    for file in sorted(followed):
+        for words in commands(file.read_text(encoding="utf-8")):
+            if why := refused(words, whole):
+                missing.append(f"{file.relative_to(ROOT)}: `titer {' '.join(words)}`: {why}")
     pages = [p for p in DOCS.rglob("*.md") if "_build" not in p.parts]
     for file in (*sorted(ROOT.glob("*.md")), *sorted(pages)):
         missing += broken(file)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from titer.cli.common import data_flag, json_flag, read_file, show, tell
+from titer.cli.common import counted, data_flag, json_flag, read_file, show, tell
 from titer.core.errors import ConfigError, TiterError
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def check_data(data: Path) -> Iterator[Remark]:
         if (data / "access.db").exists() and (data / "secret").exists():
             with KeyBook(data) as book:
                 active = len(book)
-            text = f"{active} keys are not revoked" + ("" if active else ": nobody can call")
+            text = counted(active, "key") + (" in force" if active else ": nobody can call")
             yield Remark("note", "keys", text)
         elif (data / "access.db").exists():
             text = "the file `secret` is missing: without it no stored key can be checked"

@@ -57,6 +57,11 @@ def plain(text: str) -> str:
     return _CONTROLS.sub(_escape, text)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: `1 caller`, `2 callers`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def tell(lines: Iterable[str], *, error: bool = False) -> None:
     """Print lines for people, on standard output or standard error."""
     for line in lines:

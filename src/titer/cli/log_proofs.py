@@ -64,7 +64,11 @@ def proof(arguments: argparse.Namespace) -> int:
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from None
     told = {"file": str(path), "index": arguments.index, "size": size or log.size}
-    show(told) if arguments.json else tell([f"{path}: check it with: titer log verify {path}"])
+    if arguments.json:
+        show(told)
+    else:
+        key = arguments.data / "log" / "log.pub"
+        tell([f'{path}: check it with: titer log verify {path} --key "$(cat {key})"'])
     return 0
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from titer.cli.common import data_flag, json_flag, keep_private, show, tell
+from titer.cli.common import counted, data_flag, json_flag, keep_private, show, tell
 from titer.core.errors import InputError
 
 #: Bytes of a secret on standard input; longer ones are texts.
@@ -66,7 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         show({"file": str(path), "secrets": sorted(found)})
         return 0
-    tell(sorted(found) if arguments.action == "list" else [f"{path}: {len(found)} secrets"])
+    how_many = f"{path}: {counted(len(found), 'secret')}"
+    tell(sorted(found) if arguments.action == "list" else [how_many])
     if arguments.action == "add":
         tell([f'Name it in titer.toml: [protect] secrets = "{path}"; then restart titer.'],
              error=True)  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from titer.cli.common import data_flag, json_flag, plain, show
+from titer.cli.common import counted, data_flag, json_flag, plain, show
 
 
 def register(verbs: Any) -> None:
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
                 f"{plain(line.name or line.subject):32.32} {line.exchanges:8} {line.exposure:10} "
                 f"{line.bits:5.1f} {'1 %' if line.fdr else '-':>4}  {rung}"
             )
-        print(f"{view.subjects} callers in all")
+        print(f"{counted(view.subjects, 'caller')} in all")
         for one in rungs:
             did = ", ".join(f"{n} {what}" for what, n in one.outcomes.items()) or "nothing"
             word = "would have (shadow)" if one.shadow else "has"

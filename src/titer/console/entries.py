@@ -28,7 +28,7 @@ class Line(msgspec.Struct, frozen=True):
     def text(self) -> str:
         """The same for a person."""
         when = dt.datetime.fromtimestamp(self.at / 1e6, dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
-        body = "(erased)" if self.body is None else self.body
+        body = "(erased)" if self.body is None else " ".join(self.body[: 8 * SHOWN].split())
         if len(body) > SHOWN:
             body = f"{body[: SHOWN - 1]}\N{HORIZONTAL ELLIPSIS}"
         return f"{self.index:>8} {when} {self.kind:<12} {body}"
