@@ -27,6 +27,7 @@ from titer.access.budgets import Budgets
 from titer.access.keys import Caller, KeyBook
 from titer.core.contracts import Detector, Mitigation
 from titer.core.nouns import (
+    DISTILLATION,
     Campaign,
     Decision,
     Dose,
@@ -197,7 +198,7 @@ class Weigher:
         if found:
             standing = self._believe(standing, found)
         self.standings[subject] = standing
-        permitted = "distillation" in principal.grants
+        permitted = DISTILLATION in principal.grants
         return Weighed(
             exchange, tuple(found), None if permitted else self._decide(standing, exchange.at)
         )

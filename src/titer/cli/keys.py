@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import difflib
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from titer.cli.common import data_flag, json_flag, show
+from titer.cli.common import data_flag, json_flag, show, tell
 from titer.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -86,6 +87,20 @@ def _create(book: KeyBook, arguments: argparse.Namespace) -> None:
         limits=_limits(arguments),
     )
     _show_new(record, key, as_json=arguments.json)
+    _tell_unknown(arguments.grant)
+
+
+def _tell_unknown(grants: list[str]) -> None:
+    """Say which grants open nothing here: a plug-in may read them, or it is a slip of the pen."""
+    from titer.core.nouns import DISTILLATION
+    from titer.detect.parameter_tables import GRANTS
+
+    known = [DISTILLATION, *GRANTS]
+    for grant in grants:
+        if grant not in known:
+            near = difflib.get_close_matches(grant, known, 1)
+            meant = f"did you mean {near[0]}?" if near else f"titer knows {', '.join(known)}"
+            tell([f"note: the grant {grant} opens nothing of titer's own; {meant}"], error=True)
 
 
 def _rotate(book: KeyBook, arguments: argparse.Namespace) -> None:

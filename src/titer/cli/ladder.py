@@ -82,13 +82,13 @@ def _try(arguments: argparse.Namespace) -> int:
     named: dict[str, str] = {}
 
     def entries() -> Iterator[Exchange | Campaign | Decision]:
-        from titer.core.nouns import Exchange
+        from titer.core.nouns import DISTILLATION, Exchange
 
         source = _logs(arguments, named) if arguments.logs else _recorded(data)
         for entry in source:
             if isinstance(entry, Exchange):
                 who = entry.principal
-                if "distillation" in who.grants:
+                if DISTILLATION in who.grants:
                     granted.add(who.subject)
                 good = honest_accounts.get(who.id)
                 if good is not None:  # one member of a campaign taints its whole organisation

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from titer.core.nouns import Campaign, Decision, Exchange, Standing
+from titer.core.nouns import DISTILLATION, Campaign, Decision, Exchange, Standing
 from titer.engine import Weigher
 from titer.respond.ladder import Ladder, in_force
 from titer.respond.person import is_person
@@ -71,7 +71,7 @@ class Trial:
             row = rungs.setdefault(held.rung, [0, 0, now])
             row[0] += 1
             row[1] += exchange.usage.tokens_out if exchange.status < 400 else 0
-        if "distillation" not in exchange.principal.grants:
+        if DISTILLATION not in exchange.principal.grants:
             self._decide(standing, now)
 
     def join(self, campaign: Campaign, standings: Mapping[str, Standing]) -> None:

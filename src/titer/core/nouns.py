@@ -14,6 +14,9 @@ from typing import Any, Literal
 
 import msgspec
 
+#: The grant of whoever may train on what it gets: weighed, and given no doses.
+DISTILLATION = "distillation"
+
 
 class Principal(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Who called: one key or account, and the organisation that it belongs to."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from titer.core.contracts import Detector
-from titer.core.nouns import Exchange
+from titer.core.nouns import DISTILLATION, Exchange
 from titer.detect import combine
 from titer.detect.combine import Combination
 from titer.detect.null import Floats, Null, segment
@@ -24,7 +24,7 @@ FEWEST = 20
 #: Raw scores kept for people to look at.
 TOP = 8
 #: Grants that make a subject no example of honest conduct for these detectors.
-NOT_HONEST = frozenset({"distillation"})
+NOT_HONEST = frozenset({DISTILLATION})
 
 
 class Log:

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from titer.core.nouns import DISTILLATION
 from titer.hunt.source import VALUES, WORD, Callers, Source, Totals
 
 Ints = npt.NDArray[np.int64]
@@ -33,8 +34,6 @@ MIN_KNOWN = 0.5
 VOLUMES = 3
 #: Microseconds in a week: the grain of the creation cohort.
 WEEK = 7 * 86_400_000_000
-#: The grant that permits distillation.
-GRANT = "distillation"
 #: What forms groups with text, in this order. What a program or a trade explains (a framework
 #: brings its own headers and defaults, and runs on rented machines) forms, but never tests.
 FORMING = ("network", "payment", "cohort", "provider", "software", "parameters")
@@ -109,7 +108,7 @@ def units_of(source: Source) -> Units:
     active = np.ones(count, np.bool_)
     created = np.zeros(count, np.int64)
     for place, account in zip(callers.unit, callers.accounts, strict=True):
-        if GRANT in account.grants:
+        if DISTILLATION in account.grants:
             active[place] = False
         # An organisation is as old as its oldest account.
         if account.created > 0 and (created[place] == 0 or account.created < created[place]):

@@ -61,6 +61,14 @@ def test_create_for_people(titer: Shell) -> None:
     assert 29 * 86_400 * 10**6 < key["expires"] - key["created"] <= 30 * 86_400 * 10**6 + 10**6
 
 
+def test_a_grant_that_opens_nothing_is_said(titer: Shell) -> None:
+    titer("keys", "create", "--org", "acme", "--grant", "logprob", "--grant", "distillation")
+    assert "the grant logprob opens nothing of titer's own; did you mean logprobs?" in titer.error
+    assert titer.error.count("note:") == 1
+    titer.json("keys", "create", "--org", "acme", "--grant", "guided")
+    assert "note:" not in titer.error
+
+
 def test_revoke_and_rotate(titer: Shell) -> None:
     first = titer.json("keys", "create", "--org", "acme")
     second = titer.json("keys", "rotate", first["id"])
