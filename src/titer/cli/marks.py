@@ -37,8 +37,9 @@ def register(verbs: Any) -> None:
         help="a 64-bit key in hex: file=PATH or env=NAME, instead of --data",
     )
     recognise.add_argument(
-        "--contexts", metavar="FILE", type=Path,
-        help="score these logged contexts alone; one --account and one --epoch",
+        "--contexts", metavar="FILE",
+        help="score where marked replies had been alone: `log` for what `titer serve` recorded, "
+        "or a file of `titer marks contexts`, for one --account and one --epoch",
     )  # fmt: skip
     _text_flags(recognise)
 

@@ -10,8 +10,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from titer.audit import logged
+from titer.cli.audit_parts import LOG
 from titer.cli.common import read_file, show, tell
 from titer.config.secrets import SecretRef
+from titer.console.explain import open_view
 from titer.console.names import Names
 from titer.core.errors import InputError
 from titer.evidence.files import replace
@@ -139,21 +142,44 @@ def _recognise(arguments: argparse.Namespace) -> int:
         names = Names(arguments.data)
         keys = _keys(arguments, [names.subject(account) for account in arguments.account])
     marks = scheme_given(arguments)
-    log = None
-    if arguments.contexts is not None:
-        if arguments.data is None or len(keys) != 1:
-            raise InputError("--contexts belongs to one --account and one --epoch of --data")
-        log = _context_log(arguments, marks.width, keys[0].account, keys[0].epoch)
-        log.load(read_file(arguments.contexts, limit=context_log.MAX_FILE))
-
-    def judged(evidence: Evidence) -> list[Recognition]:
-        if log is not None:
-            places = log.among(evidence.tokens, evidence.positions)
-            evidence = msgspec.structs.replace(evidence, positions=places)
-        return judge(marks, evidence, [key.engine for key in keys])
-
-    found, forms = _best_form(arguments, marks, judged)
+    if arguments.contexts is None:
+        found, forms = _best_form(
+            arguments, marks, lambda e: judge(marks, e, [key.engine for key in keys])
+        )
+    else:
+        reached = _reached(arguments, marks.width, keys)
+        keys = [key for key, _ in reached]
+        found, forms = _best_form(arguments, marks, lambda e: logged.recognise(marks, e, reached))
     return _report(arguments, marks, list(zip(keys, found, strict=True)), len(keys), forms)
+
+
+def _reached(
+    arguments: argparse.Namespace, width: int, keys: list[MarkKey]
+) -> list[tuple[MarkKey, ContextLog]]:
+    """Keys with the contexts that replies marked by them reached; of the log, those that have any.
+
+    Raises InputError when none has.
+    """
+    if arguments.key:
+        raise InputError("--contexts needs the account's secret: --data DIR with --account A")
+    if arguments.contexts != LOG:
+        if len(keys) != 1:
+            raise InputError(
+                "a file of contexts belongs to one --account and one --epoch of --data"
+            )
+        contexts = ContextLog(keys[0].secret, width)
+        contexts.load(read_file(Path(arguments.contexts), limit=context_log.MAX_FILE))
+        return [(keys[0], contexts)]
+    view = open_view(arguments.data)
+    found, why = [], None
+    for key in keys:
+        try:
+            found.append((key, logged.from_log(view, key, width, below=view.size)))
+        except InputError as error:  # an epoch in which this account got no marked reply
+            why = error
+    if not found:
+        raise why or InputError("--contexts log: there is no key")
+    return found
 
 
 def _trace(arguments: argparse.Namespace) -> int:

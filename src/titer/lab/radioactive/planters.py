@@ -9,6 +9,7 @@ from titer.lab.radioactive.writing import F32, Planter
 from titer.marks.contexts import context_hash
 from titer.marks.contract import U32
 from titer.marks.gumbel import Gumbel, GumbelSampler
+from titer.marks.sglang_murmur import SglangMurmur
 from titer.marks.tournament import Tournament
 
 
@@ -27,6 +28,31 @@ class GumbelPlanter:
             ]
         for row, context, sampler in zip(logits, contexts, self._samplers, strict=True):
             token = sampler.sample(row, context)
+            row[:] = -np.inf
+            row[token] = 0.0
+
+
+class MurmurPlanter:
+    """SGLang's: the token with the largest logit + gumbel(u), on each context's first use in a
+    reply; what is left to chance is left to the caller.
+    """
+
+    def __init__(self, scheme: SglangMurmur) -> None:
+        self._scheme = scheme
+        self._seen: list[set[bytes]] = []
+
+    def plant(self, logits: F32, contexts: list[U32], keys: NDArray[np.uint64]) -> None:
+        """Leave one token of each row that is marked."""
+        if contexts and len(contexts[0]) == 1:
+            self._seen = [set() for _ in contexts]
+        width = self._scheme.width
+        for row, context, key, seen in zip(logits, contexts, keys, self._seen, strict=True):
+            name = context[-width:].tobytes()
+            if len(context) < width or name in seen:
+                continue
+            seen.add(name)
+            drawn = self._scheme.row(context, int(key), len(row))  # -log(1 - u)
+            token = int(np.argmax(row - np.log(-np.log(-np.expm1(-drawn)))))
             row[:] = -np.inf
             row[token] = 0.0
 
@@ -50,9 +76,11 @@ class TournamentPlanter:
 
 
 def planter_of(scheme: object) -> Planter:
-    """The planter of a scheme of ours."""
+    """The planter of a scheme."""
     if isinstance(scheme, Gumbel):
         return GumbelPlanter(scheme)
     if isinstance(scheme, Tournament):
         return TournamentPlanter(scheme)
+    if isinstance(scheme, SglangMurmur):
+        return MurmurPlanter(scheme)
     return scheme  # type: ignore[return-value]  # `Kgw` plants by itself

@@ -18,6 +18,7 @@ import numpy as np
 
 from titer.audit.target import Answer, Place
 from titer.audit.texts import Text
+from titer.lab.radioactive.formats import Engine, Written, add_ids, events, generated
 from titer.lab.radioactive.words import Words
 from titer.lab.radioactive.writing import F32, Model, Planter, log_chances, write
 from titer.marks.contract import U32
@@ -106,8 +107,8 @@ class Mischief(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Server:
-    """A speaker behind HTTP on loopback. `seen` are the bodies of requests, in order. Like vLLM it
-    gives token ids to who asks for them.
+    """A speaker behind HTTP on loopback, which answers as `engine` does: whole or as a stream,
+    with token ids for who asks for them. `seen` are the bodies of requests, in order.
     """
 
     def __init__(
@@ -117,8 +118,9 @@ class Server:
         key_of: KeyOf | None = None,
         mischief: Mischief | None = None,
         other: Speaker | None = None,
+        engine: Engine = "vllm",
     ) -> None:
-        self.speaker, self.key_of = speaker, key_of
+        self.speaker, self.key_of, self.engine = speaker, key_of, engine
         self.mischief, self.other = mischief or Mischief(), other
         self.seen: list[dict[str, Any]] = []
         self._cache: dict[str, Answer] = {}
@@ -132,6 +134,13 @@ class Server:
                 length = min(int(self.headers.get("content-length", 0)), MAX_REQUEST)
                 status, body = server.answer(self.path, self.rfile.read(length))
                 self.send_response(status)
+                if not isinstance(body, bytes):
+                    self.send_header("content-type", "text/event-stream")
+                    self.send_header("transfer-encoding", "chunked")
+                    self.end_headers()
+                    for event in (*body, b""):
+                        self.wfile.write(b"%x\r\n%b\r\n" % (len(event), event))
+                    return
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(body)))
                 if status == 429:
@@ -162,8 +171,8 @@ class Server:
             self._http.shutdown()
             self._http.server_close()
 
-    def answer(self, path: str, raw: bytes) -> tuple[int, bytes]:
-        """Status and body for one request."""
+    def answer(self, path: str, raw: bytes) -> tuple[int, bytes | list[bytes]]:
+        """Status and body for one request; of a stream its events."""
         try:
             body = msgspec.json.decode(raw, type=dict[str, Any])
         except msgspec.MsgspecError:
@@ -188,24 +197,32 @@ class Server:
             if body.get("echo"):
                 said = speaker.read(prompt.text, logprobs=most)
                 return 200, msgspec.json.encode(_completion(said, prompt.text, how, number))
+        elif path == "/generate" and self.engine == "sglang":
+            prompt, most = Text(str(body.get("text", ""))), 0
         else:
             return 404, b'{"error":{"message":"no such route"}}'
         said = self._said(speaker, prompt, body, most)
+        ids = speaker.words.encode(said.text).tolist()
+        written = Written(speaker.words.pieces(ids), ids, said.finish or "stop")
+        if body.get("stream"):
+            return 200, list(events(self.engine, path, body, written))
+        if path == "/generate":
+            return 200, msgspec.json.encode(generated(written))
         make = _chat if path.endswith("/chat/completions") else _completion
         made = make(said, said.text, how, number)
-        if body.get("return_token_ids"):
-            made["choices"][0]["token_ids"] = speaker.words.encode(said.text).tolist()
+        add_ids(self.engine, body, made, ids)
         return 200, msgspec.json.encode(made)
 
-    def _said(self, speaker: Speaker, prompt: Text, body: Mapping[str, Any], most: int) -> Answer:
+    def _said(self, speaker: Speaker, prompt: Text, body: dict[str, Any], most: int) -> Answer:
         if self.mischief.cache and prompt.text in self._cache:
             return self._cache[prompt.text]
+        how = body | dict(body.get("sampling_params") or {})  # where `/generate` has them
         said = speaker.generate(
             prompt,
-            max_tokens=int(body.get("max_tokens") or 64),
-            temperature=float(body.get("temperature", 1.0)),
+            max_tokens=int(how.get("max_tokens") or how.get("max_new_tokens") or 64),
+            temperature=float(how.get("temperature", 1.0)),
             logprobs=most,
-            seed=int(body.get("seed") or 0),
+            seed=int(how.get("seed") or how.get("sampling_seed") or 0),
             key=self.key_of(body) if self.key_of is not None else None,
         )
         self._cache[prompt.text] = said
