@@ -26,14 +26,17 @@ KEYS = ("at", "principal", "org", "tier", "created", "grants", "origin", "endpoi
         "response", "custom_id", "url", "body", "model_parameters", "request_tags",
         "action", "actor", "repo", "@timestamp", "actor_ip", "repository", "verb", "refs", "bytes",
         "author_id", "entity_path", "entity_type", "created_at", "details",
-        "event_type")  # fmt: skip
+        "event_type", "auditType", "affectedObjects", "timestamp", "source", "author",
+        "extraAttributes")  # fmt: skip
 GOOD = {"at": 1.0, "principal": "a", "endpoint": "/v1/chat/completions", "call_type": "completion",
         "startTime": 1.0, "metadata": {"user_api_key_hash": "k"}, "messages": [],
         "custom_id": "1", "url": "/v1/completions", "body": {"prompt": "x"},
         "request": {"messages": [{"role": "user", "content": "hi"}]},
         "action": "git.clone", "repo": "o/r", "@timestamp": 1.0, "repository": "o/r",
         "verb": "clone", "author_id": 1, "entity_path": "g/p", "created_at": 1.0,
-        "event_type": "repository_git_operation",
+        "event_type": "repository_git_operation", "author": {"id": "2", "name": "a"},
+        "auditType": {"action": "Repository cloned"}, "timestamp": {"epochSecond": 1, "nano": 0},
+        "affectedObjects": [{"name": "P", "type": "PROJECT"}, {"name": "r", "type": "REPOSITORY"}],
         "details": {"custom_message": {"action": "git-upload-pack"}}}  # fmt: skip
 
 
@@ -53,7 +56,7 @@ def test_every_line_is_taken_or_counted(shape, changes, junk):
     assert all(isinstance(e.at, int) and e.principal.id for e in taken)
 
 
-@pytest.mark.parametrize("shape", ["github-audit", "gitlab-audit", "transfer"])
+@pytest.mark.parametrize("shape", ["github-audit", "gitlab-audit", "bitbucket-audit", "transfer"])
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(changes=st.lists(st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=5), max_size=4),
        junk=st.binary(max_size=40))  # fmt: skip

@@ -29,7 +29,7 @@ def register(verbs: Any) -> None:
     parser.add_argument(
         "--format", metavar="NAME", default="",
         help="format of all files: titer, litellm, openai, or of repository events github-audit, "
-        "gitlab-audit, transfer (default: seen from each file's first lines)",
+        "gitlab-audit, bitbucket-audit, transfer (default: seen from each file's first lines)",
     )  # fmt: skip
     parser.add_argument(
         "--again", action="store_true", help="feed files once more that were fed already"
@@ -121,7 +121,7 @@ def _into(sink: FeedSink, found: Found) -> Any:
 
 def _lines(report: Report, found: Found) -> list[str]:
     """The report in words."""
-    from titer.gateway.feeds.audit_logs import SHAPES
+    from titer.gateway.feeds.audit_shapes import SHAPES
 
     out = [f"{report.exchanges} exchanges fed, {report.bad} lines set aside"]
     if report.transfers or report.left_out:

@@ -12,7 +12,8 @@ from titer.core.ids import Pseudonyms
 from titer.core.sketch import Sketcher
 from titer.evidence.owner import owner
 from titer.gateway.feeds import Feed, Options
-from titer.gateway.feeds.audit_logs import SHAPES, TransferMaker
+from titer.gateway.feeds.audit_logs import TransferMaker
+from titer.gateway.feeds.audit_shapes import SHAPES
 from titer.gateway.feeds.detect import detect
 
 PSEUDONYMS = Pseudonyms(b"s" * 32)
@@ -28,6 +29,18 @@ GITLAB = {
                 "action": "git-upload-pack"}, "ip_address": "203.0.113.9"},
     "author_name": "Bob", "entity_path": "acme/weights", "created_at": "2026-01-01T00:00:00.123Z",
     "target_type": "Project", "event_type": "repository_git_operation",
+}  # fmt: skip
+#: As lines of Bitbucket Data Center 7.18's audit log file are.
+BITBUCKET = {
+    "affectedObjects": [{"id": "2", "name": "ACME", "type": "PROJECT"},
+                        {"id": "1", "name": "weights", "type": "REPOSITORY"}],
+    "auditType": {"action": "Repository cloned", "area": "END_USER_ACTIVITY",
+                  "category": "Repositories", "level": "FULL"},
+    "author": {"id": "17", "name": "dora", "type": "NORMAL"}, "changedValues": [],
+    "extraAttributes": [{"name": "target", "value": "ACME/weights",
+                         "nameI18nKey": "bitbucket.audit.attribute.legacy.target"}],
+    "method": "Git", "node": "n-1", "source": "203.0.113.9", "system": "http://git.internal:7990",
+    "timestamp": {"epochSecond": 1_767_225_600, "nano": 123_000_000}, "version": "1.0",
 }  # fmt: skip
 PLAIN = {
     "at": "2026-01-01T00:00:00.123Z", "principal": "carol", "repository": "weights",
@@ -110,6 +123,30 @@ def test_operations_of_gitlab():
     assert one("gitlab-audit", asked).verb == "archive"  # as its API gives what its database holds
 
 
+@pytest.mark.parametrize(
+    ("action", "verb"),
+    [("Repository cloned", "clone"), ("Repository pulled", "fetch"),
+     ("Changes pushed to repository", "push")],
+)  # fmt: skip
+def test_operations_of_bitbucket(action, verb):
+    got = one("bitbucket-audit", BITBUCKET, auditType={"action": action})
+    assert (got.at, got.verb, got.repository) == (AT, verb, "ACME/weights")
+    assert got.principal.id == PSEUDONYMS.of("principal", "bitbucket:17")
+    assert got.origin.ip == PSEUDONYMS.of("ip", "203.0.113.9")
+
+
+def test_what_bitbucket_does_not_tell():
+    named = [{"name": "A. C. M. E.", "type": "PROJECT"}, {"name": "The weights!", "type": ["x"]},
+             {"name": "The weights!", "type": "REPOSITORY"}]  # fmt: skip
+    got = one("bitbucket-audit", BITBUCKET, affectedObjects=named, extraAttributes=[])
+    assert got.repository == "A.-C.-M.-E./The-weights-"
+    got = one("bitbucket-audit", BITBUCKET, author={"id": "-2", "name": "Anonymous"})
+    assert got.principal.id == PSEUDONYMS.of("principal", "bitbucket:Anonymous")
+    read = {**BITBUCKET, "auditType": {"action": "Repository accessed by user"}}
+    maker, transfers, bad = made("bitbucket-audit", read, {**BITBUCKET, "auditType": []})
+    assert (transfers, maker.left_out, bad) == ([], 2, [])
+
+
 def test_titers_own_form_carries_sizes():
     got = one("transfer", PLAIN)
     assert (got.bytes, got.refs) == (12_345, ("refs/heads/main", ""))
@@ -140,6 +177,12 @@ def test_what_moves_nothing_is_left_out_and_counted():
         ("github-audit", {**GITHUB, "repo": "../" * 40 + "x"}, "wrong type: repo"),
         ("github-audit", {**GITHUB, "repo": "r" * 400}, "too long: repo"),
         ("gitlab-audit", {**GITLAB, "entity_path": ["x"]}, "wrong type: entity_path"),
+        ("bitbucket-audit", {**BITBUCKET, "timestamp": 5}, "missing: timestamp"),
+        (
+            "bitbucket-audit",
+            {**BITBUCKET, "affectedObjects": 5, "extraAttributes": None},
+            "missing: affectedObjects",
+        ),
         ("transfer", {**PLAIN, "verb": "steal"}, "wrong type: verb"),
         ("transfer", {**PLAIN, "principal": None}, "missing: principal"),
         ("transfer", 5, "not an object"),
@@ -151,7 +194,10 @@ def test_a_bad_line_says_why(shape, line, reason):
 
 
 def test_formats_are_seen_from_first_lines():
-    for shape, line in (("github-audit", GITHUB), ("gitlab-audit", GITLAB), ("transfer", PLAIN)):
+    for shape, line in (
+        ("github-audit", GITHUB), ("gitlab-audit", GITLAB), ("bitbucket-audit", BITBUCKET),
+        ("transfer", PLAIN),
+    ):  # fmt: skip
         assert detect("x", [json.dumps(line).encode()]) == shape
         assert detect("x", [json.dumps([line, line]).encode()]) == shape
 

@@ -9,15 +9,15 @@ from typing import Any
 import msgspec
 
 from titer.core.errors import InputError
-from titer.gateway.feeds import audit_logs, exchange_log, litellm, openai_jsonl
+from titer.gateway.feeds import exchange_log, litellm, openai_jsonl
+from titer.gateway.feeds.audit_shapes import SHAPES
 
 #: Lines looked at: a log may open with a few damaged ones.
 SAMPLE = 20
 
 _OWNS = (
     ("titer", exchange_log.owns), ("litellm", litellm.owns), ("openai", openai_jsonl.owns),
-    ("github-audit", audit_logs.owns_github), ("gitlab-audit", audit_logs.owns_gitlab),
-    ("transfer", audit_logs.owns_plain),
+    *((name, shape.owns) for name, shape in SHAPES.items()),
 )  # fmt: skip
 #: Names that `--format` takes.
 FORMATS = tuple(name for name, _ in _OWNS)
@@ -49,6 +49,6 @@ def detect(name: str, lines: Sequence[bytes]) -> str:
         f"{name}: not a log that titer knows ({found}); it reads titer's exchange log (principal, "
         "endpoint, at), LiteLLM's standard logging payload (call_type, startTime), OpenAI "
         "request/response lines (custom_id, body, response), and repository events of GitHub's "
-        "(action, @timestamp) and GitLab's (author_id, entity_id) audit logs or of its own form "
-        "(principal, repository, verb); --format names one"
+        "(action, @timestamp), GitLab's (author_id, entity_id) and Bitbucket's (auditType) audit "
+        "logs or of its own form (principal, repository, verb); --format names one"
     )

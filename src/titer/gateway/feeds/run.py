@@ -21,7 +21,8 @@ from titer.core.errors import InputError
 from titer.core.ids import Pseudonyms
 from titer.core.nouns import Exchange, Transfer
 from titer.gateway.feeds.aside import Aside
-from titer.gateway.feeds.audit_logs import SHAPES, TransferMaker
+from titer.gateway.feeds.audit_logs import TransferMaker
+from titer.gateway.feeds.audit_shapes import SHAPES
 from titer.gateway.feeds.detect import FORMATS, detect
 from titer.gateway.feeds.exchange import Format, Maker, Sketches
 from titer.gateway.feeds.exchange_log import ExchangeLog
