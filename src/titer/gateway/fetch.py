@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import socket
 import ssl
-import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,10 +18,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from titer.core.errors import InputError
+from titer.gateway.dialling import Held, connect, resolve
 
 #: Seconds for each step of a request.
 TIMEOUT = 10.0
-#: Seconds from the first byte sent to the last one read: a peer that drips bytes ends no step.
+#: Seconds from the name to the last byte read: a peer that drips bytes ends no step.
 DEADLINE = 60.0
 #: Bytes of a reply when the caller names no other limit.
 LIMIT = 1 << 20
@@ -66,7 +66,8 @@ def request(
     timeout: float = TIMEOUT,
     deadline: float = DEADLINE,
 ) -> Reply:
-    """One request to a peer's URL, with `path` after it.
+    """One request to a peer's URL, with `path` after it. `timeout` seconds for each step, and for
+    each of its addresses; `deadline` for all of it, the name's resolving included.
 
     Raises `InputError` on a URL that is none, on a reply beyond `limit` or `deadline`, and when
     the peer cannot be reached or does not speak HTTP.
@@ -79,44 +80,32 @@ def request(
         raise InputError(f"{peer.url} is no URL") from None
     if url.scheme not in ("http", "https") or not url.hostname or url.username is not None:
         raise InputError(f"{peer.url}: expected http://HOST or https://HOST, without a password")
-    connection: http.client.HTTPConnection
-    if url.scheme == "https":
-        connection = http.client.HTTPSConnection(
-            url.hostname, port, timeout=timeout, context=peer.context()
-        )
-    else:
-        connection = http.client.HTTPConnection(url.hostname, port, timeout=timeout)
+    default = 443 if url.scheme == "https" else 80
     query = f"?{url.query}" if url.query else ""
-    late = threading.Event()
-    guard = threading.Timer(deadline, lambda: _cut(held, late))
-    guard.daemon = True
-    held = None
+    target = f"{url.path.rstrip('/')}{path}{query}" or "/"
+    end = time.monotonic() + deadline
+    late = False
     try:
-        connection.connect()
-        held = connection.sock  # a connection forgets it once the reply's head has come
-        guard.start()
-        connection.request(
-            method, f"{url.path.rstrip('/')}{path}{query}" or "/", body, dict(headers or {})
-        )
-        reply = connection.getresponse()
-        data = reply.read(limit + 1)
-        found = {name.lower(): value for name, value in reply.getheaders()}
+        places = resolve(url.hostname, port or default, timeout=deadline)
+        with Held(connect(places, end=end, step=timeout), end) as held:
+            try:
+                held.socket.settimeout(timeout)
+                if url.scheme == "https":
+                    held.secure(peer.context(), url.hostname)
+                connection = http.client.HTTPConnection(url.hostname, port)
+                connection.default_port = default  # which the header Host leaves out
+                connection.sock = held.socket
+                connection.request(method, target, body, dict(headers or {}))
+                with contextlib.closing(connection.getresponse()) as reply:
+                    data = reply.read(limit + 1)
+                    found = {name.lower(): value for name, value in reply.getheaders()}
+            finally:
+                late = held.late
     except (OSError, http.client.HTTPException, ValueError) as error:
-        what = "it took too long" if late.is_set() else str(error) or type(error).__name__
+        what = "it took too long" if late else str(error) or type(error).__name__
         raise InputError(f"{peer.url} cannot be reached: {what}") from None
-    finally:
-        guard.cancel()
-        connection.close()
-    if late.is_set():
+    if late:
         raise InputError(f"{peer.url}{path}: the reply took more than {deadline:.0f} s")
     if len(data) > limit:
         raise InputError(f"{peer.url}{path}: the reply has more than {limit} bytes")
     return Reply(reply.status, found, data)
-
-
-def _cut(held: socket.socket | None, late: threading.Event) -> None:
-    """End an exchange whose time is up, wherever it waits."""
-    late.set()
-    with contextlib.suppress(OSError):
-        if held is not None:
-            held.shutdown(socket.SHUT_RDWR)

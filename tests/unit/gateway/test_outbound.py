@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from titer.gateway.sharing import outbound
+from titer.gateway import dialling
 from titer.gateway.sharing.outbound import Reach, SendError, ask, target
 
 HERE = Reach(private=("127.0.0.1", "peer.test"))
@@ -35,7 +35,7 @@ def test_a_resolver_that_never_answers(monkeypatch):
 def test_names_that_wait_for_a_silent_resolver_are_bounded(monkeypatch):
     stop = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: stop.wait(20) and [])
-    monkeypatch.setattr(outbound, "_RESOLVING", threading.BoundedSemaphore(2))
+    monkeypatch.setattr(dialling, "_RESOLVING", threading.BoundedSemaphore(2))
     before = threading.active_count()
     try:
         said = set()

@@ -17,25 +17,21 @@ import http.client
 import ipaddress
 import socket
 import ssl
-import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
 from titer.core.errors import InputError, TiterError
+from titer.gateway.dialling import Held, NotReachedError, Place, connect, resolve
 
 #: Seconds for one exchange, from name to last byte.
 DEADLINE = 30.0
 #: Bytes of a reply, unless the caller says otherwise.
 MAX_REPLY = 32 << 20
-#: Addresses of a name that are tried, and names that may wait for a silent resolver.
-MAX_ADDRESSES, MAX_RESOLVING = 8, 32
 _PIECE = 64 << 10
-_RESOLVING = threading.BoundedSemaphore(MAX_RESOLVING)
 _USER_AGENT = "titer"
 
 
@@ -126,34 +122,24 @@ def ask(
 ) -> Reply:  # fmt: skip
     """One request and its reply. Raises `SendError`; a status is the caller's business."""
     end = time.monotonic() + deadline
-    held = [dial(goal.host, goal.port, private=goal.private, timeout=deadline)]
-    left = max(end - time.monotonic(), 0.001)
-    held[0].settimeout(left)
-    guard = threading.Timer(left, _cut, (held,))  # ends what no time-out between bytes ends
-    guard.daemon = True
-    guard.start()
-    connection = http.client.HTTPConnection(goal.host, goal.port, timeout=left)
-    try:
-        if goal.scheme == "https":
-            held[0] = _context(reach).wrap_socket(
-                held[0], server_hostname=goal.host, do_handshake_on_connect=False
-            )
-            held[0].do_handshake()  # type: ignore[attr-defined]
-        connection.sock = held[0]
-        connection.request(method, goal.path, body=body or None, headers={
-            "host": goal.netloc, "user-agent": _USER_AGENT, "accept-encoding": "identity",
-            "connection": "close", **headers,
-        })  # fmt: skip
-        with contextlib.closing(connection.getresponse()) as answer:
-            data = _body(answer, limit, end)
-        return Reply(answer.status, {k.lower(): v for k, v in answer.getheaders()}, data)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        why = getattr(error, "strerror", None) or type(error).__name__
-        raise SendError(f"{goal.host}: {why}") from None
-    finally:
-        guard.cancel()
-        connection.close()
-        held[0].close()
+    raw = dial(goal.host, goal.port, private=goal.private, timeout=deadline)
+    with Held(raw, end) as held:
+        held.socket.settimeout(max(end - time.monotonic(), 0.001))
+        connection = http.client.HTTPConnection(goal.host, goal.port)
+        try:
+            if goal.scheme == "https":
+                held.secure(_context(reach), goal.host)
+            connection.sock = held.socket
+            connection.request(method, goal.path, body=body or None, headers={
+                "host": goal.netloc, "user-agent": _USER_AGENT, "accept-encoding": "identity",
+                "connection": "close", **headers,
+            })  # fmt: skip
+            with contextlib.closing(connection.getresponse()) as answer:
+                data = _body(answer, limit, end)
+            return Reply(answer.status, {k.lower(): v for k, v in answer.getheaders()}, data)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            why = getattr(error, "strerror", None) or type(error).__name__
+            raise SendError(f"{goal.host}: {why}") from None
 
 
 def _body(answer: http.client.HTTPResponse, limit: int, end: float) -> bytes:
@@ -178,31 +164,22 @@ def dial(host: str, port: int, *, private: bool, timeout: float) -> socket.socke
     the name together. Raises `SendError`, also for an address it may not have.
     """
     end = time.monotonic() + timeout
-    last = "the name has no address"
-    for family, address in addresses(
-        host, port, private=private, kind=socket.SOCK_STREAM, timeout=timeout
-    ):
-        left = end - time.monotonic()
-        if left <= 0:
-            raise SendError(f"{host}: could not be reached in {timeout:g} s ({last})")
-        raw = socket.socket(family, socket.SOCK_STREAM)
-        raw.settimeout(left)
-        try:
-            raw.connect(address)
-        except OSError as error:
-            raw.close()
-            last = error.strerror or type(error).__name__
-        else:
-            return raw
-    raise SendError(f"{host}: {last}")
+    places = addresses(host, port, private=private, kind=socket.SOCK_STREAM, timeout=timeout)
+    try:
+        return connect(places, end=end)
+    except NotReachedError as error:
+        raise SendError(f"{host}: {error}") from None
 
 
 def addresses(
     host: str, port: int, *, private: bool, kind: socket.SocketKind, timeout: float = DEADLINE
-) -> Collection[tuple[int, tuple[str, int]]]:
+) -> list[Place]:
     """What a host may be reached at. Raises `SendError` when one of it is not public."""
-    out = []
-    for family, _, _, _, address in _resolve(host, port, kind, timeout)[:MAX_ADDRESSES]:
+    try:
+        found = resolve(host, port, kind=kind, timeout=timeout)
+    except NotReachedError as error:
+        raise SendError(f"{host}: {error}") from None
+    for _, address in found:
         ip = ipaddress.ip_address(str(address[0]).partition("%")[0])
         ip = getattr(ip, "ipv4_mapped", None) or ip
         if not private and not ip.is_global:
@@ -210,31 +187,6 @@ def addresses(
                 f"{host} leads to an address that is not public; if that is meant, name it under "
                 "private_hosts", again=False,
             )  # fmt: skip
-        out.append((int(family), (str(address[0]), port)))
-    return out
-
-
-def _resolve(host: str, port: int, kind: socket.SocketKind, timeout: float) -> list[Any]:
-    """`getaddrinfo` with an end: it has none of its own, so a thread waits for it instead."""
-    place = _RESOLVING
-    if not place.acquire(timeout=timeout):
-        raise SendError(f"{host}: {MAX_RESOLVING} names wait for the resolver; is it there?")
-    found: list[Any] = []
-    done = threading.Event()
-
-    def look() -> None:
-        try:
-            with contextlib.suppress(OSError, UnicodeError):
-                found.extend(socket.getaddrinfo(host, port, type=kind))
-        finally:
-            place.release()
-            done.set()
-
-    threading.Thread(target=look, name="titer-resolve", daemon=True).start()
-    if not done.wait(timeout):
-        raise SendError(f"{host}: the name was not resolved in {timeout:g} s")
-    if not found:
-        raise SendError(f"{host}: the name cannot be resolved")
     return found
 
 
@@ -256,11 +208,12 @@ def _context(reach: Reach) -> ssl.SSLContext:
     return context
 
 
-def tls(raw: socket.socket, host: str, reach: Reach) -> ssl.SSLSocket:
-    """A connection made secure, the peer's name checked. Raises OSError."""
-    return _context(reach).wrap_socket(raw, server_hostname=host)
-
-
-def _cut(held: list[socket.socket]) -> None:
-    with contextlib.suppress(OSError):
-        held[0].shutdown(socket.SHUT_RDWR)
+def tls(raw: socket.socket, host: str, reach: Reach) -> socket.socket:
+    """A connection made secure within `DEADLINE`, the peer's name checked. Raises OSError."""
+    held = Held(raw, time.monotonic() + DEADLINE)
+    try:
+        held.secure(_context(reach), host)
+    except BaseException:
+        held.close()
+        raise
+    return held.let_go()
