@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import json
 import random
 from pathlib import Path
@@ -24,6 +25,16 @@ FLIPS = 1_500
 
 def vector(name):
     return (VECTORS / f"{name}.dossier").read_bytes(), (VECTORS / f"{name}.pub").read_text()
+
+
+def test_the_files_are_what_their_maker_makes():
+    pytest.importorskip("pyhpke")
+    pytest.importorskip("Cryptodome")
+    spec = importlib.util.spec_from_file_location("make_dossiers", VECTORS / "make_dossiers.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    made = module.files()
+    assert {name: (VECTORS / name).read_bytes() for name in made} == made
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -24,11 +24,21 @@ VECTORS = json.loads((WHERE / "log.json").read_text(encoding="utf-8"))
 LOG = note.Verifier.parse(VECTORS["verifier"])
 
 
-def test_the_file_is_what_its_maker_makes():
-    spec = importlib.util.spec_from_file_location("make_vectors", WHERE / "make.py")
+def maker(name):
+    spec = importlib.util.spec_from_file_location(name, WHERE / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert module.vectors() == VECTORS
+    return module
+
+
+def test_the_file_is_what_its_maker_makes():
+    assert maker("make").vectors() == VECTORS
+
+
+def test_the_ml_dsa_cosignature_is_what_its_maker_makes():
+    pytest.importorskip("dilithium_py")
+    told = json.loads((WHERE / "cosignature-ml-dsa-44.json").read_text(encoding="utf-8"))
+    assert maker("make_ml_dsa").vector() == told
 
 
 @pytest.mark.parametrize("one", VECTORS["entries"], ids=lambda one: one["kind"])
