@@ -135,9 +135,12 @@ class Api:
 
     @staticmethod
     def _check(asked: Asked) -> None:
-        accept = asked.headers.get("accept", "*/*")
-        kinds = {part.split(";q=")[0].replace(" ", "") for part in accept.split(",")}
-        if not kinds & _ACCEPTED:
+        wanted = (_media(part).partition(";q=") for part in
+                  asked.headers.get("accept", "*/*").split(","))  # fmt: skip
+        if (
+            not {kind for kind, _, weight in wanted if weight.strip("0.") or not weight}
+            & _ACCEPTED
+        ):
             raise _No(406, "Not acceptable", f"This server speaks {MEDIA}.")
         if len(asked.query) > MAX_QUERY:
             raise _No(400, "Bad request", "The query is too long.")
@@ -245,7 +248,7 @@ class Api:
         """Take what a partner posts to its inbox; says for each object what became of it."""
         if not reader.inbox or name != _inbox(reader):
             raise _No(403, "Forbidden", "This collection cannot be written to.")
-        kind = asked.headers.get("content-type", "").replace(" ", "").lower()
+        kind = _media(asked.headers.get("content-type", ""))
         if kind not in (MEDIA, "application/taxii+json"):
             raise _No(415, "Unsupported media type", f"Send {MEDIA}.")
         try:
@@ -318,6 +321,11 @@ class Api:
     def _only(asked: Asked, method: str) -> None:
         if asked.method != method:
             raise _No(405, "Method not allowed", f"Use {method}.")
+
+
+def _media(text: str) -> str:
+    """A media type as it is compared: case, spaces and quotes tell nothing (RFC 9110, 8.3.1)."""
+    return re.sub(r'[\s"]', "", text).lower()
 
 
 def collection_id(name: str) -> str:
