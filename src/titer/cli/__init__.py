@@ -7,10 +7,12 @@ on standard error says what to do next).
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import titer
 from titer.cli.common import tell
@@ -52,6 +54,17 @@ VERBS = (
     "check",
 )
 
+#: What to do about a file that cannot be used, where the verb knows no better.
+_NEXT = {
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "check the path: a part of it is a file",
+    errno.EISDIR: "name a file in it",
+    errno.EACCES: "check its owner and mode, and which user this is",
+    errno.EPERM: "check its owner and mode, and which user this is",
+    errno.ENOSPC: "make room, then run it again",
+    errno.EROFS: "name a place that can be written",
+}
+
 
 def build() -> argparse.ArgumentParser:
     """The whole command line (the documentation is checked against it)."""
@@ -79,6 +92,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = build().parse_args(words)
         module = importlib.import_module(f"titer.cli.{arguments.verb}")
     try:
+        data = getattr(arguments, "data", None)
+        if isinstance(data, Path) and data.exists() and not data.is_dir():
+            return _fail(f"{data} is a file; --data takes the directory that serve or feed use")
         return int(module.run(arguments))
     except TiterError as error:
         return _fail(str(error))
@@ -89,7 +105,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{where}{error.strerror or type(error).__name__}; nothing more was done")
+        what = error.strerror or type(error).__name__
+        return _fail(f"{where}{what}; {_NEXT.get(error.errno or 0, 'nothing more was done')}")
     except RecursionError:
         return _fail("a file that was given is nested too deeply to be read")
     except UnicodeEncodeError as error:

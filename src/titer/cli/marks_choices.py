@@ -30,7 +30,10 @@ def run(arguments: argparse.Namespace) -> int:
             f"there is no epoch {arguments.epoch}; see `titer marks keys list`"
         ) from None
     names = Names(arguments.data)
-    sets = load(read_file(arguments.choices, limit=_MAX_SETS))
+    try:
+        sets = load(read_file(arguments.choices, limit=_MAX_SETS))
+    except InputError as error:
+        raise InputError(f"--choices {arguments.choices}: {error}") from None
     choices = Choices(secret, sets, width=arguments.width)
     if arguments.action == "choose":
         account = names.subject(arguments.account)

@@ -132,7 +132,11 @@ def follow(pinned: Verifier, rotations: Sequence[Rotation], now: int) -> tuple[V
 
 def published(directory: Path) -> tuple[Verifier, tuple[Rotation, ...]]:
     """The newest key and the rotations. Raises FileNotFoundError, EvidenceError."""
-    text = (directory / "log.pub").read_text()
+    path = directory / "log.pub"
+    try:
+        text = path.read_bytes().decode()
+    except UnicodeDecodeError:
+        raise EvidenceError(f"{path}: damaged; it holds the log's verifier key alone") from None
     return Verifier.parse(text.removesuffix("\n")), read_rotations(directory)
 
 
