@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 import msgspec
 
 from titer.cli import lab_world
-from titer.cli.common import read_file
+from titer.cli.common import read_file, show
 from titer.core.errors import InputError
 
 #: Largest report of `titer hunt --json` that is judged: about a million accounts.
@@ -92,7 +91,7 @@ def _list(arguments: argparse.Namespace) -> int:
             name: {"about": r.about, "accounts": r.accounts, "days": r.days}
             for name, r in RECIPES.items()
         }
-        print(json.dumps(rows))
+        show(rows)
         return 0
     for name, recipe in RECIPES.items():
         print(f"{name:<12}{recipe.about} ({recipe.accounts} accounts, {recipe.days:g} days)")
@@ -139,7 +138,7 @@ def _write(arguments: argparse.Namespace) -> int:
     if watching:
         print("\r", end="", file=sys.stderr)
     if arguments.json:
-        print(msgspec.json.encode(written).decode())
+        show(written)
     else:
         print(f"{written.exchanges:,} exchanges of {written.accounts:,} accounts")
         print(f"log    {written.log}\nlabels {written.labels}")
@@ -150,20 +149,31 @@ def _score(arguments: argparse.Namespace) -> int:
     from titer.lab import score
 
     try:
-        raw = sys.stdin.buffer.read() if arguments.report == "-" else _read(arguments.report)
         labels = score.read_labels(arguments.labels)
-        report = msgspec.json.decode(raw, type=dict)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the labels or the report: {error}") from None
+    except OSError as error:
+        raise InputError(f"cannot read {arguments.labels}: {error.strerror}") from None
+    try:
+        report = msgspec.json.decode(_report(arguments.report), type=dict)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        what = "standard input" if arguments.report == "-" else arguments.report
+        raise InputError(
+            f"{what} holds no report: give what `titer hunt --json` printed ({error})"
+        ) from None
     result = score.score(
         labels, score.accused(report, bits=arguments.bits, review=arguments.review)
     )
     if arguments.json:
-        print(msgspec.json.encode(result).decode())
+        show(result)
     else:
         print("\n".join(score.lines(result)))
     return 0
 
 
-def _read(name: str) -> bytes:
-    return read_file(Path(name), limit=MAX_REPORT)
+def _report(name: str) -> bytes:
+    """The report, from a file or `-` for standard input. Raises `InputError`."""
+    if name != "-":
+        return read_file(Path(name), limit=MAX_REPORT)
+    data = sys.stdin.buffer.read(MAX_REPORT + 1)
+    if len(data) > MAX_REPORT:
+        raise InputError(f"more than {MAX_REPORT} bytes; that is no report")
+    return data

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
+from titer.cli.common import show
 from titer.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def run_world(arguments: argparse.Namespace) -> int:
         if arguments.json:
             rows = {name: {"about": p.about, "plan": msgspec.to_builtins(p.plan)}
                     for name, p in PRESETS.items()}  # fmt: skip
-            print(json.dumps(rows))
+            show(rows)
         else:
             for name, preset in PRESETS.items():
                 print(f"{name:<22}{preset.about}")
@@ -96,7 +96,7 @@ def run_world(arguments: argparse.Namespace) -> int:
     if watching:
         print("\r", end="", file=sys.stderr)
     if arguments.json:
-        print(msgspec.json.encode(written).decode())
+        show(written)
         return 0
     print(f"{written.exchanges:,} exchanges of {written.accounts:,} accounts")
     print("log     " + " ".join(written.logs))
@@ -166,7 +166,7 @@ def run_check(arguments: argparse.Namespace) -> int:
     except OSError as error:
         raise InputError(f"cannot read the world: {error}") from None
     if arguments.json:
-        print(msgspec.json.encode(result).decode())
+        show(result)
     else:
         print("\n".join(check.lines(result)))
     return 1 if result.solved else 0

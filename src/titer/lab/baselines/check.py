@@ -70,7 +70,10 @@ def _train(folder: Path, against: Path | None) -> tuple[World | None, str]:
     try:
         plan = msgspec.convert(msgspec.json.decode(about.read_bytes())["plan"], plans.World)
     except (msgspec.DecodeError, msgspec.ValidationError, KeyError, TypeError) as error:
-        raise InputError(f"{about} tells no plan: name a world, --against DIR ({error})") from None
+        raise InputError(
+            f"{about} tells no plan, so that rules that learn have nothing to learn on: give a "
+            f"world of `titer lab world`, or one of the same kind, --against DIR ({error})"
+        ) from None
     total = sum(campaign.accounts for campaign in plan.campaigns)
     scale = min(1.0, ATTACKERS / max(1, total))
     other = msgspec.structs.replace(
