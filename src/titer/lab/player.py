@@ -32,7 +32,10 @@ MAX_REPLY = 8 * 1024 * 1024
 
 
 class Seen(msgspec.Struct):
-    """What one account saw. `slow` counts replies later than `slow_after`; times are seconds."""
+    """What one account saw. `waited` are the seconds to each reply that was an answer; `stripped`
+    counts answers that say what was dropped of the request, `first_refused` the request (from 1)
+    that was refused first, 0 for none.
+    """
 
     account: Account
     planned: int = 0
@@ -205,7 +208,8 @@ class Player:
                 except (OSError, TimeoutError, httptools.HttpParserError):
                     seen.broken += 1
                     continue
-                seen.waited.append(time.monotonic() - began)
+                if answer[0] < 400:
+                    seen.waited.append(time.monotonic() - began)
                 note(seen, event, *answer)
         finally:
             lane.close()

@@ -118,7 +118,7 @@ class Judge:
         slowed = after > before + SLOWED or sum(thief.refused.values()) > 0
         turned = f", {sum(thief.refused.values())} refused" if thief.refused else ""
         story.check(
-            f"the distiller was slowed: a reply took {before:.2f} s at first and {after:.1f} s at "
+            f"the distiller was slowed: an answer took {before:.2f} s at first, {after:.1f} s at "
             f"the end; {thief.answered} of {thief.planned} prompts were answered{turned} (its day "
             "is squeezed, the delay is not: read the seconds, not the share)",
             good=outcome.must(slowed, "the distiller was not slowed"),
@@ -156,7 +156,7 @@ class Judge:
 
 
 def halves(seen: Seen) -> tuple[float, float]:
-    """Median seconds to a reply in the first tenth and in the last quarter of an account's day."""
+    """Median seconds to an answer among the first tenth and the last quarter of those it got."""
     if not seen.waited:
         return 0.0, 0.0
     first = seen.waited[: max(1, len(seen.waited) // 10)]
