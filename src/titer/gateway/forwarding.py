@@ -113,6 +113,8 @@ class Forwarder:
                 if self._stop or orphaned:
                     break
                 time.sleep(POLL)
+            elif not self._stop and not any(ring.crowded for ring in self._rings):
+                time.sleep(POLL)  # a file for every few exchanges costs more than they do
         self._ended.set()
         sender.join(TIMEOUT / 10)  # what is not sent by then lies in the folder
         self._publisher.close()

@@ -23,6 +23,9 @@ import struct
 #: full load on one core, which the analysis process may lag behind before anything is dropped.
 DEFAULT_SIZE = 8 << 20
 
+#: Share of a ring from which its reader drains on without a pause.
+CROWDED = 0.25
+
 HEADER = 64
 WRAP = 0xFFFFFFFF
 
@@ -55,6 +58,11 @@ class Ring:
     def dropped(self) -> int:
         """Records that did not fit, since the ring was made."""
         return self._counter(16)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so much waits for the reader that it had better not pause."""
+        return self._counter(0) - self._read > self.size * CROWDED
 
     @property
     def room(self) -> int:
