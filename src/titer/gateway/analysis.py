@@ -45,11 +45,10 @@ if TYPE_CHECKING:  # brings numba, for marked replies alone
 BATCH = 2048
 
 #: Seconds between looks into the rings: at most this much later than the exchange is it weighed.
-#: A look that finds something costs 0.7 ms however little that is (an fsync, a pass of the sketch),
-#: so that looking without a pause would double the cost of an exchange. Below a share of
-#: `CROWDED` of a ring there is time for the pause.
+#: A look that finds anything costs 0.7 ms (an fsync, a pass of the sketch): looking again without
+#: a pause would double what an exchange costs. None while a ring is crowded, or other gateways
+#: wait for an answer.
 POLL = 0.05
-CROWDED = 0.25
 
 #: Entries kept in memory while the log cannot be written (about 60 MB), before the rings fill.
 MAX_SPOOL = 100_000

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 
 import msgspec
 import pytest
@@ -343,3 +345,41 @@ def test_state_survives_a_restart_and_a_foreign_snapshot_is_ignored(world, tmp_p
     assert Snapshots(tmp_path).load(again, world.log.size - 1) == 0
     (tmp_path / "weigher.msgpack").write_bytes(b"\x00garbage")
     assert Snapshots(tmp_path).load(again, 99) == 0
+
+
+@pytest.fixture
+def loop(world, monkeypatch):
+    """Runs the loop; `at` is what happens at each pause. Gives how many turns found records."""
+
+    def run(at) -> int:
+        pauses, turns = iter(at), []
+        turn = world.one._turn
+
+        def counted():
+            found = turn()
+            turns.append(found)
+            return found
+
+        monkeypatch.setattr(world.one, "_turn", counted)
+        monkeypatch.setattr(signal, "signal", lambda *_: None)
+        monkeypatch.setattr(time, "sleep", lambda _: next(pauses, world.one.stop)())
+        world.one.run()
+        return sum(turns)
+
+    return run
+
+
+def test_what_comes_between_two_looks_is_weighed_together(world, loop):
+    world.send(1)
+    found = loop([lambda: world.send(5, 1), lambda: world.send(5, 6)])
+    assert (found, world.hunt.rows) == (3, 11)
+
+
+def test_a_crowded_ring_is_drained_without_a_pause(world, loop, monkeypatch):
+    monkeypatch.setattr("titer.gateway.analysis.BATCH", 2)
+    sent = world.send(60)
+    assert world.ring.crowded
+    pauses = []
+    found = loop([lambda: pauses.append(world.ring.crowded)])
+    assert pauses == [False]
+    assert (found, world.hunt.rows) == (sent // 2, sent)

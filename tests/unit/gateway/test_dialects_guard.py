@@ -76,3 +76,16 @@ def test_a_refusal_repeats_nothing_of_the_body():
         read_object(b'{"hunter2":1,"hunter2":"sk-secret"}')
     assert "hunter2" not in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "filler", ["a" * 40, "12:34 ", "é：ñ " * 9], ids=["prose", "dense", "wide"]
+)
+@pytest.mark.parametrize("front", ["", ":" * 600])
+def test_long_bodies_are_counted_right_whichever_way_is_faster(filler, front):
+    text = front + (filler + "a: b ") * 400
+    doubled = b'{"a":"%b","x":1,"x":2}' % text.encode()
+    assert read_object(b'{"a":"%b","x":1}' % text.encode()) == {"a": text, "x": 1}
+    with pytest.raises(Refused) as caught:
+        read_object(doubled)
+    assert caught.value.problem.code == "duplicate_key"

@@ -86,3 +86,15 @@ def test_odd_sizes_are_refused(size):
 
 def test_the_header_leaves_room_for_the_counters():
     assert HEADER >= 24
+
+
+def test_a_ring_is_crowded_from_a_quarter_on_and_no_more_once_drained():
+    ring = Ring(4096)
+    for _ in range(7):
+        ring.push(b"x" * 124)  # 128 bytes with its length
+        assert not ring.crowded
+    ring.push(b"x" * 124)
+    ring.push(b"x")
+    assert ring.crowded
+    ring.drain(9)
+    assert not ring.crowded
