@@ -16,6 +16,9 @@ UNTESTED = (
     "tests of the operator's own staff",
 )
 
+#: What a spread of loads is told as where it is not known: a factor that nobody has.
+MOST_SPREAD = 99.0
+
 
 def considered(
     *,
@@ -32,6 +35,9 @@ def considered(
     hard: Collection[str],
     owned: Collection[str],
     one_hand: bool,
+    program: bool,
+    spread: float,
+    even: float,
     known: Mapping[str, bool],
 ) -> tuple[Considered, ...]:
     """What was considered about a group that passed.
@@ -39,11 +45,11 @@ def considered(
     `ties` are the modalities that bind it; of these `hard` ones no program explains and `owned`
     ones stay with their owner. `one_hand`: its texts alone tell one hand. `known`: which
     modalities the log has. `strangers`: its members share neither network nor card though both are
-    known.
+    known. `program`: they carry even loads (`spread` up to `even`), alike, with no night.
     """
     bound = set(ties)
     elsewhere = len(bound - {"network"}) + one_hand
-    program = len(bound & set(hard)) + one_hand
+    harder = len(bound & set(hard)) + one_hand
     wave = len(bound & set(owned)) + one_hand
     return (
         Considered(
@@ -59,13 +65,20 @@ def considered(
             "chance that another member asked the same", same_questions, same_limit,
         ),
         Considered(
-            "people who use one program or framework", _out(program > 0),
+            "people who use one program or framework", _out(harder > 0),
             "ties that no program explains: network, payment, sign-up date, texts of one hand",
-            float(program), 1.0,
+            float(harder), 1.0,
         ),
         Considered(
             "a team that never declared itself", _out(size >= team or strangers),
-            "members, and whether they share neither network nor card", float(size), float(team),
+            "members, and whether they share neither network nor card, or one program's loads",
+            float(size), float(team),
+        ),
+        Considered(
+            "people of one office, course or platform, each with matters of his own",
+            _out(program or one_hand),
+            "spread of the logarithm of members' loads, or texts of one hand",
+            min(spread, MOST_SPREAD), even,
         ),
         Considered(
             "declared organisations", _out(declared <= 0.5),

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from titer.hunt.conduct import Conduct, conduct
 from titer.hunt.modalities import Floats, Ints
 from titer.hunt.source import Rows
 
@@ -46,7 +47,8 @@ _DAY = 24 * 3_600_000_000
 class Likeness(msgspec.Struct, frozen=True):
     """How alike members are by aspect (0..1), the rows and members that told it, the chance that
     another member asked the same thing (`overlap`), the share of rows that a member had asked
-    before itself (`repeats`), and whether all was asked equally often, several times (`evenly`).
+    before itself (`repeats`), whether all was asked equally often, several times (`evenly`), and
+    how the rows are shared out (`conduct`).
     """
 
     by_aspect: dict[str, float]
@@ -55,6 +57,7 @@ class Likeness(msgspec.Struct, frozen=True):
     overlap: float
     repeats: float
     evenly: bool = False
+    conduct: Conduct = Conduct()
 
 
 def places(frames: Ints, tokens: Ints) -> Ints:
@@ -123,7 +126,9 @@ def likeness(rows: Rows, tokens: Ints, sampled: Floats) -> Likeness:
             found[name] = min(1.0, between / within)
     _, times = np.unique(content, return_counts=True)
     evenly = bool(even(np.zeros(len(times), np.int64), times, 1)[0])
-    return Likeness(found, count, int(on.sum()), overlap, repeats, evenly)
+    within, between = _agreement(unit, count, content)
+    shared = conduct(unit, content, rows.at[on], seen, within=within, between=between)
+    return Likeness(found, count, int(on.sum()), overlap, repeats, evenly, shared)
 
 
 def _step(values: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:

@@ -12,6 +12,7 @@ from titer.hunt.modalities import (
     Modality,
     Units,
     excess_values,
+    main_values,
     of_members,
     on_values,
 )
@@ -23,6 +24,8 @@ SMOOTH = 0.02
 #: the group's median, and the most that it can say (nats).
 TEXT_WEIGHT = 6.0
 TEXT_MOST = 3.0
+#: Share of the members who pay with one card, from which one payer stands for all.
+ONE_PAYER = 0.8
 #: Times that a group's members are gone over, each time against the values of those left.
 ROUNDS = 5
 
@@ -102,3 +105,15 @@ def together(members: Places, known: dict[str, Modality]) -> int:
     label = components(value[order], place[order], len(members))
     _, sizes = np.unique(label, return_counts=True)
     return max(int(sizes.max()), len(sizes)) if len(sizes) else 0
+
+
+def one_payer(members: Places, known: dict[str, Modality]) -> bool:
+    """Whether nearly all members pay with one and the same card, as a platform does for the
+    accounts that it opens for its customers.
+    """
+    payment = known["payment"]
+    main, share = main_values(payment, excess_values(payment, members), members)
+    if not (share > 0).any():
+        return False
+    _, counts = np.unique(main[share > 0], return_counts=True)
+    return bool(counts.max() >= ONE_PAYER * len(members))

@@ -17,9 +17,11 @@ import numpy.typing as npt
 from titer.core.nouns import Campaign
 from titer.hunt import nulls
 from titer.hunt.alternatives import considered
+from titer.hunt.conduct import ALIKE as MATTER
+from titer.hunt.conduct import ALL_THE_SAME, EVEN
 from titer.hunt.groups import Candidate, Shared
 from titer.hunt.likeness import Likeness
-from titer.hunt.members import Members, certain, together
+from titer.hunt.members import Members, certain, one_payer, together
 from titer.hunt.modalities import HARD, OWNED, TESTING, Floats, Modality, Units
 from titer.hunt.novelty import Novelty
 from titer.hunt.nulls import OTHERS, TIE, Tested
@@ -37,8 +39,11 @@ MANY_TIES = 3
 UNTIED = 30
 #: Ties besides text and software that a group needs before it may be acted upon unseen.
 MIN_TIES = 2
-#: Chance that members ask the same thing, from which a group is explained by shared questions.
+#: Chance that another member asked the same thing, from which a group is explained by shared
+#: questions; and the share of its requests that anybody else in it asked, from which it is. Seen:
+#: classes 0.9 to 1, campaigns that deal a list out once 0 to 0.25.
 SAME_QUESTIONS = 0.2
+ASKED_BY_ANY = 0.5
 #: Likeness from which members are interchangeable in an aspect.
 ALIKE = 0.8
 #: Aspects in which members without any tie of origin must be interchangeable, content among them.
@@ -117,10 +122,11 @@ def judge(one: Judged) -> Verdict:
         # Half of the weight is on what formed it, tested on other callers; fixed beforehand.
         e_value = (sum(text) + nulls.average(rest)) / 2
         return Verdict(e_value, e_value, "", hard)
-    if one.alike.overlap >= SAME_QUESTIONS:
+    if same_questions(one.alike):
         why = (
-            f"members ask the same questions (chance {one.alike.overlap:.2f}): a class, a public "
-            "benchmark"
+            f"members ask the same questions (chance {one.alike.overlap:.2f}; "
+            f"{one.alike.conduct.shared:.0%} of requests somebody else asked too): a class, a "
+            "public benchmark"
         )
     elif not hard and not alike and strongest >= TIE:
         why = (
@@ -141,10 +147,34 @@ def dealt(alike: Likeness) -> bool:
     caller nor another one asked before; or everything several times over, equally often.
 
     Callers who merely talk alike (one language, one trade) repeat questions, their own and each
-    other's.
+    other's. A program may also draw from a list: then its accounts are known by their conduct.
     """
     most = DEALT_EVENLY if alike.evenly else DEALT_AGAIN
-    return alike.rows >= DEALT_ROWS and alike.overlap <= most and alike.repeats <= most
+    once = alike.overlap <= most and alike.repeats <= most
+    return alike.rows >= DEALT_ROWS and (once or drawn(alike, most=SAME_QUESTIONS))
+
+
+def one_program(alike: Likeness) -> bool:
+    """Whether members carry even loads, of like content and length, with no night: a program's
+    accounts. Offices, courses and platforms are people, of whom each asks as much as he cares to,
+    about his own.
+    """
+    matter = min(alike.by_aspect.get("content", 0.0), alike.by_aspect.get("length", 0.0))
+    return matter >= MATTER and alike.conduct.even and alike.conduct.sleepless
+
+
+def drawn(alike: Likeness, *, most: float) -> bool:
+    """Whether questions come up again because one program draws them from a list for all."""
+    return alike.overlap < most and alike.conduct.drawn and one_program(alike)
+
+
+def same_questions(alike: Likeness) -> bool:
+    """Whether members have their questions from one place, each for himself: a worksheet, a public
+    benchmark, a tutorial.
+    """
+    shared = alike.conduct.shared >= ASKED_BY_ANY and not alike.evenly
+    same = alike.overlap >= SAME_QUESTIONS or shared
+    return same and not drawn(alike, most=ALL_THE_SAME)
 
 
 def news_of_one_hand(one: Judged) -> bool:
@@ -179,9 +209,13 @@ def campaign(one: Judged, verdict: Verdict, ways: int, world: World) -> Campaign
     declared = float(units.declared[inside].mean())
     strangers = not ties & OWNED and all(world.known[name].available for name in OWNED)
     # Strangers who share a pool have no offices to fall apart into.
-    apart = formed_by != "pool" or ties & OWNED
-    size = together(inside, world.known) if apart else len(inside)
-    review = _review(size, ties, declared, one, verdict, strangers=strangers)
+    # And no offices share one program's loads, unless each has its network and its card.
+    whole = (formed_by == "pool" and not ties & OWNED) or (
+        one_program(one.alike) and not ties >= OWNED
+    )
+    size = len(inside) if whole else together(inside, world.known)
+    payer = "payment" in ties and one_payer(inside, world.known)
+    review = _review(size, ties, declared, one, verdict, strangers=strangers, payer=payer)
     names = world.name(inside)
     totals = units.totals
     return Campaign(
@@ -210,12 +244,15 @@ def campaign(one: Judged, verdict: Verdict, ways: int, world: World) -> Campaign
             same_limit=SAME_QUESTIONS,
             size=len(inside),
             team=TEAM,
-            strangers=strangers and len(inside) >= UNTIED,
+            strangers=(strangers or one_program(one.alike)) and len(inside) >= UNTIED,
             declared=declared,
             ties=ties,
             hard=HARD,
             owned=OWNED,
             one_hand=news_of_one_hand(one),
+            program=one_program(one.alike),
+            spread=one.alike.conduct.spread,
+            even=EVEN,
             known={name: modality.available for name, modality in world.known.items()},
         ),
     )
@@ -229,11 +266,13 @@ def _review(
     verdict: Verdict,
     *,
     strangers: bool,
+    payer: bool,
 ) -> str:
     """Why people must look before anybody is dosed; empty when they need not.
 
     `size` counts members who are together: several teams that share a template are no large one.
-    `strangers`: networks and cards are known, and the members share neither.
+    `strangers`: networks and cards are known, and the members share neither; `payer`: one card
+    pays for nearly all.
     """
     if not verdict.hard and not news_of_one_hand(one):
         return "the log has no origin, payment or creation dates to test on"
@@ -241,13 +280,18 @@ def _review(
         return "so few may be a team"
     if declared > 0.5:
         return "most are declared organisations"
-    alike = news_of_one_hand(one)
+    alike, program = news_of_one_hand(one), one_program(one.alike)
     if one.candidate.formed_by == "pool":
-        return "" if size >= TEAM or (size >= UNTIED and strangers) else "so few may be a team"
-    if not ties & OWNED and not news_of_one_hand(one):
+        enough = size >= TEAM or (size >= UNTIED and (strangers or program))
+        return "" if enough else "so few may be a team"
+    if not program and not alike:
+        return "members ask as people do: each as much as he cares to, or too little to tell"
+    if payer and not alike:
+        return "one card pays for all of them: a platform and its customers"
+    if not ties & OWNED and not alike and not dealt(one.alike):
         return "a sign-up wave ties them, and neither networks nor cards"
     wanted = MIN_TIES if size >= TEAM else MANY_TIES
-    if len(ties) + alike < wanted:
+    if len(ties) + alike + program < wanted:
         return "too few ties besides text for its size"
     return ""
 
@@ -258,7 +302,9 @@ def _note(one: Judged, size: int, review: str) -> str:
     note = (
         f"{size} units share {len(one.candidate.tokens)} text tokens, bound by "
         f"{one.candidate.formed_by}; tested on {tests}; two members agree, of one member's own "
-        f"agreement: {same or 'too few rows'}; same questions {one.alike.overlap:.2f}"
+        f"agreement: {same or 'too few rows'}; same questions {one.alike.overlap:.2f}; the median "
+        f"member sent {one.alike.conduct.each:.0f} requests by these texts, spread "
+        f"{one.alike.conduct.spread:.2f} in the logarithm"
     )
     return f"{note}; for people to look at: {review}" if review else note
 

@@ -11,6 +11,7 @@ USUAL = {
     "e_value": 5000.0, "draws": 9999, "fdr": 0.01, "same_questions": 0.01, "same_limit": 0.2,
     "size": 200, "team": 60, "strangers": False, "declared": 0.1,
     "ties": {"network", "payment", "timing"}, "hard": HARD, "owned": OWNED, "one_hand": False,
+    "program": True, "spread": 0.2, "even": 0.42,
     "known": {"network": True},
 }  # fmt: skip
 
@@ -32,6 +33,11 @@ def test_a_large_tied_group_leaves_only_what_was_not_tested():
         ("a team that never declared itself", {"size": 30}, "not ruled out"),
         ("a team that never declared itself", {"size": 30, "strangers": True}, "ruled out"),
         ("declared organisations", {"declared": 0.6}, "not ruled out"),
+        (
+            "people of one office, course or platform, each with matters of his own",
+            {"program": False, "spread": float("inf")},
+            "not ruled out",
+        ),
         ("a class, a course or a public benchmark", {"same_questions": 0.3}, "not ruled out"),
         ("people who use one program or framework", {"ties": {"timing"}}, "not ruled out"),
         (

@@ -18,7 +18,10 @@ DAY = 86_400_000_000
 HONEST, MEMBERS, TEMPLATES, EACH = 500, 90, 40, 16
 
 
-def world(seed, *, again=0.0, loose=False, whale=0, flood=0, stuffed=False, times=(), offices=0):
+def world(
+    seed, *, again=0.0, loose=False, whale=0, flood=0, stuffed=False, times=(), offices=0,
+    people=False,
+):  # fmt: skip
     """Honest callers with public templates; a pool of `TEMPLATES`, of which each uses `EACH`.
 
     With `again`, that share of the pool's requests repeats an old one; with `loose`, its texts
@@ -26,7 +29,8 @@ def world(seed, *, again=0.0, loose=False, whale=0, flood=0, stuffed=False, time
     says all there is; `flood` the callers of one request each, which hits some band of the pool's;
     with `stuffed`, half of the bands of a member's own requests are others' texts; with `times`,
     each of the pool's questions is asked as often as one of them says; with `offices`, the pool's
-    members sit in so many, each with its network and card.
+    members sit in so many, each with its network and card; with `people`, members ask as much as
+    each of them cares to.
     """
     rng = np.random.default_rng(seed)
     rows, number = [], 0
@@ -68,7 +72,7 @@ def world(seed, *, again=0.0, loose=False, whale=0, flood=0, stuffed=False, time
     order = rng.permutation(len(deck)).tolist()
     for i in range(MEMBERS):
         mine = rng.choice(TEMPLATES, EACH, replace=False)
-        for k in range(40):
+        for k in range(int(rng.lognormal(3.7, 0.8)) + 5 if people else 40):
             exact = rng.integers(2**62)
             chars = 2 ** rng.uniform(4, 11) if loose else rng.integers(380, 470)
             if times:
@@ -236,7 +240,7 @@ def test_a_pool_is_found_in_hostile_logs_and_nobody_else(hostile):
 
 @pytest.mark.parametrize("honest", [{"again": 0.2}, {"loose": True}])
 def test_people_who_talk_alike_are_not_accused(honest):
-    report = find(world(3, **honest), seed=1, permutations=999)
+    report = find(world(3, people=True, **honest), seed=1, permutations=999)
     assert {m for c in report.campaigns if not c.review for m in c.members} == set()
 
 
@@ -268,9 +272,12 @@ def test_chance_is_not_even_and_a_list_is(mean):
     assert share(rng.binomial(4, 0.5, size)) >= 0.5  # half of a list that is asked four times
 
 
-@pytest.mark.parametrize(("offices", "review"), [(0, False), (6, True), (1, False)])
-def test_firms_that_share_a_library_of_templates_go_to_people(offices, review):
-    report = find(world(4, offices=offices), seed=1, permutations=999)
+@pytest.mark.parametrize(
+    ("offices", "people", "review"),
+    [(0, True, False), (6, True, True), (6, False, True), (1, True, False)],
+)
+def test_firms_that_share_a_library_of_templates_go_to_people(offices, people, review):
+    report = find(world(4, offices=offices, people=people), seed=1, permutations=999)
     groups = [c for c in report.campaigns if len(c.members) >= 0.9 * MEMBERS]
     assert [c.review for c in groups] == [review]
     assert not [c for c in report.campaigns if c not in groups and not c.review]
