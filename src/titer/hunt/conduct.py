@@ -24,7 +24,7 @@ EACH = 5.0
 #: 0.36, groups of people 0.5 to 1.3.
 EVEN = 0.42
 #: Likeness of content and of length that members of one program have, at least. Seen: 0.88 to 1;
-#: offices and platforms with prompts of their own 0.3 to 0.9, but for those whose people are alike.
+#: Likeness of content and length that members of one program have, at least. Seen: 0.88 to 1;
 ALIKE = 0.85
 #: Share of requests in the quietest six hours of the day from which a group knows no night (a
 #: quarter would be even), and requests of the median member from which it is no homework.
