@@ -101,7 +101,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 
     def take_in(name: str, read: Any) -> None:
         row = table.readers[name]
-        receive(arguments.data, name, read, weight=row.weight, days=row.days)
+        receive(arguments.data, name, read, weight=row.weight, days=row.days, posted=True)
 
     def ready(port: int) -> None:
         host = f"[{table.host}]" if ":" in table.host else table.host

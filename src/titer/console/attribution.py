@@ -15,6 +15,7 @@ from titer.core.nouns import Campaign, Exchange, Origin, Principal, Sketch, Tran
 from titer.evidence.contents import Infrastructure, Snapshot
 from titer.evidence.log import View
 from titer.evidence.share import partners
+from titer.evidence.share.attention import heaviest
 from titer.gateway.networks import Store, Used
 from titer.gateway.networks.places import ORIGIN_KINDS, told_by
 from titer.hunt import infrastructure as hunting
@@ -137,7 +138,7 @@ def partner_groups(
     for name in held if names is None else dict.fromkeys(names):
         values: dict[str, set[str]] = {}
         weights: set[float] = set()
-        for one in held[name].held if name in held else ():
+        for one in heaviest(held[name].held) if name in held else ():
             if one.until <= now or one.tlp not in TELLABLE or one.weight < least:
                 continue
             weights.add(one.weight)

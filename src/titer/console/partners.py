@@ -13,7 +13,7 @@ from titer.core.errors import InputError
 from titer.core.nouns import Exchange
 from titer.evidence import files
 from titer.evidence.share import partners
-from titer.evidence.share.attention import Held, hold, listed
+from titer.evidence.share.attention import Held, Partner, hold, listed
 from titer.evidence.share.reading import MAX_INDICATORS, Read
 from titer.gateway.assembly import enter
 from titer.gateway.attention import load
@@ -36,11 +36,13 @@ class Touched(msgspec.Struct):
 
 
 def receive(
-    data: Path, name: str, read: Read, *, weight: float, days: int, merge: bool = True
+    data: Path, name: str, read: Read, *, weight: float, days: int, merge: bool = True,
+    posted: bool = False,
 ) -> int:  # fmt: skip
     """Hold what a partner said, and log that it was taken in. Returns how many are held.
 
-    `merge` adds to what the partner said before, else it is replaced. Raises `InputError`.
+    `merge` adds to what the partner said before, else it is replaced. What it `posted` to its
+    inbox and what was asked of it are held apart: neither replaces the other. Raises `InputError`.
     """
     now = time.time_ns() // 1000
     partners.check_name(name)
@@ -49,19 +51,20 @@ def receive(
             read.skip("expired at its source")
     text = msgspec.json.encode([msgspec.to_builtins(one) for one in read.told])
     digest = hashlib.sha256(text).hexdigest()
-    made = hold(read.told, name=name, weight=weight, now=now, days=days, sha256=digest)
-    if merge:
-        old = next((p for p in partners.load(data) if p.name == name), None)
-        if old is not None:
-            both = {
-                held.indicator: held
-                for held in old.held
-                if held.until > now and held.indicator not in read.revoked
-            }
-            both.update((held.indicator, held) for held in made.held)
-            if len(both) > MAX_INDICATORS:
-                raise InputError(f"more than {MAX_INDICATORS} indicators of {name}")
-            made = msgspec.structs.replace(made, held=tuple(both[k] for k in sorted(both)))
+    made = hold(
+        read.told, name=name, weight=weight, now=now, days=days, sha256=digest, posted=posted
+    )
+    old = _partner(data, name)
+    both = {
+        (held.indicator, held.posted): held
+        for held in (old.held if old else ())
+        if held.until > now
+        and (held.posted != posted or (merge and held.indicator not in read.revoked))
+    }
+    both.update(((held.indicator, posted), held) for held in made.held)
+    if len(both) > MAX_INDICATORS:
+        raise InputError(f"more than {MAX_INDICATORS} indicators of {name}")
+    made = msgspec.structs.replace(made, held=tuple(both[key] for key in sorted(both)))
     partners.put(data, made)
     body = {
         "at": now, "action": "import", "partner": name, "weight": weight, "sha256": digest,
@@ -72,10 +75,12 @@ def receive(
 
 
 def retract(data: Path, name: str, indicators: set[str]) -> int:
-    """Hold what a partner took back no longer, and log that. Returns how many were held."""
-    old = next((p for p in partners.load(data) if p.name == name), None)
-    held = () if old is None else old.held
-    left = tuple(one for one in held if one.indicator not in indicators)
+    """Hold what a partner had posted and took back no longer, and log that. Returns how many were
+    held. What was asked of it besides stays.
+    """
+    old = _partner(data, name)
+    held = old.held if old else ()
+    left = tuple(one for one in held if not one.posted or one.indicator not in indicators)
     if old is not None and len(left) < len(held):
         partners.put(data, msgspec.structs.replace(old, held=left))
     body = {
@@ -84,6 +89,10 @@ def retract(data: Path, name: str, indicators: set[str]) -> int:
     }  # fmt: skip
     enter(data, "import", msgspec.json.encode(body), timeout=ENTER_S)
     return len(held) - len(left)
+
+
+def _partner(data: Path, name: str) -> Partner | None:
+    return next((p for p in partners.load(data) if p.name == name), None)
 
 
 def forget(data: Path, name: str) -> bool:

@@ -9,11 +9,15 @@ import pytest
 from titer.access.secret import load_or_create
 from titer.cli import main
 from titer.console.explain import explain
+from titer.console.partners import receive, retract
 from titer.console.prove import prove
 from titer.core.ids import Pseudonyms
+from titer.core.indicators import Indicator
 from titer.core.nouns import Exchange, Origin, Principal, Usage
 from titer.evidence.log import View
 from titer.evidence.share import partners
+from titer.evidence.share.attention import Table
+from titer.evidence.share.reading import Read, Told
 from titer.evidence.share.tlp import IDS
 from titer.gateway.assembly import feed_sink
 from titer.gateway.replay import replay
@@ -142,6 +146,28 @@ def test_merge_adds_and_without_it_the_last_word_counts(data, tmp_path):
     assert [h.indicator for h in partners.load(data)[0].held] == ["asn:5", "asn:6"]
     assert main([*words, str(bundle(tmp_path, "[autonomous-system:number = 7]"))]) == 0
     assert [h.indicator for h in partners.load(data)[0].held] == ["asn:7"]
+
+
+def test_what_was_posted_and_what_was_asked_for_are_held_apart(data):
+    def said(*numbers, **how):
+        read = Read([Told(Indicator("asn", str(n)), 0, 100, "amber") for n in numbers])
+        return receive(data, "lab-b", read, days=30, **how)
+
+    def held():
+        (one,) = partners.load(data)
+        return sorted((h.indicator, h.weight, h.posted) for h in one.held)
+
+    said(65_540, 65_541, weight=0.5)
+    assert said(65_541, 65_542, weight=0.8, posted=True) == 4
+    said(65_541, weight=0.5, merge=False)  # all of a pull once more
+    assert held() == [
+        ("asn:65541", 0.5, False), ("asn:65541", 0.8, True), ("asn:65542", 0.8, True)
+    ]  # fmt: skip
+    table = Table(partners.load(data), Pseudonyms(load_or_create(data)))
+    (found,) = table.match(Origin(asn=65_541), AT)
+    assert found[1].weight == 0.8  # one word of one partner, once
+    assert retract(data, "lab-b", {"asn:65541", "asn:65542"}) == 2
+    assert held() == [("asn:65541", 0.5, False)]
 
 
 def test_what_a_partner_takes_back_is_forgotten(data, tmp_path):

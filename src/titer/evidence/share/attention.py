@@ -26,12 +26,16 @@ DAY = 86_400_000_000
 
 
 class Held(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One indicator that is held: by kind and value, with its weight (0 to 1) and its end."""
+    """One indicator that is held: by kind and value, with its weight (0 to 1) and its end.
+
+    `posted` says that the partner put it into its inbox here, and can take it back.
+    """
 
     indicator: str
     weight: float
     until: int
     tlp: str
+    posted: bool = False
 
 
 class Partner(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,8 +49,9 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def hold(
-    told: Iterable[Told], *, name: str, weight: float, now: int, days: int, sha256: str
-) -> Partner:
+    told: Iterable[Told], *, name: str, weight: float, now: int, days: int, sha256: str,
+    posted: bool = False,
+) -> Partner:  # fmt: skip
     """What is kept of a partner's indicators.
 
     `weight` is what the operator gives the partner; an indicator weighs that times the partner's
@@ -59,12 +64,23 @@ def hold(
         until = min(one.until, latest) if one.until else latest
         if until <= now:
             continue
-        made = Held(one.indicator.key, round(weight * one.confidence / 100, 4), until, one.tlp)
+        sure = round(weight * one.confidence / 100, 4)
+        made = Held(one.indicator.key, sure, until, one.tlp, posted)
         known = best.get(made.indicator)
         if known is None or known.weight < made.weight:
             best[made.indicator] = made
     ordered = tuple(best[key] for key in sorted(best))
     return Partner(name=name, at=now, weight=weight, sha256=sha256, held=ordered)
+
+
+def heaviest(held: Iterable[Held]) -> list[Held]:
+    """Each indicator once: what a partner both posted and was asked for is one word of its."""
+    best: dict[str, Held] = {}
+    for one in held:
+        known = best.get(one.indicator)
+        if known is None or (known.weight, known.until) < (one.weight, one.until):
+            best[one.indicator] = one
+    return list(best.values())
 
 
 def listed(found: Iterable[tuple[str, Held]]) -> tuple[dict[str, Any], ...]:
@@ -85,7 +101,7 @@ class Table:
         self._told: set[tuple[str, str, str]] = set()
         self.size = 0
         for partner in partners:
-            for held in partner.held:
+            for held in heaviest(partner.held):
                 kind, _, value = held.indicator.partition(":")
                 self.size += 1
                 for word in tokens(Indicator(kind, value), pseudonyms):  # type: ignore[arg-type]
