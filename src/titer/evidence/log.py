@@ -17,6 +17,7 @@ a second head of one size.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import threading
@@ -30,6 +31,7 @@ import msgspec
 from titer.core.errors import EvidenceError, InputError
 from titer.evidence import (
     checkpoint,
+    entry,
     files,
     heads,
     journal,
@@ -194,16 +196,45 @@ class View:
         """Hash everything again, from bodies to head. Raises EvidenceError.
 
         Reads the whole journal: some seconds per million entries, see docs/spec/log.md.
-        Finds keys that came back after an erasure, too.
+        Finds keys that came back after an erasure, and keys that went without one, too.
         """
+        gone = self._gone()
         tree = merkle.CompactRange()
         for stored in self.journal.scan(0, self._published()):
             _check_commitment(stored)
             tree.append(stored.leaf)
             if stored.kind == "erasure" and self.keys is not None:
                 _check_destroyed(stored, self.keys)
+                gone -= set(_slots(stored))
         if self.head is None or tree.root() != self.head.root:
             raise EvidenceError("log: the journal does not lead to the published head")
+        if gone:
+            gone -= self._erased_since()
+        if gone:
+            raise EvidenceError(
+                f"log: {len(gone)} keys of subjects were destroyed, and no `erasure` entry says "
+                f"so (slot {min(gone)} first): somebody overwrote them; restore log/keys from a "
+                "copy"
+            )
+
+    def _gone(self) -> set[int]:
+        """Keys that are destroyed, but for those of an erasure that is being made. An entry about
+        each is in the journal by the time that it is read.
+        """
+        if self.keys is None:
+            return set()
+        gone = set(self.keys.destroyed())
+        intent = subject_keys.begun(self.directory / "keys")
+        return gone - set(intent.slots if intent else ())
+
+    def _erased_since(self) -> set[int]:
+        """Keys of erasures that are in the journal, and not under the head yet."""
+        found: set[int] = set()
+        self.journal.refresh()
+        with contextlib.suppress(EvidenceError):  # the end of what is there
+            for stored in self.journal.scan(self._published(), entry.MAX_AT):
+                found.update(_slots(stored) if stored.kind == "erasure" else ())
+        return found
 
     def _published(self) -> int:
         return self.head.size if self.head else 0

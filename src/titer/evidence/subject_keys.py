@@ -161,6 +161,10 @@ class SubjectKeys:
         """Whether the key of a slot can still be used."""
         return slot < self.slots and self._raw(slot) != _GONE
 
+    def destroyed(self) -> frozenset[int]:
+        """The slots whose key is gone."""
+        return frozenset(slot for slot in range(self.slots) if self._raw(slot) == _GONE)
+
     def all_sealed(self) -> None:
         """Note, durably, that no entry is left that was not sealed. Raises OSError."""
         files.write_all(self._fd, _FROM.pack(0), 8)

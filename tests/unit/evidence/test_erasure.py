@@ -121,6 +121,23 @@ def test_keys_that_came_back_from_a_copy_are_found(mixed):
         assert log.read(2).body is None
 
 
+def test_a_key_that_went_without_an_entry_is_found(mixed):
+    keys = mixed.directory / "keys" / "subjects"
+    mixed.erase("p1", reason="asked")  # not under a head yet: no false alarm
+    View.open(mixed.directory).check()
+    mixed.check()
+    mixed.checkpoint()
+    whole = bytearray(keys.read_bytes())
+    (slot,) = [n for n in range(1, len(whole) // SLOT) if any(whole[n * SLOT : (n + 1) * SLOT])][
+        :1
+    ]
+    whole[slot * SLOT : (slot + 1) * SLOT] = bytes(SLOT)
+    mixed.close()
+    keys.write_bytes(whole)
+    with pytest.raises(EvidenceError, match="1 keys of subjects were destroyed, and no `erasure`"):
+        View.open(mixed.directory).check()
+
+
 def test_lost_damaged_and_foreign_keys_are_told_apart(mixed):
     keys = mixed.directory / "keys" / "subjects"
     mixed.close()
