@@ -16,6 +16,7 @@ import re
 
 import msgspec
 
+from titer.core.errors import EvidenceError
 from titer.evidence import merkle
 
 #: Version of the line's format; the first member of every line.
@@ -69,3 +70,11 @@ def frame(kind: str, at: int) -> tuple[bytes, bytes]:
     if not 0 <= at <= MAX_AT:
         raise ValueError("a time is microseconds since 1970, not negative, in 63 bits")
     return f'{{"v":{VERSION},"kind":"{kind}","at":{at},"commitment":"'.encode(), b'"}'
+
+
+def check(stored: Stored) -> None:
+    """That body and salt, if they are there, are what was committed to. Raises EvidenceError."""
+    if stored.body is None or stored.salt is None:
+        return
+    if commit(stored.salt, stored.body) != stored.commitment:
+        raise EvidenceError(f"log: entry {stored.index} is not what was committed to")

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from titer.core.errors import EvidenceError
-from titer.evidence import checkpoint, merkle
+from titer.evidence import checkpoint, merkle, restore
 from titer.evidence import log as module
 from titer.evidence.log import Log, View
 
@@ -117,8 +117,8 @@ def test_unpublished_entries_outlive_a_kill(opened, bodies):
 
 
 def test_many_unpublished_entries_are_shown_in_steps(opened, bodies, monkeypatch):
-    monkeypatch.setattr(module, "MAX_WAITING", 1)
-    monkeypatch.setattr(module, "_REBUILD_BATCH", 256)
+    monkeypatch.setattr(restore, "MAX_WAITING", 1)
+    monkeypatch.setattr(restore, "_BATCH", 256)
     opened.append(bodies(0, 1500))
     abandon(opened)
     shutil.rmtree(opened.directory / "tile", ignore_errors=True)
