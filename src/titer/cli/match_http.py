@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from titer.cli.common import data_flag, json_flag, plain, show, tell
+from titer.cli.common import counted, data_flag, json_flag, plain, show, tell
 from titer.core.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         show({"url": url, "partners": len(partners)})
         sys.stdout.flush()
     else:
-        tell([f"titer matches at {url} with {len(partners)} partners"], error=True)
+        tell([f"titer matches at {url} with {counted(len(partners), 'partner')}"], error=True)
     try:
         made.run()
     finally:

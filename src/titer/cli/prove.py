@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from titer.cli.common import data_flag, json_flag, read_file, show, tell
+from titer.cli.common import counted, data_flag, json_flag, read_file, show, tell
 from titer.cli.render import render_flags, write_renders
 
 #: Bytes of a public key, and of a file of account names.
@@ -106,9 +106,9 @@ def run(arguments: argparse.Namespace) -> int:
         about += f", {made.callers} members"
     tell([f"{arguments.output}: {about}; check it with: titer verify {arguments.output}"])
     if made.sealed:
-        tell(
-            [f"names of {made.sealed} callers are sealed; titer unseal opens them, with that key"]
-        )
+        who = f"{arguments.threshold} of those keys" if arguments.threshold else "that key"
+        sealed = counted(made.sealed, "caller")
+        tell([f"names of {sealed} are sealed; titer unseal opens them, with {who}"])
     tell(f"{path}: a rendering of it" for path in written)
     return 0
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from titer.cli.common import data_flag, json_flag, keep_private, read_file, show, tell
+from titer.cli.common import counted, data_flag, json_flag, keep_private, read_file, show, tell
 from titer.core.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ def _serve(arguments: argparse.Namespace) -> int:
             show({"url": url, "readers": len(readers)})
             sys.stdout.flush()
         else:
-            tell([f"titer serves TAXII 2.1 at {url} to {len(readers)} partners"], error=True)
+            many = counted(len(readers), "partner")
+            tell([f"titer serves TAXII 2.1 at {url} to {many}"], error=True)
 
     async def main() -> None:
         stop = asyncio.Event()
