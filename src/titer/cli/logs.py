@@ -27,6 +27,7 @@ from titer.core.errors import InputError
 from titer.core.ids import Pseudonyms
 from titer.core.nouns import Exchange
 from titer.core.sketch import Sketcher
+from titer.core.unprinted import Unprinted
 from titer.gateway.feeds import Feed, Options
 from titer.gateway.feeds.detect import detect
 from titer.gateway.feeds.lines import BLOCK, opened
@@ -83,7 +84,7 @@ class Done(msgspec.Struct):
         return notes + self.notes
 
 
-class Maker(msgspec.Struct, frozen=True):
+class Maker(Unprinted, frozen=True):
     """What a feed is made of, in any process. `data` is where lists of networks are kept."""
 
     secret: bytes

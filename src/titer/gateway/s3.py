@@ -14,9 +14,8 @@ import os
 from collections.abc import Callable, Mapping
 from urllib.parse import quote, urlsplit
 
-import msgspec
-
 from titer.core.errors import InputError
+from titer.core.unprinted import Unprinted
 from titer.gateway.fetch import Peer, Reply, request
 
 #: Where AWS itself answers; `{region}` is filled in.
@@ -27,7 +26,7 @@ ATTEMPTS = 3
 _ALGORITHM = "AWS4-HMAC-SHA256"
 
 
-class Credentials(msgspec.Struct, frozen=True):
+class Credentials(Unprinted, frozen=True):
     """An access key; `token` for temporary ones. Never logged."""
 
     key: str

@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import msgspec
-
 from titer.core.errors import ConfigError
+from titer.core.unprinted import Unprinted
 from titer.evidence.lease import Lease, SqliteLease
 from titer.gateway.fetch import Peer
 
@@ -15,7 +14,7 @@ from titer.gateway.fetch import Peer
 STANDBY = 2.0
 
 
-class Sequencing(msgspec.Struct, frozen=True):
+class Sequencing(Unprinted, frozen=True):
     """`listen` (HOST, PORT) takes other gateways' exchanges; `at` sends ours to a sequencer, under
     `name`. `lease_file` or `lease` (a PostgreSQL address, a secret) says who may write the log;
     a `standby` waits until it may.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from titer.core.unprinted import Unprinted
 from titer.evidence.cosignature import Witness
 from titer.gateway.fetch import Peer
 
@@ -21,7 +22,7 @@ class Known(msgspec.Struct, frozen=True):
     peer: Peer
 
 
-class Stamper(msgspec.Struct, frozen=True):
+class Stamper(Unprinted, frozen=True):
     """One authority: a name for its files, where it is, the roots to trust, and, where it asks for
     one, user and password (read from a file or the environment by whoever made this).
     """

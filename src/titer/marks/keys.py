@@ -22,6 +22,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from titer.core.unprinted import Unprinted
+
 #: Bytes of a master and of an account's secret.
 SECRET_BYTES = 32
 #: Hex digits of a commitment that stand for it in the facts of an exchange.
@@ -30,7 +32,7 @@ ID_DIGITS = 16
 MAX_EPOCHS = 3650
 
 
-class Epoch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Epoch(Unprinted, frozen=True, kw_only=True, omit_defaults=True):
     """A span of time with one master. Times are microseconds; `leaked` is when it was reported
     that others may know the master, 0 for never.
     """
@@ -46,7 +48,7 @@ class Epoch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return hashlib.sha256(b"titer mark master v1\x00" + self.master).hexdigest()
 
 
-class MarkKey(msgspec.Struct, frozen=True):
+class MarkKey(Unprinted, frozen=True):
     """The key of one account in one epoch."""
 
     account: str

@@ -20,6 +20,7 @@ from typing import Protocol
 import msgspec
 
 from titer.core.errors import InputError
+from titer.core.unprinted import Unprinted
 from titer.evidence.share import matching
 from titer.gateway.small_server import Answered, Asked, Rate, SmallServer
 
@@ -33,7 +34,7 @@ _FRAME, _POINT = 1024, 48
 _DAYS = 30.0
 
 
-class Partner(msgspec.Struct, frozen=True, kw_only=True):
+class Partner(Unprinted, frozen=True, kw_only=True):
     """Who may ask. `token` or `subject` (the common name of its certificate) may be empty, not
     both; when both are set, both are asked for. `day` and `month` are runs in 1 and 30 days.
     """

@@ -22,6 +22,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from titer.core.errors import InputError
+from titer.core.unprinted import Unprinted
 from titer.evidence.share.reading import Read, take
 from titer.evidence.share.stix import OWN_NAMESPACE
 from titer.gateway.sharing.taxii_client import MEDIA
@@ -45,7 +46,7 @@ _DELETABLE = frozenset({"match[version]", "match[spec_version]"})
 _ACCEPTED = {"*/*", "application/*", "application/taxii+json", MEDIA}
 
 
-class Reader(msgspec.Struct, frozen=True, kw_only=True):
+class Reader(Unprinted, frozen=True, kw_only=True):
     """Who may come: by its token, to which collections, and whether it has an inbox."""
 
     name: str
