@@ -97,7 +97,7 @@ def _learn(arguments: argparse.Namespace) -> int:
 def check_config(path: Path | None) -> Iterator[Remark]:
     """What is wrong with a configuration; the first mistake in the file hides later ones."""
     from titer.config import load, settings
-    from titer.config.loading import options, sequencing, vouching
+    from titer.config.resolving import options, sequencing, vouching
     from titer.evidence.timestamp import read_roots
 
     if path is None:

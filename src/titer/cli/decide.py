@@ -78,7 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
     keep_private()
     if arguments.action == "key":
         return _key(arguments)
-    from titer.config.loading import find, ladder, load
+    from titer.config.loading import find, load
+    from titer.config.resolving import ladder
 
     rungs = ladder(load(find(arguments.data, arguments.config)))
     now = time.time_ns() // 1000

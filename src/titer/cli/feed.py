@@ -69,7 +69,8 @@ class Found(msgspec.Struct):
 def run(arguments: argparse.Namespace) -> int:
     from titer.access.secret import load_or_create
     from titer.cli.progress import watching
-    from titer.config.loading import find, ladder, load
+    from titer.config.loading import find, load
+    from titer.config.resolving import ladder
     from titer.core.ids import Pseudonyms
     from titer.gateway.assembly import feed_sink, make_sketcher
     from titer.gateway.feeds import Feed, Options

@@ -59,7 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _try(arguments: argparse.Namespace) -> int:
     from titer.access.secret import load_or_create
-    from titer.config.loading import find, ladder, load
+    from titer.config.loading import find, load
+    from titer.config.resolving import ladder
     from titer.console.names import Names
     from titer.console.trial import Trial, honest_looking
     from titer.console.trial import run as play

@@ -73,7 +73,7 @@ def rotate(arguments: argparse.Namespace) -> int:
 
 def vouch(arguments: argparse.Namespace) -> int:
     from titer.config import find, load
-    from titer.config.loading import vouching
+    from titer.config.resolving import vouching
     from titer.console.explain import open_view
     from titer.core.errors import EvidenceError, InputError
     from titer.gateway.fetch import Peer

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
-from msgspec.structs import replace
 
+from titer.config.paths import FilePath
 from titer.config.secrets import SecretRef
-from titer.config.sharing import check_name, check_own_port, rooted
+from titer.config.sharing import check_name, check_own_port
 from titer.core.indicators import KINDS
 
 
@@ -44,7 +42,7 @@ class MatchPartnerTable(msgspec.Struct, frozen=True, kw_only=True):
     kinds: tuple[str, ...] = ("ipv4", "ipv6", "ja4", "headers")
     k: int = 5
     campaigns: tuple[str, ...] = ()
-    addresses: str | None = None
+    addresses: FilePath | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.per_day <= self.per_month <= 1000:
@@ -74,9 +72,9 @@ class MatchTable(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str = "127.0.0.1"
     port: int = 8444
-    certificate: str | None = None
-    private_key: str | None = None
-    clients: str | None = None
+    certificate: FilePath | None = None
+    private_key: FilePath | None = None
+    clients: FilePath | None = None
     sender: str = "titer"
     partners: dict[str, MatchPartnerTable] = {}
 
@@ -90,29 +88,3 @@ class MatchTable(msgspec.Struct, frozen=True, kw_only=True):
             check_name(name)
             if partner.subject and self.clients is None:
                 raise ValueError("subject needs clients: nobody checks certificates without it")
-
-
-def rooted_match(table: MatchTable, base: Path) -> MatchTable:
-    """The table with paths relative to the folder of the file."""
-
-    def path(name: str | None) -> str | None:
-        return None if name is None else str(base / name)
-
-    def secret(one: SecretRef | None) -> SecretRef | None:
-        return None if one is None else rooted(one, base)
-
-    return replace(
-        table,
-        certificate=path(table.certificate),
-        private_key=path(table.private_key),
-        clients=path(table.clients),
-        partners={
-            name: replace(
-                one,
-                token=secret(one.token),
-                ask_token=secret(one.ask_token),
-                addresses=path(one.addresses),
-            )
-            for name, one in table.partners.items()
-        },
-    )

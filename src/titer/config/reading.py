@@ -111,6 +111,8 @@ class Source:
 
     def _value(self, kind: Any, value: Any, at: tuple[_Step, ...]) -> Any:
         origin, parts = typing.get_origin(kind), typing.get_args(kind)
+        if origin is typing.Annotated:
+            return self._value(parts[0], value, at)
         if origin in (types.UnionType, typing.Union):
             kind = next(part for part in parts if part is not type(None))  # TOML has no null
             return self._value(kind, value, at)

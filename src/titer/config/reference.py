@@ -108,6 +108,8 @@ def _struct_of(kind: Any) -> Any:
 
 def _type(kind: Any) -> str:
     origin, parts = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Annotated:
+        return _type(parts[0])
     if origin in (types.UnionType, typing.Union):
         return _type(next(part for part in parts if part is not type(None)))
     if origin is Literal:

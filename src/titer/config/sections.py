@@ -9,6 +9,7 @@ import msgspec
 
 from titer.access.limits import Tier
 from titer.config.matching import MatchTable
+from titer.config.paths import FilePath
 from titer.config.secrets import SecretRef
 from titer.config.sharing import ShareTable, TaxiiTable
 from titer.detect.parameter_policy import PolicyConfig
@@ -53,7 +54,7 @@ class UpstreamTable(msgspec.Struct, frozen=True, kw_only=True):
     dialect: Literal["openai", "anthropic"] = "openai"
     credential: SecretRef | None = None
     credential_header: str = ""
-    ca: str | None = None
+    ca: FilePath | None = None
 
     def __post_init__(self) -> None:
         if self.url:
@@ -127,8 +128,8 @@ class GatewayTable(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8080
     workers: int = 1
-    certificate: str | None = None
-    private_key: str | None = None
+    certificate: FilePath | None = None
+    private_key: FilePath | None = None
     connect_timeout: float = 5.0
     first_byte_timeout: float = 600.0
     idle_timeout: float = 120.0
@@ -197,7 +198,7 @@ class WitnessTable(msgspec.Struct, frozen=True, kw_only=True):
 
     key: str
     url: str
-    ca: str | None = None
+    ca: FilePath | None = None
 
 
 class TimestampTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,7 +212,7 @@ class TimestampTable(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     url: str
-    roots: str
+    roots: FilePath
     login: SecretRef | None = None
 
 
@@ -228,7 +229,7 @@ class EvidenceTable(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     required: bool = False
-    anchor: str | None = None
+    anchor: FilePath | None = None
     vouch_every: float = 3600.0
     witnesses: tuple[WitnessTable, ...] = ()
     timestamps: tuple[TimestampTable, ...] = ()
@@ -258,11 +259,11 @@ class SequencerTable(msgspec.Struct, frozen=True, kw_only=True):
     listen: str = ""
     at: tuple[str, ...] = ()
     name: str = ""
-    certificate: str | None = None
-    private_key: str | None = None
-    ca: str | None = None
+    certificate: FilePath | None = None
+    private_key: FilePath | None = None
+    ca: FilePath | None = None
     lease: SecretRef | None = None
-    lease_file: str | None = None
+    lease_file: FilePath | None = None
     standby: bool = False
 
     def __post_init__(self) -> None:
@@ -434,9 +435,9 @@ class ProtectTable(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     always: tuple[DoseTable, ...] = ()
-    formats: str | None = None
-    texts: tuple[str, ...] = ()
-    secrets: str | None = None
+    formats: FilePath | None = None
+    texts: tuple[FilePath, ...] = ()
+    secrets: FilePath | None = None
     system_prompts: bool = True
     on_leak: Literal["redact", "refuse", "regenerate"] = "redact"
     summary: SummaryTable = SummaryTable()
@@ -470,7 +471,7 @@ class MarksTable(msgspec.Struct, frozen=True, kw_only=True):
 
     engine: Engine = ""
     contexts: bool = True
-    tokenizer: str | None = None
+    tokenizer: FilePath | None = None
 
 
 class TelemetryTable(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Literal
 
 import msgspec
-from msgspec.structs import replace
 
+from titer.config.paths import FilePath, FilePlace
 from titer.config.secrets import SecretRef
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -79,7 +78,7 @@ class StreamTable(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    to: str
+    to: FilePlace
     token: SecretRef | None = None
     kinds: tuple[Kind, ...] = ("finding", "decision", "campaign", "attention", "level")
 
@@ -102,7 +101,7 @@ class ShareTable(msgspec.Struct, frozen=True, kw_only=True):
 
     hosts: tuple[str, ...] = ()
     private_hosts: tuple[str, ...] = ()
-    ca: str | None = None
+    ca: FilePath | None = None
     partners: dict[str, PartnerTable] = {}
     webhooks: tuple[WebhookTable, ...] = ()
     streams: tuple[StreamTable, ...] = ()
@@ -157,8 +156,8 @@ class TaxiiTable(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str = "127.0.0.1"
     port: int = 8443
-    certificate: str | None = None
-    private_key: str | None = None
+    certificate: FilePath | None = None
+    private_key: FilePath | None = None
     title: str = "titer"
     contact: str = ""
     readers: dict[str, ReaderTable] = {}
@@ -183,40 +182,3 @@ def check_own_port(host: str, port: int, certificate: str | None, private_key: s
         raise ValueError("certificate and private_key: set both, or neither")
     if certificate is None and host not in ("127.0.0.1", "::1", "localhost"):
         raise ValueError("certificate and private_key are needed beyond this machine")
-
-
-def rooted_share(table: ShareTable, base: Path) -> ShareTable:
-    """The table with paths relative to the folder of the file."""
-    return replace(
-        table,
-        ca=None if table.ca is None else str(base / table.ca),
-        partners={n: replace(p, token=rooted(p.token, base)) for n, p in table.partners.items()},
-        webhooks=tuple(replace(w, secret=rooted(w.secret, base)) for w in table.webhooks),
-        streams=tuple(
-            replace(
-                s, token=None if s.token is None else rooted(s.token, base), to=_to(s.to, base)
-            )
-            for s in table.streams
-        ),
-    )
-
-
-def rooted_taxii(table: TaxiiTable, base: Path) -> TaxiiTable:
-    """The table with paths relative to the folder of the file."""
-    return replace(
-        table,
-        certificate=None if table.certificate is None else str(base / table.certificate),
-        private_key=None if table.private_key is None else str(base / table.private_key),
-        readers={n: replace(r, token=rooted(r.token, base)) for n, r in table.readers.items()},
-    )
-
-
-def rooted(secret: SecretRef, base: Path) -> SecretRef:
-    """A reference whose file is relative to the folder of the configuration."""
-    if secret.file is None:
-        return secret
-    return replace(secret, file=str(base / secret.file))
-
-
-def _to(to: str, base: Path) -> str:
-    return f"file:{base / to.removeprefix('file:')}" if to.startswith("file:") else to

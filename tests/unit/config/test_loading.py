@@ -10,7 +10,7 @@ import pytest
 
 from titer.access import Limits, Tier
 from titer.config import Config, find, load, service, settings
-from titer.config.loading import ladder
+from titer.config.resolving import ladder
 from titer.config.sections import GatewayTable
 from titer.core.errors import ConfigError
 from titer.core.nouns import Dose

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from titer.config import load, settings
-from titer.config.loading import options
+from titer.config.resolving import options
 from titer.core.errors import ConfigError
 from titer.core.nouns import Dose
 

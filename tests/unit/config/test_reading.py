@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from titer.config import Config, load
-from titer.config.loading import MAX_TEXT, options
 from titer.config.reading import MAX_BYTES
+from titer.config.resolving import MAX_TEXT, options
 from titer.core.errors import ConfigError
 
 

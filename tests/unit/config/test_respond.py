@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from titer.config import load
-from titer.config.loading import ladder, options
+from titer.config.resolving import ladder, options
 from titer.core.errors import ConfigError
 from titer.core.nouns import Standing
 from titer.evidence.note import Signer

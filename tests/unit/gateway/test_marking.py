@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from titer.access.limits import Caller
-from titer.config import loading
+from titer.config import loading, resolving
 from titer.core.errors import ConfigError
 from titer.core.gather import gather
 from titer.core.nouns import (
@@ -81,7 +81,7 @@ def test_a_rung_that_marks_needs_an_engine(tmp_path):
     with pytest.raises(ConfigError, match=r"engine under \[marks\]"):
         loading.load(file)
     file.write_text(f"[marks]\nengine='sglang'\n{rung}")
-    assert loading.options(loading.load(file)).mark_engine == "sglang"
+    assert resolving.options(loading.load(file)).mark_engine == "sglang"
 
 
 class Budget:

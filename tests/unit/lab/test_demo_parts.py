@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from titer.config.loading import ladder, load
+from titer.config.loading import load
+from titer.config.resolving import ladder
 from titer.core.errors import TiterError
 from titer.lab import small_model
 from titer.lab.demo import cast, judge, outcome, proof
