@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,9 @@ from titer.core.errors import InputError
 
 if TYPE_CHECKING:
     from titer.console.decide import Case
+    from titer.console.decide_campaign import Plan
     from titer.core.nouns import Decision, Dose
+    from titer.evidence.intake import Entered
     from titer.respond.ladder import Ladder
 
 #: Bytes of a private key file; one in PEM has 119.
@@ -46,9 +50,16 @@ def register(verbs: Any) -> None:
     for verb, words in _HELP.items():
         one = actions.add_parser(verb, help=words)
         one.add_argument(
-            "what", metavar="SUBJECT|DECISION",
+            "what", metavar="SUBJECT|DECISION", nargs="?", default="",
             help="a subject as for `titer explain`, or the id of a decision",
         )  # fmt: skip
+        one.add_argument(
+            "--campaign", metavar="ID", default="",
+            help="all members of a campaign instead, one decision each; shown, until --yes",
+        )  # fmt: skip
+        one.add_argument(
+            "--yes", action="store_true", help="with --campaign: do it, do not only show it"
+        )
         one.add_argument("--reason", metavar="TEXT", required=True, help="why; it is recorded")
         one.add_argument("--by", metavar="NAME", required=True, help="who decides")
         one.add_argument(
@@ -60,6 +71,11 @@ def register(verbs: Any) -> None:
             help="how long it stands, such as 12h or 30d; `forever` until decided otherwise",
         )  # fmt: skip
         if verb == "impose":
+            one.add_argument(
+                "--force", action="store_true",
+                help="with --campaign: also members with a grant, of a declared organisation, or "
+                "that a person has decided about",
+            )  # fmt: skip
             one.add_argument("--rung", metavar="NAME", default="", help="a rung of the ladder")
             one.add_argument(
                 "--dose", metavar="MITIGATION[=STRENGTH]", action="append", default=[],
@@ -90,11 +106,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _decide(arguments: argparse.Namespace, rungs: Ladder, now: int) -> int:
     from titer.console.decide import Order, decide
+    from titer.console.decide_campaign import plan
 
     impose = arguments.action == "impose"
+    force = impose and arguments.force
+    if bool(arguments.what) == bool(arguments.campaign):
+        raise InputError("give either a subject or decision, or --campaign ID")
+    if not arguments.campaign and (arguments.yes or force):
+        raise InputError("--yes and --force go with --campaign: one decision is made at once")
     order = Order(
         verb=arguments.action,
-        what=arguments.what,
+        what=arguments.what or arguments.campaign,
         reason=arguments.reason,
         by=arguments.by,
         lasts_s=_seconds(arguments.lasts),
@@ -102,6 +124,8 @@ def _decide(arguments: argparse.Namespace, rungs: Ladder, now: int) -> int:
         doses=tuple(_dose(text) for text in arguments.dose) if impose else (),
     )
     key = read_file(arguments.key, limit=MAX_KEY) if arguments.key else None
+    if arguments.campaign:
+        return _campaign(arguments, plan(arguments.data, order, rungs, now, key, force=force))
     made, entered = decide(arguments.data, order, rungs, now, key)
     if arguments.json:
         show({"decision": made, "entered": entered})
@@ -110,6 +134,42 @@ def _decide(arguments: argparse.Namespace, rungs: Ladder, now: int) -> int:
         if made.shadow and made.doses:
             tell(["the rung is in shadow: this is recorded and changes nothing yet"])
     return 0
+
+
+def _campaign(arguments: argparse.Namespace, made: Plan) -> int:
+    from titer.console.decide_campaign import carry_out
+
+    decisions = made.decisions
+    entered: list[Entered] = []
+    if arguments.yes and decisions:
+        entered = carry_out(arguments.data, made, _counting(len(decisions)))
+    indices = [one.index for one in entered if one.index is not None]
+    if arguments.json:
+        show({
+            "campaign": made.campaign, "verb": made.verb, "done": arguments.yes,
+            "members": made.members, "decisions": len(decisions), "left": made.left,
+            "entries": [min(indices), max(indices)] if indices else [],
+        })  # fmt: skip
+        return 0
+    review = ", which was for review" if made.review else ""
+    tell([f"campaign {made.campaign}, {len(made.members)} members, {made.bits:.1f} bits{review}"])
+    if decisions:
+        tell(
+            [f"  {made.verb}: {len(decisions)}", *(f"    {line}" for line in _said(decisions[0]))]
+        )
+    tell([f"  left alone, {reason}: {count}" for reason, count in made.left.items()])
+    if not arguments.yes:
+        tell(["nothing was decided; give the same command with --yes to do it"])
+    elif indices:
+        tell([f"entries {min(indices)} to {max(indices)} of the log ({entered[0].how})"])
+    return 0
+
+
+def _counting(total: int) -> Callable[[int], None]:
+    """Tells a person who watches how many decisions the gateway has taken."""
+    if not sys.stderr.isatty():
+        return lambda _: None
+    return lambda done: print(f"\r{done} of {total} taken", end="", file=sys.stderr, flush=True)
 
 
 def _list(arguments: argparse.Namespace, rungs: Ladder, now: int) -> int:

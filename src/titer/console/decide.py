@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -81,13 +82,22 @@ def decide(
     somebody with access to the data directory decided. Raises `InputError` when there is nothing
     to decide, the order contradicts itself, or that person may not decide.
     """
-    _check(order)
+    check(order)
     case = _find(data, order, ladder)
-    decision = _made(order, case, ladder, now)
+    (signed,) = sign(data, order, ladder, [make(order, case, ladder, now)], key)
+    return signed, enter(data, "decision", msgspec.json.encode(signed))
+
+
+def sign(
+    data: Path, order: Order, ladder: Ladder, made: Sequence[Decision], key: bytes | None
+) -> list[Decision]:
+    """Sign decisions as `decide` does. Raises `InputError` when that person may not decide."""
+    trusted = person.keys(ladder.deciders)
     try:
         by = note.Signer.from_pem(order.by, key) if key is not None else signer(data)
-        signed = person.sign(decision, by)
-        person.check(signed, person.keys(ladder.deciders))
+        signed = [person.sign(decision, by) for decision in made]
+        for decision in signed:
+            person.check(decision, trusted)
     except EvidenceError as error:
         if key is None and ladder.deciders:
             raise InputError(
@@ -99,10 +109,11 @@ def decide(
         ) from None
     except ValueError as error:
         raise InputError(f"--by: {error}") from None
-    return signed, enter(data, "decision", msgspec.json.encode(signed))
+    return signed
 
 
-def _check(order: Order) -> None:
+def check(order: Order) -> None:
+    """Raise `InputError` for an order that no subject could make a decision of."""
     if not order.reason.strip() or len(order.reason) > person.MAX_REASON:
         raise InputError(
             f"--reason: say why, in 1 to {person.MAX_REASON} characters: it is what the log, and "
@@ -152,7 +163,8 @@ def _find(data: Path, order: Order, ladder: Ladder) -> Case:
     return Case(subject, names.of(subject), latest, tier)
 
 
-def _made(order: Order, case: Case, ladder: Ladder, now: int) -> Decision:
+def make(order: Order, case: Case, ladder: Ladder, now: int) -> Decision:
+    """The decision about one subject, not signed yet. Raises `InputError`."""
     latest = case.latest
     active = latest if latest is not None and in_force(latest, now) else None
     base = Decision(

@@ -7,7 +7,12 @@ import time
 import urllib.error
 import urllib.request
 
+import msgspec
 import pytest
+
+from titer.console.names import Names
+from titer.core.nouns import Campaign
+from titer.gateway.assembly import open_log
 
 CONFIG = """
 [respond]
@@ -116,6 +121,31 @@ def test_persons_are_heeded_while_serving(service, decided):
     assert replayed["persons"] == 3
     service.start()  # and after a restart the verification holds
     wait_for(lambda: service.ask(key)[0] == 200, what="a reply after the restart")
+
+
+def test_a_whole_campaign_is_dosed_and_let_go_while_serving(service):
+    service.data.mkdir(mode=0o700)
+    keys = [service.key(f"org-{place}") for place in range(3)]
+    names = Names(service.data)
+    members = tuple(names.subject(f"org-{place}") for place in range(2))
+    campaign = Campaign("c-1", members, ("frames",), ("timing",), 30.0, "T", 1, 2)
+    with open_log(service.data) as log:
+        log.append([("campaign", msgspec.json.encode(campaign))])
+    service.start()
+    wait_for(lambda: service.ask(keys[0])[0] == 200, what="the first reply")
+
+    def decide(verb, *flags):
+        words = ["--campaign", "c-1", "--reason", "a test", "--by", "ann"]
+        return service.json("decide", verb, *words, "--data", str(service.data), *flags)
+
+    assert decide("impose", "--dose", "refuse")["done"] is False
+    assert service.ask(keys[0])[0] == 200
+    assert decide("impose", "--dose", "refuse", "--force", "--yes")["decisions"] == 2
+    for key, status in zip(keys, (403, 403, 200), strict=True):
+        wait_for(lambda k=key, s=status: service.ask(k)[0] == s, what=f"status {status}")
+    assert decide("lift", "--yes")["decisions"] == 2
+    for key in keys:
+        wait_for(lambda k=key: service.ask(k)[0] == 200, what="the lift")
 
 
 def test_two_workers_share_one_quota(service):
