@@ -13,7 +13,6 @@ key, hence an exact null whatever alpha is.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Literal
 
@@ -24,6 +23,7 @@ from titer.marks.contexts import context_hash, hashes
 from titer.marks.contract import F32, F64, I64, U32, U64, GammaNull, Keyed, Null, TwoGammasNull
 from titer.marks.keyed import draw, draws_at, draws_of_row, halves, words
 from titer.marks.keys import derived
+from titer.marks.sha256 import first_64_bits
 
 #: Keys whose draws are made at once in `exponential_sums`, and in `_sums` without storing them.
 _KEYS, _IN_CACHE = 8192, 1024
@@ -128,14 +128,7 @@ def weighted(key: int, alpha: float) -> list[tuple[int, float]]:
 def weighted_all(keys: U64, alpha: float) -> list[tuple[U64, float]]:
     """The same of many keys: all of one kind, and their weight."""
     parts = zip(_DOMAINS, (1 - alpha, alpha), strict=True)
-    return [(derived_all(keys, domain), weight) for domain, weight in parts if weight > 0]
-
-
-def derived_all(keys: U64, domain: bytes) -> U64:
-    """`derived` of many keys: a key costs as much as some hundred tokens under it."""
-    data, sha256 = keys.astype(">u8").tobytes(), hashlib.sha256
-    heads = [sha256(domain + data[i : i + 8]).digest()[:8] for i in range(0, len(data), 8)]
-    return np.frombuffer(b"".join(heads), ">u8").astype(np.uint64)
+    return [(first_64_bits(domain, keys), weight) for domain, weight in parts if weight > 0]
 
 
 @compiled

@@ -8,15 +8,17 @@
 of another. A row of 128,000 draws costs little more than writing it.
 """
 
+# ruff: noqa: PLR0917 - compiled functions are called by position
 from __future__ import annotations
 
 import numpy as np
 
 from titer.marks.compiled import PHI32, compiled, inlined, mix32
 from titer.marks.contexts import context_hash
-from titer.marks.contract import I64, U32, U64
+from titer.marks.contract import F64, I64, U32, U64
 
-#: Positions that are worked on at once: what is kept of them stays in the first cache.
+#: Positions, or keys, that are worked on at once: what is kept of them stays in the first
+#: cache.
 _AT_ONCE = 1024
 
 
@@ -113,6 +115,44 @@ def draws_of_row(context: np.uint64, key: np.uint64, out: U32) -> None:
     a, b = of_context(context, key)
     for token in range(len(out)):
         out[token] = draw(np.uint32(token), a, b)
+
+
+@inlined
+def _ones(x: np.uint32) -> np.uint32:
+    """Ones of 32 bits: of pairs, of fours, of bytes, and all bytes by a product."""
+    x = np.uint32(x - ((x >> np.uint32(1)) & np.uint32(0x5555_5555)))
+    x = np.uint32((x & np.uint32(0x3333_3333)) + ((x >> np.uint32(2)) & np.uint32(0x3333_3333)))
+    x = np.uint32(np.uint32(x + (x >> np.uint32(4))) & np.uint32(0x0F0F_0F0F))
+    return np.uint32(np.uint32(x * np.uint32(0x0101_0101)) >> np.uint32(24))
+
+
+@compiled
+def counts_of_keys(
+    context: U64, tokens: U32, low: U32, high: U32, bound: np.uint32, ones: bool
+) -> F64:
+    """For each key (its low and high word), over all contexts and the tokens after them: the ones
+    of the draws under the mask `bound`, or how many draws lie below `bound`.
+    """
+    out = np.zeros(len(low), np.float64)
+    counts = np.empty(_AT_ONCE, np.uint32)
+    for begin in range(0, len(low), _AT_ONCE):
+        many = min(_AT_ONCE, len(low) - begin)
+        some, more = low[begin : begin + many], high[begin : begin + many]
+        counts[:] = 0
+        for i in range(len(context)):
+            c_low = np.uint32(context[i])
+            c_high = np.uint32(context[i] >> np.uint64(32))
+            token = tokens[i]
+            for k in range(many):  # in 32-bit lanes; what is counted is decided before the loop
+                a, b = words(c_low, c_high, some[k], more[k])
+                x = draw(token, a, b)
+                if ones:
+                    counts[k] += _ones(np.uint32(x & bound))
+                else:
+                    counts[k] += np.uint32(1) if x < bound else np.uint32(0)
+        for k in range(many):
+            out[begin + k] = counts[k]
+    return out
 
 
 def halves(keys: U64) -> tuple[U32, U32]:

@@ -19,11 +19,7 @@ import numpy as np
 from titer.marks.compiled import compiled
 from titer.marks.contexts import context_hash, hashes
 from titer.marks.contract import F32, F64, I64, U32, U64, BinomialNull, Keyed
-from titer.marks.keyed import draw, draws_at, halves, of_context, words
-
-#: Keys that are held against a text at once in `sums`: their words and counts stay in the
-#: processor's first cache.
-_KEYS = 1024
+from titer.marks.keyed import counts_of_keys, draw, draws_at, halves, of_context
 
 
 class Kgw(Keyed, frozen=True):
@@ -68,7 +64,8 @@ class Kgw(Keyed, frozen=True):
 
     def sums(self, tokens: U32, positions: I64, keys: U64) -> F64:
         context, _ = hashes(tokens, positions, self.width)
-        return _sums(context, tokens[positions], *halves(keys), np.uint32(self.threshold))
+        below = np.uint32(self.threshold)
+        return counts_of_keys(context, tokens[positions], *halves(keys), below, False)
 
     def plant(self, logits: F32, contexts: list[U32], keys: U64) -> None:
         """Add `delta` to the green logits, in place: one row, context and key a sequence.
@@ -96,23 +93,3 @@ def _plant(
         for token in range(len(row)):
             x = draw(np.uint32(token), a, b)
             row[token] += delta if x < threshold else nothing
-
-
-@compiled
-def _sums(context: U64, tokens: U32, low: U32, high: U32, threshold: np.uint32) -> F64:
-    out = np.zeros(len(low), np.float64)
-    counts = np.empty(_KEYS, np.uint32)
-    for begin in range(0, len(low), _KEYS):
-        many = min(_KEYS, len(low) - begin)
-        some, more = low[begin : begin + many], high[begin : begin + many]
-        counts[:] = 0
-        for i in range(len(context)):
-            c_low = np.uint32(context[i])
-            c_high = np.uint32(context[i] >> np.uint64(32))
-            token = tokens[i]
-            for k in range(many):  # in 32-bit lanes
-                a, b = words(c_low, c_high, some[k], more[k])
-                counts[k] += np.uint32(1) if draw(token, a, b) < threshold else np.uint32(0)
-        for k in range(many):
-            out[begin + k] = counts[k]
-    return out

@@ -12,13 +12,10 @@ from typing import Literal
 
 import numpy as np
 
-from titer.marks.compiled import compiled, inlined
+from titer.marks.compiled import compiled
 from titer.marks.contexts import context_hash, hashes
 from titer.marks.contract import F32, F64, I64, U32, U64, BinomialNull, Keyed
-from titer.marks.keyed import draw, draws_at, draws_of_row, halves, of_context, words
-
-#: Keys that are held against a text at once in `sums`.
-_KEYS = 1024
+from titer.marks.keyed import counts_of_keys, draw, draws_at, draws_of_row, halves, of_context
 
 
 class Tournament(Keyed, frozen=True):
@@ -54,7 +51,7 @@ class Tournament(Keyed, frozen=True):
     def sums(self, tokens: U32, positions: I64, keys: U64) -> F64:
         context, _ = hashes(tokens, positions, self.width)
         mask = np.uint32((1 << self.layers) - 1)
-        return _sums(context, tokens[positions], *halves(keys), mask)
+        return counts_of_keys(context, tokens[positions], *halves(keys), mask, True)
 
     def plant(self, logits: F32, context: U32, key: int) -> None:
         """Reweight one row in place: float32 log-probabilities (vocabulary,), then to be sampled.
@@ -66,36 +63,6 @@ class Tournament(Keyed, frozen=True):
             alive = np.flatnonzero(np.isfinite(logits))
             seed = context_hash(context, len(context), self.width)
             _reweigh(logits, alive, np.uint64(seed), np.uint64(key), self.layers)
-
-
-@compiled
-def _sums(context: U64, tokens: U32, low: U32, high: U32, mask: np.uint32) -> F64:
-    """Ones among the bits of `mask`, over all contexts, for many keys."""
-    out = np.zeros(len(low), np.float64)
-    counts = np.empty(_KEYS, np.uint32)
-    for begin in range(0, len(low), _KEYS):
-        many = min(_KEYS, len(low) - begin)
-        some, more = low[begin : begin + many], high[begin : begin + many]
-        counts[:] = 0
-        for i in range(len(context)):
-            c_low = np.uint32(context[i])
-            c_high = np.uint32(context[i] >> np.uint64(32))
-            token = tokens[i]
-            for k in range(many):  # in 32-bit lanes
-                a, b = words(c_low, c_high, some[k], more[k])
-                counts[k] += _count(np.uint32(draw(token, a, b) & mask))
-        for k in range(many):
-            out[begin + k] = counts[k]
-    return out
-
-
-@inlined
-def _count(x: np.uint32) -> np.uint32:
-    """Ones in 32 bits: of pairs, of fours, of bytes, and all bytes by a product."""
-    x = np.uint32(x - ((x >> np.uint32(1)) & np.uint32(0x5555_5555)))
-    x = np.uint32((x & np.uint32(0x3333_3333)) + ((x >> np.uint32(2)) & np.uint32(0x3333_3333)))
-    x = np.uint32(np.uint32(x + (x >> np.uint32(4))) & np.uint32(0x0F0F_0F0F))
-    return np.uint32(np.uint32(x * np.uint32(0x0101_0101)) >> np.uint32(24))
 
 
 @compiled

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 
 import numpy as np
 import pytest
 
 from titer.marks.contexts import as_tokens
-from titer.marks.gumbel import Gumbel, derived_all
+from titer.marks.gumbel import Gumbel
 from titer.marks.hf_kgw import HfKgw
 from titer.marks.keys import derived
 from titer.marks.kgw import Kgw
 from titer.marks.mersenne import among_first, bits, numbers, shuffled
 from titer.marks.sglang_murmur import SglangMurmur
+from titer.marks.sha256 import first_64_bits
 from titer.marks.tournament import Tournament
 from titer.marks.vllm_philox import VllmPhilox
 
@@ -85,7 +87,21 @@ def test_sums_over_keys_are_those_of_single_keys(scheme, count):
 def test_keys_are_derived_alike_one_by_one_and_together():
     keys = RNG.integers(0, 1 << 63, 50, dtype=np.uint64)
     for domain in (b"key_a", b"key_b"):
-        assert derived_all(keys, domain).tolist() == [derived(int(k), domain) for k in keys]
+        assert first_64_bits(domain, keys).tolist() == [derived(int(k), domain) for k in keys]
+
+
+def test_vllm_s_quotient_is_a_product_for_every_word():
+    above = np.arange(1, (1 << 24) + 1, dtype=np.float64)
+    quotient = (above / 16777217.0).astype(np.float32)
+    assert ((above * (1.0 / 16777217.0)).astype(np.float32) == quotient).all()
+
+
+def test_a_prefix_that_leaves_no_room_is_refused():
+    keys = np.array([7], np.uint64)
+    expected = hashlib.sha256(bytes(47) + (7).to_bytes(8)).digest()[:8]
+    assert first_64_bits(bytes(47), keys)[0] == int.from_bytes(expected)
+    with pytest.raises(ValueError, match="47 bytes"):
+        first_64_bits(bytes(48), keys)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 5_489, 2**32 - 1])

@@ -26,7 +26,8 @@ class Planter:
     @property
     def supports_continuous_batching(self) -> bool:
         """Only of width 1: there a processor is given each row's last token and no more
-        (transformers 5.24, generation/continuous_batching/model_runner.py).
+        (transformers 5.24, generation/continuous_batching/model_runner.py), and one that does
+        not support it is dropped with a warning: nothing is planted then.
         """
         return self._wish.width == 1
 
