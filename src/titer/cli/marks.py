@@ -109,6 +109,12 @@ def _register_keys(actions: Any) -> None:
     )  # fmt: skip
     issue = keys.add_parser("issue", help="commit to an account's key in the log")
     issue.add_argument("account", metavar="ACCOUNT", help=_WHO)
+    issue.add_argument("--epoch", metavar="N", type=int, help="default: the current one")
+    leaked = keys.add_parser(
+        "leaked", help="log that others may know an account's key, or a past epoch's master"
+    )
+    leaked.add_argument("account", metavar="ACCOUNT", nargs="?", help=_WHO)
+    leaked.add_argument("--epoch", metavar="N", type=int, help="default: the current one")
     reveal = keys.add_parser(
         "reveal", help="print an account's secret, for whoever must verify it"
     )

@@ -15,7 +15,7 @@ from titer.core.errors import InputError
 from titer.gateway.assembly import enter
 from titer.gateway.marking import KIND
 from titer.marks import keystore
-from titer.marks.keys import Epoch, Issued, KeyRing, fresh, issued
+from titer.marks.keys import Epoch, Issued, KeyRing, MarkKey, fresh, issued
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -78,7 +78,7 @@ def _list(arguments: argparse.Namespace) -> None:
 
 
 def _issue(arguments: argparse.Namespace) -> None:
-    key = keystore.load(arguments.data).key(_account(arguments))
+    key = _key(arguments, keystore.load(arguments.data))
     where = _log(arguments.data, issued(key, _now()))
     if arguments.json:
         show({
@@ -89,14 +89,35 @@ def _issue(arguments: argparse.Namespace) -> None:
         tell([f"Key {key.id} of epoch {key.epoch} is committed to: {where}."])
 
 
+def _leaked(arguments: argparse.Namespace) -> None:
+    """Log that others may know an account's key, or the master of an epoch that is past."""
+    ring, now = keystore.load(arguments.data), _now()
+    if arguments.account is not None:
+        key = _key(arguments, ring)
+        known = msgspec.structs.replace(issued(key, now), leaked=True)
+        what = f"key {key.id} of epoch {key.epoch}"
+    else:
+        epoch = _epoch(arguments, ring)
+        if epoch is ring.current:
+            raise InputError(
+                f"epoch {epoch.number} is in use: `titer marks keys rotate --leaked` reports it "
+                "and begins another"
+            )
+        known = Issued(at=now, epoch=epoch.number, commitment=epoch.commitment, leaked=True)
+        what = f"the master of epoch {epoch.number}"
+    where = _log(arguments.data, known)
+    if arguments.account is None:
+        keystore.save(arguments.data, ring.reported(known.epoch, now))
+    if arguments.json:
+        show({"account": known.account, "epoch": known.epoch, "leaked": now, "log": where})
+        return
+    tell([f"From now on {what} proves nothing about new text: {where}."])
+    if known.account and known.epoch == ring.current.number:
+        tell(["`titer serve` plants by it until `titer marks keys rotate`, and a restart."])
+
+
 def _reveal(arguments: argparse.Namespace) -> None:
-    ring = keystore.load(arguments.data)
-    try:
-        key = ring.key(_account(arguments), arguments.epoch)
-    except KeyError:
-        raise InputError(
-            f"there is no epoch {arguments.epoch}; see `titer marks keys list`"
-        ) from None
+    key = _key(arguments, keystore.load(arguments.data))
     if arguments.json:
         show({
             "account": key.account, "epoch": key.epoch, "secret": key.secret.hex(),
@@ -108,10 +129,9 @@ def _reveal(arguments: argparse.Namespace) -> None:
         f"engine key  {key.engine:016x}",
         f"commitment  {key.commitment}",
     ])  # fmt: skip
-    tell(
-        ["Whoever reads this can plant the account's mark: from now on it proves nothing new."],
-        error=True,
-    )
+    report = f"titer marks keys leaked {arguments.account} --epoch {key.epoch}"
+    tell(["Whoever reads this can plant the account's mark. When it has left your hands, say so in"
+          f" the log: {report}"], error=True)  # fmt: skip
 
 
 def _escrow(arguments: argparse.Namespace) -> None:
@@ -142,6 +162,7 @@ _ACTIONS = {
     "list": _list,
     "rotate": _rotate,
     "issue": _issue,
+    "leaked": _leaked,
     "reveal": _reveal,
     "escrow": _escrow,
     "restore": _restore,
@@ -153,8 +174,19 @@ def _log(data: Path, entry: Issued) -> str:
     return enter(data, KIND, msgspec.json.encode(entry)).line()
 
 
-def _account(arguments: argparse.Namespace) -> str:
-    return Names(arguments.data).subject(arguments.account)
+def _key(arguments: argparse.Namespace, ring: KeyRing) -> MarkKey:
+    """The key of the account and epoch that are named."""
+    epoch = _epoch(arguments, ring).number
+    return ring.key(Names(arguments.data).subject(arguments.account), epoch)
+
+
+def _epoch(arguments: argparse.Namespace, ring: KeyRing) -> Epoch:
+    try:
+        return ring.epoch(arguments.epoch)
+    except KeyError:
+        raise InputError(
+            f"there is no epoch {arguments.epoch}; see `titer marks keys list`"
+        ) from None
 
 
 def _date(at: int) -> str:

@@ -60,6 +60,8 @@ class Names:
         """
         if _PSEUDONYM.fullmatch(name):
             return [name]
+        if not name.strip():
+            raise InputError("that is no name of a caller: it is empty")
         if not name.isprintable():
             raise InputError("that is no name of a caller: it has characters that do not print")
         found = [self._by_key[name]] if name in self._by_key else []

@@ -118,10 +118,18 @@ class KeyRing:
 
     def rotated(self, at: int, *, leaked: bool = False) -> KeyRing:
         """The ring with a fresh epoch; `leaked` notes that others may know the current master."""
-        last = self.current
-        if leaked:
-            last = msgspec.structs.replace(last, leaked=at)
-        return KeyRing((*self.epochs[:-1], last, fresh(last.number + 1, at)))
+        ring = self.reported(self.current.number, at) if leaked else self
+        return KeyRing((*ring.epochs, fresh(self.current.number + 1, at)))
+
+    def reported(self, number: int, at: int) -> KeyRing:
+        """The ring with the note that others may know an epoch's master; the first report counts.
+
+        Raises KeyError.
+        """
+        told = self.epoch(number)
+        if not told.leaked:
+            told = msgspec.structs.replace(told, leaked=at)
+        return KeyRing(told if epoch.number == number else epoch for epoch in self.epochs)
 
 
 def fresh(number: int, at: int) -> Epoch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 
@@ -41,5 +41,14 @@ def scheme(name: str, parameters: Mapping[str, Any] | None = None) -> Scheme:
     try:
         made = msgspec.convert(given, kind)
     except (msgspec.ValidationError, ValueError, TypeError) as error:
-        raise InputError(f"{name}: {error}") from None
+        raise InputError(_said(name, kind, str(error))) from None
     return made  # type: ignore[return-value]
+
+
+def _said(name: str, kind: type[msgspec.Struct], error: str) -> str:
+    """What is wrong with a parameter: which values it may have, where those are few."""
+    field = error.rpartition("`$.")[2].rstrip("`")
+    few = get_args(get_type_hints(kind).get(field)) if error.startswith("Invalid enum") else ()
+    if few:
+        return f"{name}: {field} is one of {', '.join(map(str, few))}"
+    return error if error.startswith(f"{name}:") else f"{name}: {error}"

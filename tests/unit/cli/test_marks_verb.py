@@ -10,6 +10,7 @@ import pytest
 
 from titer.access import KeyBook
 from titer.access.secret import load_or_create
+from titer.audit.commitments import Commitments
 from titer.cli import main
 from titer.core.ids import Pseudonyms
 from titer.evidence.log import View
@@ -80,6 +81,29 @@ def test_rotation_keeps_the_old_epoch_and_notes_a_leak(data, capsys):
     assert [bool(e["leaked"]) for e in listed["epochs"]] == [True, False]
     assert [entry.get("leaked", False) for entry in kinds(data)] == [False, True, False]
     assert said(capsys, "keys", "create", "--data", data)[0] == 2
+
+
+def test_a_key_that_others_know_is_reported_for_its_account_alone(data, capsys):
+    assert said(capsys, "keys", "issue", "acme", "--data", data)[0] == 0
+    status, told = as_json(capsys, "keys", "leaked", "acme", "--data", data)
+    assert (status, told["account"], told["epoch"]) == (0, named(data, "acme"), 1)
+    committed = Commitments(View.open(data / "log"))
+    assert committed.of(named(data, "acme"), 1).leaked == told["leaked"]
+    assert committed.of(named(data, "other"), 1).leaked == 0
+    shown = said(capsys, "keys", "reveal", "acme", "--data", data)[1]
+    assert "titer marks keys leaked acme --epoch 1" in shown.err
+
+
+def test_the_master_of_a_past_epoch_is_reported(data, capsys):
+    current = said(capsys, "keys", "leaked", "--data", data)
+    assert (current[0], "rotate --leaked" in current[1].err) == (2, True)
+    assert said(capsys, "keys", "rotate", "--data", data)[0] == 0
+    assert said(capsys, "keys", "leaked", "--epoch", 1, "--data", data)[0] == 0
+    assert Commitments(View.open(data / "log")).of("anybody", 1).leaked > 0
+    listed = as_json(capsys, "keys", "list", "--data", data)[1]["epochs"]
+    assert [bool(epoch["leaked"]) for epoch in listed] == [True, False]
+    assert said(capsys, "keys", "leaked", "--epoch", 7, "--data", data)[0] == 2
+    assert said(capsys, "keys", "issue", " ", "--data", data)[0] == 2
 
 
 def test_escrow_comes_back(data, capsys, tmp_path):
