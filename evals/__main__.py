@@ -20,6 +20,7 @@ kills     the log's writer is killed a thousand times: what is lost, and what co
 mutants   changed dossiers that are accepted: there must be none
 marks     marks: false positives, power, cost, tracing (needs the data, and --tokenizer FILE)
 engines   recognisers beside the detectors of vLLM, SGLang and transformers (needs torch)
+papers    tokens that a mark needs, beside what papers published (needs --tokenizer FILE)
 removal   what attacks leave of a mark, and what a forger needs (the same)
 real      marks in a real small model's text, rewritten by that model (needs a llama.cpp server)
 hidden    hidden reasoning in every dialect, beside the peer if it is named
@@ -47,8 +48,9 @@ MODULES = {"logits": "logit_theft", "callers": "frames_coverage", "hunt": "hunt_
            "families": "families", "conduct": "conduct",
            "repositories": "repositories"}  # fmt: skip
 #: What writes into the package or needs a file of yours, and so runs only when it is named.
-MAKERS = {"default": "default_calibration", "marks": "marks_quality", "engines": "marks_engines",
-          "removal": "marks_removal", "real": "marks_real_model"}  # fmt: skip
+MAKERS = {"default": "default_calibration", "marks": "marks_quality",
+          "engines": "marks_engines", "papers": "marks_papers", "removal": "marks_removal",
+          "real": "marks_real_model"}  # fmt: skip
 
 
 def main() -> int:

@@ -25,10 +25,14 @@ SCHEMES: dict[str, Ours] = {
 }
 
 
-def write(model: Trigrams, scheme: Ours | None, key: int, n: int, seed: int) -> tuple[U32, float]:
+def write(
+    model: Trigrams, scheme: Ours | None, key: int, n: int, seed: int, *, temperature: float = 1.0
+) -> tuple[U32, float]:
     """A text of `n` tokens under a key (None: unmarked), and its mean log-probability by the
-    model as it is without a mark (nats a token).
+    model as it is without a mark and at temperature 1 (nats a token). `kgw` adds its delta before
+    logits are divided by the temperature, as the paper's code does; the others come after it.
     """
+    cold = np.float32(temperature)
     rng = np.random.default_rng(seed)
     text = np.zeros(n + 8, np.uint32)
     text[:8] = rng.integers(0, model.vocabulary, 8)
@@ -40,12 +44,13 @@ def write(model: Trigrams, scheme: Ours | None, key: int, n: int, seed: int) -> 
         context = text[max(0, i - 8) : i]
         plain = model.logits(context)
         if sampler is not None:
-            chosen = sampler.sample(plain, context)
+            chosen = sampler.sample(plain / cold, context)
         else:
             logits = plain.copy()
             if isinstance(scheme, Kgw):
                 scheme.plant(logits[None], [context], keys)
-            elif scheme is not None:
+            logits /= cold
+            if isinstance(scheme, Tournament):
                 window = context[-scheme.width :].tobytes()
                 if window not in seen:
                     seen.add(window)

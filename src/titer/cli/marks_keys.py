@@ -129,9 +129,12 @@ def _reveal(arguments: argparse.Namespace) -> None:
         f"engine key  {key.engine:016x}",
         f"commitment  {key.commitment}",
     ])  # fmt: skip
-    report = f"titer marks keys leaked {arguments.account} --epoch {key.epoch}"
-    tell(["Whoever reads this can plant the account's mark. When it has left your hands, say so in"
-          f" the log: {report}"], error=True)  # fmt: skip
+    told = f"titer marks keys leaked {arguments.account} --epoch {key.epoch}"
+    warning = (
+        "Whoever reads this can plant the account's mark. When it has left your hands, say so in "
+        f"the log: {told}"
+    )
+    tell([warning], error=True)
 
 
 def _escrow(arguments: argparse.Namespace) -> None:
