@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import gc
 import os
 import shutil
@@ -28,7 +29,7 @@ from typing import NoReturn
 import msgspec
 
 from titer.access.limits import Tier
-from titer.core.errors import EvidenceError, TiterError
+from titer.core.errors import EvidenceError, InputError, TiterError
 from titer.detect.parameter_policy import PolicyConfig
 from titer.gateway.networks import NOWHERE, Networks, Store, load
 from titer.gateway.networks.store import Stamp
@@ -107,6 +108,8 @@ def serve(service: Service, *, ready: Callable[[int], None] = lambda _: None) ->
         from titer.gateway.assembly import origin  # noqa: PLC0415 - numpy, for a standby alone
 
         wait(service.sequencing, origin(service.data))
+    if not service.sequencing.at:
+        check_free(service.data / "log")
     held = claim(service.settings)
     port = held.getsockname()[1]
     settings = msgspec.structs.replace(service.settings, port=port)
@@ -122,6 +125,23 @@ def serve(service: Service, *, ready: Callable[[int], None] = lambda _: None) ->
     finally:
         held.close()
         shutil.rmtree(private, ignore_errors=True)
+
+
+def check_free(log: Path) -> None:
+    """Raise `InputError` while another process writes the log: told before anything listens."""
+    try:
+        lock = os.open(log / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return  # there is no log yet, or it cannot be used: who opens it says why
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(
+            f"another process writes the log {log} (titer serve, titer feed): stop it first, or "
+            "name another --data"
+        ) from None
+    finally:
+        os.close(lock)
 
 
 class Supervisor:

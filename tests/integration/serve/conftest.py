@@ -45,6 +45,7 @@ class Service:
         self.data = data
         self.port, self.upstream = free_port(), free_port()
         self.server: subprocess.Popen[bytes] | None = None
+        self._heard = b""
         self.model = subprocess.Popen(
             [sys.executable, "-m", "titer.lab.upstream", "--port", str(self.upstream)],
             stdout=subprocess.DEVNULL,
@@ -68,11 +69,24 @@ class Service:
         head = self.data / "log" / "checkpoint"
         wait_for(head.exists, what="the log's first head")
 
+    def says(self, text: str) -> bool:
+        """Whether the text is among what it has written to standard error so far."""
+        assert self.server is not None
+        fd = self.server.stderr.fileno()
+        os.set_blocking(fd, False)
+        try:
+            self._heard += os.read(fd, 1 << 20)
+        except BlockingIOError:
+            pass
+        finally:
+            os.set_blocking(fd, True)
+        return text.encode() in self._heard
+
     def stop(self, *, sign: int = signal.SIGTERM) -> int:
         assert self.server is not None
         self.server.send_signal(sign)
         _, err = self.server.communicate(timeout=60)
-        self.errors = err.decode()
+        self.errors, self._heard = (self._heard + err).decode(), b""
         code, self.server = self.server.returncode, None
         return code
 
