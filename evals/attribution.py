@@ -7,7 +7,10 @@ Made-up crowds: networks, programs, cards and sign-up weeks by Zipf's law, as wi
 1 (at most 5 % may), and how many pairs of such groups are linked. `sharing`: crews of which a
 share of members uses networks of their own; how often that is told. `linked`: two crews with a
 share of networks in common, and a partner's indicators. `hours`: how often the range of time zones
-holds the one that a crew keeps office hours in. Shares with exact 95 % intervals; writes
+holds the one that a crew keeps office hours in. `rest`: how often Saturday and Sunday, and no
+other day, are told as days of rest. `calendars`: how often any of twenty made-up calendars of ten
+breaks stands out beside a crew that pauses eight times a year by itself (at most 5 % may), and how
+often the one of them does that the crew keeps. Shares with exact 95 % intervals; writes
 attribution.json.
 """
 
@@ -17,6 +20,7 @@ import argparse
 import itertools
 import json
 import random
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +28,7 @@ from titer.core.interval import clopper_pearson
 from titer.core.nouns import Exchange, Origin, Principal
 from titer.hunt.hours import Hours
 from titer.hunt.infrastructure import Group, Usage, group_of, links, ties
+from titer.hunt.weeks import Calendar, week
 
 HERE = Path(__file__).parent
 SEED = 20261128
@@ -132,6 +137,43 @@ def hours(rng: random.Random, offset: float, at_noon: float = 13.5) -> tuple[boo
     return low <= offset <= high, high - low
 
 
+def days(rng: random.Random, span: range, off: set[int]) -> tuple[Counter[int], Counter[int]]:
+    """Exchanges by hour of a crew that works on weekdays but for `off`, and of everybody else."""
+    mine: Counter[int] = Counter()
+    theirs: Counter[int] = Counter()
+    for day in span:
+        for hour in range(9, 17):
+            if (day + 3) % 7 < 5 and day not in off:
+                mine[day * 24 + hour] = rng.randrange(20, 60)
+            theirs[day * 24 + hour] = rng.randrange(500, 900)
+    return mine, theirs
+
+
+def rest(rng: random.Random, weeks: int) -> bool:
+    """Whether the weekend is told, and no other day."""
+    span = range(20_000, 20_000 + 7 * weeks)
+    found = week(*days(rng, span, set()), 0)
+    return found is not None and [n for n in range(7) if found.ratio(n)[1] > 1] == [5, 6]
+
+
+def calendars(rng: random.Random, kept: bool, breaks: int = 10) -> bool:
+    """Whether any calendar stands out, or the one that the crew keeps."""
+    span = range(20_000, 20_365)
+
+    def drawn(count: int) -> set[int]:
+        return {d + n for d in rng.sample(span, count) for n in range(rng.randrange(1, 4))}
+
+    some = [
+        Calendar(f"c{n}", "made up", "2026-01-01", "0" * 64, frozenset(drawn(breaks)))
+        for n in range(20)
+    ]
+    off = drawn(8) | (set(some[0].days) if kept else set())
+    found = week(*days(rng, span, off), 0, some)
+    assert found is not None
+    out = {one.name for one in found.calendars if one.ratio()[1] > 1}
+    return "c0" in out if kept else bool(out)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
@@ -161,6 +203,15 @@ def main() -> int:
         }  # fmt: skip
     found = many(lambda rng: hours(rng, 0.0, 10.5))
     out["hours, early shifts (middle at 10:30) at UTC+0"] = told([held for held, _ in found])
+    for weeks in (5, 8, 26):
+        name = f"rest, a weekend in {weeks} weeks, told and no other day"
+        out[name] = told(many(lambda rng, w=weeks: rest(rng, w)))
+    out["calendars, twenty of strangers, any stands out"] = told(
+        many(lambda rng: calendars(rng, kept=False))
+    )
+    for breaks in (1, 3, 5, 10):
+        name = f"calendars, one of twenty that is kept, {breaks} breaks in a year, stands out"
+        out[name] = told(many(lambda rng, b=breaks: calendars(rng, kept=True, breaks=b)))
     print(json.dumps(out, indent=1))
     if rounds == ROUNDS:
         (HERE / "attribution.json").write_text(json.dumps(out, indent=1) + "\n")

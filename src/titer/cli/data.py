@@ -1,4 +1,4 @@
-"""`titer data`: import, list and verify snapshots of network data."""
+"""`titer data`: import, list and verify snapshots of network data, and calendars."""
 
 from __future__ import annotations
 
@@ -16,21 +16,27 @@ from titer.cli.common import data_flag, json_flag, keep_private, show, tell
 from titer.core.errors import InputError
 
 if TYPE_CHECKING:
+    from titer.gateway.calendars import Calendars, Kept
     from titer.gateway.networks import Manifest, Store
     from titer.gateway.networks.reading import Choice
     from titer.gateway.networks.table import Row
 
 #: Characters of a source or a licence: a sentence, not the text of a licence.
 MAX_WORDS = 400
+#: The kind that is no list of networks.
+CALENDAR = "calendar"
 
 
 def register(verbs: Any) -> None:
-    parser = verbs.add_parser("data", help="import, list and verify data about networks")
+    parser = verbs.add_parser(
+        "data", help="import, list and verify data about networks, and calendars"
+    )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    take = actions.add_parser("import", help="take a list of networks in, signed and dated")
+    take = actions.add_parser("import", help="take a list in, signed and dated")
     take.add_argument(
         "files", metavar="FILE", nargs="+", type=Path,
-        help="lists of one kind, as CSV, plain text or Parquet; or one signed snapshot",
+        help="lists of one kind, as CSV, plain text or Parquet; or one signed snapshot; or "
+        "calendars, as iCalendar or CSV",
     )  # fmt: skip
     take.add_argument("--kind", metavar="KIND", help="what the list is a list of")
     take.add_argument("--source", metavar="TEXT", help="where the list is from")
@@ -56,20 +62,23 @@ def register(verbs: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from titer.gateway.calendars import Calendars
     from titer.gateway.networks import Store
 
     keep_private()
     data: Path = arguments.data
     if arguments.action != "import" and not data.is_dir():
         raise InputError(f"{data} is no directory; `titer data import` makes one")
-    store = Store(data)
-    if arguments.action == "import":
+    store, calendars = Store(data), Calendars(data)
+    if arguments.action == "import" and arguments.kind == CALENDAR:
+        _import_calendar(calendars, arguments)
+    elif arguments.action == "import":
         _import(store, arguments)
     elif arguments.action == "list":
-        _list(store.manifests(), as_json=arguments.json, verified=False)
+        _list(store.manifests(), calendars.load(), as_json=arguments.json, verified=False)
     else:
         found = [snapshot.manifest for snapshot in store.load(deep=True)]
-        _list(found, as_json=arguments.json, verified=True)
+        _list(found, calendars.load(), as_json=arguments.json, verified=True)
     return 0
 
 
@@ -98,6 +107,35 @@ def _import(store: Store, arguments: argparse.Namespace) -> None:
         tell([f"note: the data are {made.age(now)} days old already"], error=True)
 
 
+def _import_calendar(calendars: Calendars, arguments: argparse.Namespace) -> None:
+    """Lists of holidays, made into one signed calendar."""
+    from titer.gateway.assembly import signer
+    from titer.gateway.calendars import MAX_DAYS, Manifest, checked_name, read_days
+
+    if arguments.key is not None or arguments.only or arguments.without:
+        raise InputError("a calendar takes no --key, --only or --without")
+    now = time.time_ns() // 1000
+    days = sorted({day for path in arguments.files for day in read_days(path)})
+    if len(days) > MAX_DAYS:
+        raise InputError(f"a calendar has at most {MAX_DAYS} days; import some years at a time")
+    arguments.data.mkdir(parents=True, exist_ok=True)
+    made = calendars.put(
+        Manifest(
+            name=checked_name(arguments.name or CALENDAR),
+            source=_words(arguments.source, "--source", "where the list is from"),
+            licence=_words(arguments.licence, "--licence", "under which terms it may be used"),
+            dated=_day(arguments.dated, now), imported=now, days=tuple(days),
+            inputs=tuple(_digest(path) for path in arguments.files),
+        ),
+        signer(arguments.data),
+    )  # fmt: skip
+    if arguments.json:
+        show({"imported": _public_calendar(made)})
+        return
+    tell([f"imported {made.manifest.name}: {_span(made)}, licence {made.manifest.licence}"])
+    tell(["titer prove holds campaigns against it from now on."])
+
+
 def _read(store: Store, arguments: argparse.Namespace, now: int) -> Manifest:
     """Lists as they are found elsewhere, made into one snapshot."""
     from titer.gateway.assembly import signer
@@ -106,7 +144,7 @@ def _read(store: Store, arguments: argparse.Namespace, now: int) -> Manifest:
     from titer.gateway.networks.table import build
 
     if arguments.kind not in KINDS:
-        raise InputError(f"--kind takes one of {', '.join(KINDS)}")
+        raise InputError(f"--kind takes one of {', '.join((*KINDS, CALENDAR))}")
     choices = [
         *(Choice.parse(text, leave=False) for text in arguments.only),
         *(Choice.parse(text, leave=True) for text in arguments.without),
@@ -141,10 +179,15 @@ def _rows(paths: list[Path], kind: str, choices: list[Choice]) -> Iterator[Row]:
         yield from rows(path, kind=kind, choices=choices)
 
 
-def _list(manifests: list[Manifest], *, as_json: bool, verified: bool) -> None:
+def _list(
+    manifests: list[Manifest], calendars: list[Kept], *, as_json: bool, verified: bool
+) -> None:
     now = time.time_ns() // 1000
     if as_json:
-        show({"snapshots": [_public(m, now) for m in manifests], "verified": verified})
+        show({
+            "snapshots": [_public(m, now) for m in manifests],
+            "calendars": [_public_calendar(kept) for kept in calendars], "verified": verified,
+        })  # fmt: skip
         return
     if not manifests:
         tell(["no network data: a network is known only where a log names its number"])
@@ -156,6 +199,12 @@ def _list(manifests: list[Manifest], *, as_json: bool, verified: bool) -> None:
             f"  {held}from {m.source}" + (", as its publisher signed it" if m.published else ""),
             f"  licence {m.licence}; sha256 {m.sha256}",
         ])  # fmt: skip
+    for kept in calendars:
+        told = kept.manifest
+        tell([
+            f"{told.name} (calendar): {_span(kept)}, of {told.dated}",
+            f"  from {told.source}; licence {told.licence}; sha256 {kept.sha256}",
+        ])  # fmt: skip
     if manifests and all(m.kind != "residential" for m in manifests):
         tell(["residential proxies: unknown; no list of them is free"])
 
@@ -163,6 +212,20 @@ def _list(manifests: list[Manifest], *, as_json: bool, verified: bool) -> None:
 def _public(manifest: Manifest, now: int) -> dict[str, Any]:
     fields = msgspec.structs.asdict(manifest)
     return {**fields, "age_days": manifest.age(now), "stale": manifest.stale(now)}
+
+
+def _public_calendar(kept: Kept) -> dict[str, Any]:
+    fields = msgspec.structs.asdict(kept.manifest)
+    days = fields.pop("days")
+    return {
+        **fields, "kind": CALENDAR, "days": len(days), "first": days[0], "last": days[-1],
+        "sha256": kept.sha256,
+    }  # fmt: skip
+
+
+def _span(kept: Kept) -> str:
+    days = kept.manifest.days
+    return f"{len(days)} days from {days[0]} to {days[-1]}"
 
 
 def _counts(m: Manifest) -> str:

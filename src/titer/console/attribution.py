@@ -16,6 +16,7 @@ from titer.evidence.contents import Infrastructure, Snapshot
 from titer.evidence.log import View
 from titer.evidence.share import partners
 from titer.evidence.share.attention import heaviest
+from titer.gateway.calendars import Calendars
 from titer.gateway.networks import Store, Used
 from titer.gateway.networks.places import ORIGIN_KINDS, told_by
 from titer.hunt import infrastructure as hunting
@@ -120,7 +121,7 @@ def attribute(
             for u in sorted(used, key=lambda u: (u.name, u.dated, u.sha256))
         ),
         unknown=hunting.unknown(usage, inside, told_by(used), ORIGIN_KINDS),
-        clock=hours.clock(seed=SEED),
+        clock=hours.clock(seed=SEED, calendars=[one.calendar() for one in Calendars(data).load()]),
         links=hunting.links(usage, inside, others, seen),
     )
 

@@ -65,6 +65,11 @@ def told(of: contents.Contents) -> list[str]:
     for tie in of.infrastructure.ties[:5]:
         what = shown(tie.about or tie.value) or f"any of {tie.values} values"
         lines.append(f"tie      {shown(tie.aspect)} {what}: {_counted(tie)}")
+    lines += [
+        f"calendar {shown(one.name)}: {one.breaks.hits} of {one.breaks.of} breaks kept, "
+        f"{one.shifted.hits} of {one.shifted.of} moved by weeks; {calendar_text(one)}"
+        for one in _calendars(of)
+    ]
     for link in of.infrastructure.links[:5]:
         where = f"{link.kind} {shown(link.name)}"
         lines.append(f"link     {where}, {shown(link.aspect)}: {_counted(link)}")
@@ -87,6 +92,17 @@ def ratio_text(ratio: tuple[float, float, float]) -> str:
     """A likelihood ratio with its interval, as people write it."""
     value, low, high = ratio
     return f"{_number(value)} ({_number(low)} to {_number(high)})"
+
+
+def calendar_text(calendar: contents.Calendar) -> str:
+    """What a calendar says, as people write it: its ratio, or that it says nothing."""
+    ratio = calendar.ratio()
+    return f"ratio {ratio_text(ratio)}" + ("" if ratio[1] > 1 else ": says nothing")
+
+
+def _calendars(of: contents.Contents) -> tuple[contents.Calendar, ...]:
+    clock = of.infrastructure.clock
+    return clock.week.calendars[:5] if clock and clock.week else ()
 
 
 def shown(text: str) -> str:
@@ -325,6 +341,23 @@ def _check_clock(clock: contents.Clock | None) -> None:
         or any(not low <= f <= high for f in clock.offset)
     ):
         raise EvidenceError("dossier: the clock has numbers that cannot be")
+    if clock.week:
+        _check_week(clock.week)
+
+
+def _check_week(week: contents.Week) -> None:
+    shares = (*week.members, *week.others)
+    rows = [share for one in week.calendars for share in (one.breaks, one.shifted)]
+    low, high = OFFSETS
+    if (
+        (len(week.members), len(week.others)) != (7, 7)
+        or not low <= week.zone <= high
+        or not all(share.holds() for share in (*shares, *rows))
+        or max(share.of for share in (*shares, *rows)) > contents.MAX_COUNT
+        or len(week.calendars) > contents.MAX_CALENDARS
+        or any(one.compared < len(week.calendars) for one in week.calendars)
+    ):
+        raise EvidenceError("dossier: the days of the week have numbers that cannot be")
 
 
 def _check_alternatives(told_: Sequence[contents.Alternative], campaign: Campaign | None) -> None:

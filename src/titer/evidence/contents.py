@@ -24,7 +24,7 @@ CAMPAIGN_CAP = 500
 MAX_ROWS = 2_000
 #: Rows of ties and of links, and callers that one counts: an interval costs the verifier a second
 #: at worst for a hundred rows of so many.
-MAX_TIES, MAX_LINKS = 200, 50
+MAX_TIES, MAX_LINKS, MAX_CALENDARS = 200, 50, 64
 MAX_COUNT = 1_000_000
 MAX_DAYS = 1_500
 #: Recipients to whom members' names are sealed.
@@ -129,13 +129,63 @@ class Unknown(Form, frozen=True):
     why: str
 
 
+class Calendar(Form, frozen=True):
+    """An imported calendar of holidays, held against the days of the campaign.
+
+    A break is a run of its days; `breaks` counts those of which members kept every day that can be
+    told (they nearly stopped, for that day of the week, and others did not); `shifted` the same of
+    the same breaks moved by whole weeks; `compared` how many calendars were held against it.
+    `sha256` is of the calendar's signed file.
+    """
+
+    name: str
+    source: str
+    dated: str
+    sha256: str
+    breaks: Share
+    shifted: Share
+    compared: int
+
+    def ratio(self) -> tuple[float, float, float]:
+        """As of `Tie`: how much more often its breaks were kept than other times alike."""
+        return likelihood_ratio(
+            self.breaks.hits, self.breaks.of, self.shifted.hits, self.shifted.of,
+            confidence=1 - ERROR / max(1, self.compared),
+        )  # fmt: skip
+
+
+class Week(Form, frozen=True):
+    """The days of the week on which members rest: Monday to Sunday, at `zone` hours ahead of UTC.
+
+    Each share is of the weeks in which that day can be told: members (or all other callers) made
+    less than a fifth of their median day. `calendars` are those that were imported.
+    """
+
+    zone: int
+    members: tuple[Share, ...]
+    others: tuple[Share, ...]
+    calendars: tuple[Calendar, ...]
+
+    def ratio(self, day: int) -> tuple[float, float, float]:
+        """As of `Tie`: how much more often members rested on this day of the week than on all
+        others; the seven intervals hold together.
+        """
+        rest = [share for n, share in enumerate(self.members) if n != day]
+        one = self.members[day]
+        return likelihood_ratio(
+            one.hits, one.of, sum(s.hits for s in rest), sum(s.of for s in rest),
+            confidence=1 - ERROR / 7,
+        )  # fmt: skip
+
+
 class Clock(Form, frozen=True):
     """When members are active: exchanges by hour of day (24) and day of week (7, from Monday).
 
     `rhythm` is the length (0..1) of the mean direction on the clock: 0 is round the clock. `peak`
     is its hour (UTC, as all hours here); `offset` the hours ahead of UTC, lower and upper, of a
     place where that would be the middle of a working day; empty when there is no rhythm. `quiet`
-    are days (YYYY-MM-DD) on which members nearly stopped and other callers did not.
+    are days (YYYY-MM-DD) on which members nearly stopped and other callers did not. `week` is not
+    spelt where there are too few days to tell.
     """
 
     hours: tuple[int, ...]
@@ -144,6 +194,7 @@ class Clock(Form, frozen=True):
     peak: float
     offset: tuple[float, ...]
     quiet: tuple[str, ...]
+    week: Week | msgspec.UnsetType = msgspec.UNSET
 
 
 class Infrastructure(Form, frozen=True):

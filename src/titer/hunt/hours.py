@@ -12,10 +12,13 @@ import cmath
 import math
 import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from titer.evidence.contents import Clock
+from titer.hunt.weeks import QUIET, USUAL, Calendar, daily, median, week
 
 #: The middle of a working day, and how far from it that of a person may lie (hours).
 MIDDLE, AROUND = 13.5, 1.5
@@ -25,8 +28,6 @@ WIDEST = 4.0
 #: Members and exchanges that a time zone needs.
 FEWEST_MEMBERS = 5
 FEWEST = 100
-#: A quiet day: members below this share of their median day, others above that of theirs.
-QUIET, USUAL = 0.2, 0.6
 #: Quiet days listed.
 MAX_QUIET = 60
 _HOUR = 3_600_000_000
@@ -41,12 +42,12 @@ class Hours:
         self._weekdays = [0] * 7
         self._vectors: dict[str, complex] = {}
         self._counts: Counter[str] = Counter()
-        self._days: tuple[Counter[int], Counter[int]] = (Counter(), Counter())
+        self._by_hour: tuple[Counter[int], Counter[int]] = (Counter(), Counter())
 
     def add(self, caller: str, at: int, *, member: bool) -> None:
         """One exchange at `at` (microseconds)."""
         day = at // _DAY
-        self._days[not member][day] += 1
+        self._by_hour[not member][at // _HOUR] += 1
         if not member:
             return
         self._hours[at % _DAY // _HOUR] += 1
@@ -56,20 +57,23 @@ class Hours:
         )
         self._counts[caller] += 1
 
-    def clock(self, *, seed: int) -> Clock | None:
-        """The clock of the members; None when there are none."""
+    def clock(self, *, seed: int, calendars: Sequence[Calendar] = ()) -> Clock | None:
+        """The clock of the members, held against calendars; None when there are no members."""
         if not self._counts:
             return None
         means = [self._vectors[m] / self._counts[m] for m in sorted(self._vectors)]
         mean = sum(means) / len(means)
         peak = cmath.phase(mean) / (2 * math.pi) * 24 % 24
+        offset = self._offset(means, peak, random.Random(seed))  # noqa: S311 - a bootstrap
+        zone = round(sum(offset) / 2) if offset else 0
         return Clock(
             hours=tuple(self._hours),
             weekdays=tuple(self._weekdays),
             rhythm=round(min(1.0, abs(mean)), 3),
             peak=round(peak, 2) % 24,
-            offset=self._offset(means, peak, random.Random(seed)),  # noqa: S311 - a bootstrap
+            offset=offset,
             quiet=tuple(self._quiet()),
+            week=week(*self._by_hour, zone, calendars) or msgspec.UNSET,
         )
 
     def _offset(self, means: list[complex], peak: float, rng: random.Random) -> tuple[float, ...]:
@@ -92,18 +96,13 @@ class Hours:
         )
 
     def _quiet(self) -> Iterable[str]:
-        mine, others = self._days
+        mine, others = (daily(hours, 0) for hours in self._by_hour)
         first, last = min(mine), max(mine)
         if last - first < 5 or not others:
             return
-        usual, theirs = _median(mine.values()), _median(others.values())
+        usual, theirs = median(mine.values()), median(others.values())
         found = 0
         for day in range(first + 1, min(last, first + 3_660)):
             if mine[day] < QUIET * usual and others[day] > USUAL * theirs and found < MAX_QUIET:
                 found += 1
                 yield f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day):%Y-%m-%d}"
-
-
-def _median(values: Iterable[int]) -> float:
-    ranked = sorted(values)
-    return float(ranked[len(ranked) // 2]) if ranked else 0.0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import shutil
 import time
 
 import msgspec
@@ -128,3 +130,38 @@ def test_repository_events_are_no_exchanges(data, tmp_path, capsys):
     (tmp_path / "audit.jsonl").write_text("\n".join(events()) + "\n")
     assert main(["hunt", str(tmp_path / "audit.jsonl")]) == 2
     assert "titer feed" in capsys.readouterr().err
+
+
+def test_a_calendar_that_was_imported_is_held_against_quiet_days(data, tmp_path, capsys):
+    """Eight weeks, Sundays free, one break: told by day and calendar, and that it says nothing."""
+    data = shutil.copytree(data, tmp_path / "data")
+    holidays = tmp_path / "days.csv"
+    holidays.write_text("date,name\n2026-07-01,one\n2026-07-02,two\n")
+    assert main(["data", "import", str(holidays), "--kind", "calendar", "--name", "zz-2026",
+                 "--source", "made up", "--licence", "CC0", "--dated", TODAY,
+                 "--data", str(data)]) == 0  # fmt: skip
+    start = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)  # a Monday
+    rows = []
+    for day in range(60):
+        for n in range(20):
+            member = n < 10
+            if member and (day % 7 == 6 or day in (30, 31)):
+                continue
+            at = start + dt.timedelta(days=day, hours=9 + n % 8)
+            rows.append(json.dumps({
+                "at": at.isoformat(), "principal": f"m{n}" if member else f"h{60 + n}",
+                "endpoint": "/v1/chat/completions", "usage": {"in": 5, "out": 50},
+                "request": {"model": "m", "messages": [{"role": "user", "content": "q"}]},
+            }))  # fmt: skip
+    (tmp_path / "more.jsonl").write_text("\n".join(rows) + "\n")
+    assert main(["feed", str(tmp_path / "more.jsonl"), "--data", str(data)]) in (0, 1)
+    told, found, page = infrastructure(data, tmp_path, capsys)
+    week = found["clock"]["week"]
+    (one,) = week["calendars"]
+    assert (one["name"], one["breaks"]) == ("zz-2026", {"hits": 1, "of": 1})
+    assert one["shifted"]["hits"] == 0
+    assert [s["hits"] for s in week["members"]][6] > 6
+    assert "says nothing" in page
+    assert "zz-2026" in page
+    assert main(["verify", str(tmp_path / "d")]) == 0
+    assert "calendar zz-2026: 1 of 1 breaks kept" in capsys.readouterr().out

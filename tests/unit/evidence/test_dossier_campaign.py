@@ -76,13 +76,19 @@ def log(tmp_path):
         yield one
 
 
+WEEK = contents.Week(
+    0, (Share(1, 3),) * 7, (Share(0, 3),) * 7,
+    (contents.Calendar("x-2026", "a list", "2026-01-01", "0" * 64, Share(2, 3), Share(0, 40), 1),),
+)  # fmt: skip
 TOLD = Contents(
     infrastructure=Infrastructure(
         others=90,
         ties=(Tie("provider", "AS1", "", 1, Share(12, 12), Share(6, 6), Share(1, 2), 1),),
         snapshots=(LIST,),
         links=(contents.Link("campaign", "c-2", "log", "ja4", 1, Share(12, 12), Share(0, 90), 1),),
-        clock=contents.Clock((0,) * 23 + (7,), (7,) + (0,) * 6, 0.5, 23.5, (-9.0, -3.0), ()),
+        clock=contents.Clock(
+            (0,) * 23 + (7,), (7,) + (0,) * 6, 0.5, 23.5, (-9.0, -3.0), (), week=WEEK
+        ),
     ),
     alternatives=tuple(contents.Alternative.of(c) for c in CONSIDERED),
 )
@@ -201,6 +207,19 @@ FORGERIES = {
     "other network data": (put(*INFRA, "snapshots", 0, "sha256", to="0" * 64), "no entry"),
     "later network data": (put(*INFRA, "snapshots", 0, "dated", to="2026-11-01"), "no entry"),
     "a clock of 23 hours": (put(*INFRA, "clock", "hours", to=lambda h: h[1:]), "clock"),
+    "a week of six days": (put(*INFRA, "clock", "week", "members", to=lambda m: m[1:]), "week"),
+    "a day of rest that cannot be": (
+        put(*INFRA, "clock", "week", "others", 0, "hits", to=9),
+        "week",
+    ),
+    "more breaks kept than there are": (
+        put(*INFRA, "clock", "week", "calendars", 0, "breaks", "hits", to=4),
+        "week",
+    ),
+    "calendars that were not counted": (
+        put(*INFRA, "clock", "week", "calendars", 0, "compared", to=0),
+        "week",
+    ),
     "a clock of two sums": (put(*INFRA, "clock", "hours", 0, to=1), "clock"),
     "a place off the earth": (put(*INFRA, "clock", "offset", to=[-9.0, 15.0]), "clock"),
     "an alternative left out": (put("contents", "alternatives", to=lambda a: a[1:]), "not those"),

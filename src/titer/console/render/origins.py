@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from titer.console.render.model import Bars, Section, Span, Spans, Table, cut, plain
-from titer.evidence.agreement import ratio_text
-from titer.evidence.contents import Clock, Infrastructure
+from titer.evidence.agreement import calendar_text, ratio_text
+from titer.evidence.contents import Clock, Infrastructure, Week
 from titer.hunt.infrastructure import WORDS
 
 #: Rows of ties that are shown, and in a figure; of links.
@@ -91,6 +91,10 @@ def hours(clock: Clock | None) -> Section | None:
     if clock.quiet:
         days = ", ".join(plain(d, 10) for d in clock.quiet[:20])
         words.append(f"Days on which members nearly stopped and other callers did not: {days}.")
+    tables: tuple[Table, ...] = ()
+    if clock.week:
+        words.append(_rest(clock.week))
+        tables = _calendars(clock.week)
     weekdays = tuple(zip(_DAYS, clock.weekdays, strict=True))
     return Section(
         "When it was active",
@@ -101,7 +105,39 @@ def hours(clock: Clock | None) -> Section | None:
             Bars("Exchanges by day of the week (UTC)", tuple(d for d, _ in weekdays),
                  tuple(float(n) for _, n in weekdays), ""),
         ),
+        tables=tables,
     )  # fmt: skip
+
+
+def _rest(week: Week) -> str:
+    """The days of the week on which members rest beyond chance, or that none can be told."""
+    kept = [n for n in range(7) if week.ratio(n)[1] > 1]
+    where = f"by the calendar {week.zone:+d} hours from UTC"
+    if not kept:
+        return f"No day of the week is one of rest beyond chance ({where})."
+    said = "; ".join(
+        f"{_DAYS[n]} in {week.members[n].hits} of {week.members[n].of} weeks (other callers in "
+        f"{week.others[n].hits} of {week.others[n].of}; ratio to all other days "
+        f"{ratio_text(week.ratio(n))})"
+        for n in kept
+    )
+    return f"Members nearly stop on these days of the week, {where}: {said}."
+
+
+def _calendars(week: Week) -> tuple[Table, ...]:
+    """Every calendar that was held against the days, also those that say nothing."""
+    if not week.calendars:
+        return ()
+    rows = tuple(
+        (
+            plain(one.name, 60), f"{plain(one.source, 60)}, {plain(one.dated, 10)}",
+            _share(one.breaks.hits, one.breaks.of), _share(one.shifted.hits, one.shifted.of),
+            calendar_text(one),
+        )
+        for one in week.calendars
+    )  # fmt: skip
+    head = ("Calendar", "Source", "Breaks kept", "The same, moved by weeks", "Likelihood ratio")
+    return (Table(head, rows, (8, 12, 8, 9, 14)),)
 
 
 def _shifts(clock: Clock) -> str:
