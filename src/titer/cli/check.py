@@ -90,7 +90,8 @@ def _learn(arguments: argparse.Namespace) -> int:
         show({"file": str(arguments.out), "models": made.models})
     else:
         tell_progress(found)
-        tell([f'{arguments.out}: name it in titer.toml: [protect] formats = "{arguments.out}"'])
+        where = arguments.out.absolute()  # a path in the file is relative to the file's own folder
+        tell([f'{arguments.out}: name it in titer.toml: [protect] formats = "{where}"'])
     return 0 if any(made.models[model].tags for model in found) else 1
 
 

@@ -69,7 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
     how_many = f"{path}: {counted(len(found), 'secret')}"
     tell(sorted(found) if arguments.action == "list" else [how_many])
     if arguments.action == "add":
-        tell([f'Name it in titer.toml: [protect] secrets = "{path}"; then restart titer.'],
+        where = path.absolute()  # in the file, a path is relative to the file's own folder
+        tell([f'Name it in titer.toml: [protect] secrets = "{where}"; then restart titer.'],
              error=True)  # fmt: skip
     return 0
 
