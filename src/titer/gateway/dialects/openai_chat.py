@@ -29,6 +29,9 @@ RULES = fields.SAMPLING | {
     "reasoning_effort": fields.STRING,
 }
 
+#: A message that has nothing to be read beside its content.
+_PLAIN = {"role", "content"}
+
 _IMAGES = frozenset({"image_url", "input_image", "image"})
 _PROSE = ("text", "refusal", "thinking")
 _CONTENT = ("content",)
@@ -60,19 +63,17 @@ class OpenAIChat(OpenAIFamily):
         """The request without its text; a turn is a user's message."""
         body = request.body
         messages = body["messages"]
-        roles = fields.roles(messages)
+        images = 0
+        for message in messages:
+            content = message.get("content")
+            if type(content) is list:
+                images += sum(1 for part in content if str(part.get("type")) in _IMAGES)
         return RequestFacts(
             stream=request.stream,
-            roles=roles,
-            turns=sum(1 for m in messages if m["role"] == "user"),
+            roles=fields.roles(messages),
+            turns=[message["role"] for message in messages].count("user"),
             tools=fields.count_tools(body),
-            images=sum(
-                1
-                for m in messages
-                if type(m.get("content")) is list
-                for part in m["content"]
-                if str(part.get("type")) in _IMAGES
-            ),
+            images=images,
             params=fields.params(body),
             biased=fields.biased(body),
         )
@@ -89,7 +90,8 @@ class OpenAIChat(OpenAIFamily):
                     for name in _PROSE if type(part) is dict else ():
                         if type(part.get(name)) is str:
                             yield role, part[name]
-            yield from ((role, text) for text in _asides(message))
+            if message.keys() != _PLAIN:
+                yield from ((role, text) for text in _asides(message))
         prediction = body.get("prediction")
         if type(prediction) is dict and type(prediction.get("content")) is str:
             yield "assistant", prediction["content"]
