@@ -160,3 +160,18 @@ def test_too_many_rows_are_refused(tmp_path, monkeypatch):
 def test_what_steers_a_terminal_is_taken_out_of_names(tmp_path):
     (row,) = read(tmp_path, "192.0.2.1,Ac\u202eme\x1b[31m\n")
     assert row.name == "Acme[31m"
+
+
+def test_a_parquet_file_that_repeats_one_long_value_is_refused_unread(tmp_path):
+    """Half a kilobyte that would be 2 GB of names."""
+    rows_, text = 2_000, pa.array(["a" * 1_000_000])
+    names = pa.DictionaryArray.from_arrays(pa.array([0] * rows_, pa.int32()), text)
+    table = pa.table({"network": ["198.51.100.0/24"] * rows_, "name": names})
+    pq.write_table(table, tmp_path / "bomb.parquet", compression="zstd", store_schema=False)
+    assert (tmp_path / "bomb.parquet").stat().st_size < 10_000
+    with pytest.raises(InputError, match="a value of more than 4096 bytes is no name"):
+        list(rows(tmp_path / "bomb.parquet", kind="vpn"))
+    nested = pa.table({"network": [["198.51.100.0/24"]], "name": ["x"]})
+    pq.write_table(nested, tmp_path / "nested.parquet")
+    with pytest.raises(InputError, match="lists or structs"):
+        list(rows(tmp_path / "nested.parquet", kind="vpn"))

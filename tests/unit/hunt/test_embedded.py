@@ -138,7 +138,7 @@ def test_a_question_has_so_many_spans_of_time(tmp_path):
 
 def test_one_token_may_fill_the_log(tmp_path):
     """An account with most of the traffic, an account per request, and a token in every row."""
-    rows, n = 3_000, 2_000
+    rows, n = 1_500, 1_000
     rng = np.random.default_rng(1)
     from titer.core.nouns import Principal
     from titer.hunt import hashing

@@ -117,12 +117,16 @@ def _parquet(path: Path, kind: str, choices: Sequence[Choice]) -> Iterator[Row]:
 
     number = 0
     try:
-        with pq.ParquetFile(path) as file:
+        schema = pq.read_schema(path)
+        # As dictionaries: a value that a few bytes repeat a million times is not spelt out.
+        spelt = {pa.string(), pa.binary(), pa.large_string(), pa.large_binary()}
+        words = [field.name for field in schema if field.type in spelt]
+        with pq.ParquetFile(path, read_dictionary=words) as file:
             if file.metadata.num_rows > MAX_RANGES:
                 raise InputError(f"{path}: more than {MAX_RANGES} rows; split the list")
-            read = _reader(list(file.schema_arrow.names), kind, choices)
+            read = _reader(list(schema.names), kind, choices)
             for batch in file.iter_batches(BATCH):
-                columns = [column.to_pylist() for column in batch.columns]
+                columns = [_values(column) for column in batch.columns]
                 for cells in zip(*columns, strict=True):
                     number += 1
                     row = read(cells)
@@ -133,6 +137,20 @@ def _parquet(path: Path, kind: str, choices: Sequence[Choice]) -> Iterator[Row]:
         raise InputError(f"{where}: {error}") from None
     except (pa.ArrowException, ValueError) as error:
         raise InputError(f"{path}: not a Parquet file that can be read") from error
+
+
+def _values(column: Any) -> list[Any]:
+    """The values of one column of a batch. Raises `_Wrong` for one that no list has."""
+    import pyarrow.compute as pc  # noqa: PLC0415 - as in `_parquet`
+    from pyarrow import types  # noqa: PLC0415
+
+    if types.is_nested(column.type):
+        raise _Wrong("a column of lists or structs is no column of a list of networks")
+    if types.is_dictionary(column.type) and len(column.dictionary):
+        longest = pc.max(pc.binary_length(column.dictionary)).as_py() or 0
+        if longest > MAX_LINE:
+            raise _Wrong(f"a value of more than {MAX_LINE} bytes is no name")
+    return list(column.to_pylist())
 
 
 def _reader(
