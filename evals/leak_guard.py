@@ -19,26 +19,33 @@ exact check (no model download) in its own environment, and the share is its own
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import random
-import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from evals.accounts import DATA
+from evals.leaks.cases import (
+    AFTER,
+    BEFORE,
+    ENGLISH,
+    KINDS,
+    LEAK,
+    SEED,
+    caught,
+    pieces,
+    protected,
+    telling,
+)
+from evals.leaks.honest import held_out, rows
 from evals.leaks.honest import honest as honest_answers
-from evals.leaks.honest import rows
 from evals.leaks.timing import given_away, sessions, waits
-from evals.leaks.writings import FRESH, LISTED, UNSEEN
 from titer.core.interval import clopper_pearson
 from titer.respond.leak_guard.index import Index
 from titer.respond.leak_guard.scan import Scan, limits
 
-KINDS = {"listed": LISTED, "unseen": UNSEEN, "fresh": FRESH}
 #: What was found when a list was run for the first time (caught, of): `unseen` before the guard
 #: learnt words, patterns of repetition and UTF-8 in encodings, `fresh` after that. From then on
 #: they had been seen: limits of words and patterns, Morse signs, words by their letters alone;
@@ -49,12 +56,8 @@ FIRST = {"listed": [6465, 6720], "unseen": [2958, 6000], "false positives": [0, 
          "fresh": [2005, 3000], "false positives then": [3, 63511],
          "others": [11511, 14760], "others, not named": [5509, 6960],
          "false positives before the last limit": [1, 78964]}  # fmt: skip
-PARTS = ("recall", "honest", "waits", "sessions", "in_pieces")
+PARTS = ("recall", "honest", "held_out", "waits", "sessions", "in_pieces")
 OUT = Path(__file__).with_suffix(".json")
-SEED = 20261128
-LEAK = 48
-BEFORE = "Of course, here is what you asked for: "
-AFTER = "\nI hope that this is what you were looking for; tell me if you need anything else."
 PEER = """
 import json, sys
 from unmimic.guards.output.leak_detector import leak_score, EXACT_CUTOFF
@@ -62,46 +65,6 @@ for line in sys.stdin:
     text, answer = json.loads(line)
     print(int(leak_score(answer, text).score >= EXACT_CUTOFF))
 """
-
-
-def protected() -> dict[str, list[str]]:
-    """Texts to protect by source, of at least 120 Latin letters, without duplicates."""
-    roles = rows("benign/role_system_prompts")
-    templates = [json.loads(line) for line in
-                 (DATA / "prompts/attack/templates.jsonl").read_text().splitlines()]  # fmt: skip
-    found = {
-        "role prompts": [r["text"] for r in roles if r["lang"] == "en"],
-        "role prompts, other languages": [r["text"] for r in roles if r["lang"] != "en"],
-        "pipeline templates": [t["template"] for t in templates],
-    }
-    kept = {}
-    for source, texts in found.items():
-        least = 60 if "other" in source else 120
-        good = [t for t in dict.fromkeys(texts) if least <= sum(map(str.isalpha, t)) and
-                len(t) < 4000]  # fmt: skip
-        good.sort(key=lambda t: hashlib.sha256(t.encode()).digest())
-        kept[source] = good[:60]
-    return kept
-
-
-def pieces(text: str, draw: random.Random) -> list[str]:
-    out = []
-    at = 0
-    while at < len(text):
-        size = draw.randint(1, 40)
-        out.append(text[at : at + size])
-        at += size
-    return out
-
-
-def caught(index: Index, written: str, draw: random.Random) -> tuple[bool, float]:
-    """(caught, share of the writing that left)."""
-    found: list[str] = []
-    scan = Scan(index, limits(LEAK), None, found.append)
-    answer = BEFORE + written + AFTER
-    out = "".join(scan.push(p) for p in pieces(answer, draw)) + scan.close()
-    left = max(0, len(out) - len(BEFORE) - len(AFTER)) / max(1, len(written))
-    return bool(found) and left < 0.5, left
 
 
 def recall(texts: dict[str, list[str]]) -> dict:
@@ -141,14 +104,15 @@ def recall(texts: dict[str, list[str]]) -> dict:
     return result
 
 
-def honest(texts: dict[str, list[str]]) -> dict:
+def taken(texts: dict[str, list[str]], answers: Iterable[tuple[str, str]]) -> dict:
+    """Honest (source, answer), each against one protected text drawn at random: those cut."""
     draw = random.Random(SEED + 1)
     every = [t for some in texts.values() for t in some]
     indexes = [Index([t]) for t in every]
     sources: dict[str, list[int]] = {}
     held = total = chars = 0
     examples = []
-    for name, text in honest_answers(random.Random(SEED)):
+    for name, text in answers:
         at = draw.randrange(len(every))
         found: list[str] = []
         scan = Scan(indexes[at], limits(LEAK), None, found.append)
@@ -156,6 +120,7 @@ def honest(texts: dict[str, list[str]]) -> dict:
             scan.push(piece)
             held += scan.holding > 0
             total += 1
+        scan.close()
         chars += len(text)
         row = sources.setdefault(name, [0, 0])
         row[1] += 1
@@ -163,6 +128,16 @@ def honest(texts: dict[str, list[str]]) -> dict:
             row[0] += 1
             examples.append(f"{name}: {found[0]}")
     wrong, tried = sum(w for w, _ in sources.values()), sum(t for _, t in sources.values())
+    return {
+        "answers": tried, "wrong": wrong, "interval": clopper_pearson(wrong, tried),
+        "by_source": sources, "characters": chars, "pieces": total,
+        "pieces_held": held, "share_held": held / total, "examples": examples[:20],
+    }  # fmt: skip
+
+
+def honest(texts: dict[str, list[str]]) -> dict:
+    """Answers of the sources that limits were set by, and role prompts against each other."""
+    found = taken(texts, honest_answers(random.Random(SEED)))
     roles = [r["text"] for r in rows("benign/role_system_prompts")]
     pairs = cross = 0
     for i, text in enumerate(roles):
@@ -172,13 +147,10 @@ def honest(texts: dict[str, list[str]]) -> dict:
         for j, other in enumerate(roles):
             if i == j or other == text:
                 continue
-            found = []
-            Scan(index, limits(LEAK), None, found.append).push(other)
-            pairs, cross = pairs + 1, cross + bool(found)
-    return {
-        "answers": tried, "wrong": wrong, "interval": clopper_pearson(wrong, tried),
-        "by_source": sources, "characters": chars, "pieces": total,
-        "pieces_held": held, "share_held": held / total, "examples": examples[:20],
+            hits: list[str] = []
+            Scan(index, limits(LEAK), None, hits.append).push(other)
+            pairs, cross = pairs + 1, cross + bool(hits)
+    return found | {
         "prompts_against_each_other": {"pairs": pairs, "wrong": cross,
                                        "interval": clopper_pearson(cross, pairs)},
     }  # fmt: skip
@@ -187,16 +159,16 @@ def honest(texts: dict[str, list[str]]) -> dict:
 def others(file: Path, texts: dict[str, list[str]]) -> dict:
     """Recall on what other people's transforms have written (`transforms.cjs`)."""
     draw = random.Random(SEED)
-    every = [t for s in ("role prompts", "pipeline templates") for t in texts[s]]
+    every = [t for s in ENGLISH for t in texts[s]]
     indexes = [Index([t]) for t in every]
-    named = {word for ws in KINDS.values() for name in ws for word in _words(name)}
+    named = telling()
     table: dict[str, dict] = {}
     for line in filter(None, file.read_text().split("\n")):
         case = json.loads(line)
         ok, left = caught(indexes[case["at"]], case["written"], draw)
         row = table.setdefault(
             case["name"],
-            {"kind": case["kind"], "named": bool(_words(case["name"]) & named), "caught": 0,
+            {"kind": case["kind"], "named": bool(telling(case["name"]) & named), "caught": 0,
              "of": 0, "left": []},
         )  # fmt: skip
         row["caught"] += ok
@@ -218,19 +190,13 @@ def others(file: Path, texts: dict[str, list[str]]) -> dict:
     return result
 
 
-def _words(name: str) -> set[str]:
-    """The telling words of a writing's name."""
-    common = {"a", "of", "in", "each", "and", "the", "to", "with", "text", "letters", "word"}
-    return {w for w in re.findall(r"[a-z0-9]+", name.lower()) if w not in common}
-
-
 def peer(python: str, texts: dict[str, list[str]]) -> dict:
     """unmimic's exact check on the same cases; by writing."""
     draw = random.Random(SEED)
     cases, names = [], []
     for kind, writings in KINDS.items():
         for name, write in writings.items():
-            for source in ("role prompts", "pipeline templates"):
+            for source in ENGLISH:
                 for text in texts[source]:
                     cases.append(json.dumps([text, BEFORE + write(text, draw) + AFTER]))
                     names.append((kind, name))
@@ -259,9 +225,10 @@ def main() -> int:
     parser.add_argument("--part", nargs="*", choices=PARTS, help="measure these alone again")
     given = parser.parse_args()
     texts = protected()
-    english = [t for s in ("role prompts", "pipeline templates") for t in texts[s]]
+    english = [t for s in ENGLISH for t in texts[s]]
     measured: dict[str, Callable[[], dict]] = {
         "recall": lambda: recall(texts), "honest": lambda: honest(texts),
+        "held_out": lambda: taken(texts, held_out(random.Random(SEED))),
         "waits": lambda: waits(english, LEAK, SEED, 10),
         "sessions": lambda: sessions(english, LEAK, SEED, 200),
         "in_pieces": lambda: given_away(english, LEAK),
@@ -284,7 +251,7 @@ def main() -> int:
                 print("   ", name, row["caught"], row["of"], row["by_source"], row["median_left"])
     for name in ("all", "not named in a list of ours"):
         print("others,", name, result.get("others", {}).get(name))
-    for name in ("waits", "sessions", "in_pieces", "honest"):
+    for name in ("waits", "sessions", "in_pieces", "honest", "held_out"):
         print(name, {k: v for k, v in result.get(name, {}).items() if k != "by_source"})
     return 0
 

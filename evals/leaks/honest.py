@@ -5,6 +5,8 @@ A unit is an answer: a text as its source has it, or a piece of 1,500 characters
 
 from __future__ import annotations
 
+import base64
+import binascii
 import io
 import json
 import random
@@ -22,6 +24,12 @@ TEXTS = (
     "benign/eval_harness", "benign/mtbench_vicuna_xstest", "benign/support_short",
     "attack/gpteacher", "attack/gsm8k_train", "attack/seed_tasks_multi",
 )  # fmt: skip
+#: Files of installed packages that are read as answers, by kind.
+PACKAGED = {
+    "program text of packages": (".py", ".pyi"),
+    "program text in other languages": (".c", ".h", ".hpp", ".js", ".css", ".pyx", ".cu", ".ts"),
+    "documents of packages": (".txt", ".rst", ".md", ".html", ".svg", ".json", ".csv", ".toml"),
+}
 #: Characters of a piece, and pieces of one source at most.
 PIECE, MOST = 1500, 25_000
 
@@ -44,6 +52,55 @@ def honest(draw: random.Random) -> Iterator[tuple[str, str]]:
     ):
         yield from _cut(source, texts)
     yield from _cut("tables (networks, traffic, lengths)", _tables(draw))
+
+
+def held_out(draw: random.Random) -> Iterator[tuple[str, str]]:
+    """(source, answer) of sources that no limit of the guard was set by, and that were looked at
+    after its last change alone.
+    """
+    for name in ("attack/logit_extraction_prompts", "attack/system_prompt_extraction"):
+        for row in rows(name):
+            yield name, json.dumps(row, ensure_ascii=False)[:20_000]
+    for source, endings in PACKAGED.items():
+        yield from _cut(source, _packaged(draw, endings))
+    yield from _cut("lists and schemas (networks, fingerprints, rules)", _lists())
+    yield from _cut("encoded files of installed packages", _encoded(draw))
+
+
+def _packaged(draw: random.Random, endings: tuple[str, ...]) -> Iterator[str]:
+    """Files of installed packages, by their endings."""
+    files = [file for file in sorted(Path(sysconfig.get_path("purelib")).rglob("*"))
+             if file.suffix in endings and file.is_file()]  # fmt: skip
+    draw.shuffle(files)
+    for file in files:
+        try:
+            yield file.read_text()[:60_000]
+        except (OSError, UnicodeDecodeError):
+            continue
+
+
+def _lists() -> Iterator[str]:
+    for name in (
+        "infra/browser_tls_h2_signatures.jsonl", "infra/ja4_known.jsonl", "infra/bad_asn.csv",
+        "infra/ja3_osx_nix.jsonl", "infra/disposable_email_domains.txt.zst",
+        "git_audit/sigma_github_bitbucket_rules.jsonl", "prompts/attack/request_shapes.jsonl",
+        "reference/stix21_json_schemas.jsonl.zst",
+    ):  # fmt: skip
+        yield _plain(DATA / name)
+
+
+def _encoded(draw: random.Random) -> Iterator[str]:
+    """Binary files and texts in base64, base32, base85 and hexadecimal, as tools print them."""
+    files = [file for file in sorted(Path(sysconfig.get_path("purelib")).rglob("*"))
+             if file.suffix in (".so", ".npy", ".png", "", ".txt", ".rst")
+             and file.is_file()]  # fmt: skip
+    draw.shuffle(files)
+    ways = (base64.encodebytes, base64.b64encode, base64.b32encode, base64.b85encode,
+            binascii.hexlify)  # fmt: skip
+    for file in files[:4000]:
+        with file.open("rb") as opened:
+            raw = opened.read(20_000)
+        yield draw.choice(ways)(raw).decode()
 
 
 def _cut(source: str, texts: Iterator[str]) -> Iterator[tuple[str, str]]:

@@ -53,13 +53,17 @@ PRICES = {"bulk": 0.1, "verified": 1.0, "paid": 25.0}
 #: Dollars for a million tokens of replies (assumed; list prices go from 1 to 25).
 TOKENS = 10.0
 REACT_H, EVERY_H = 1.0, 6.0
+#: What tells a world (and how often it was hunted) from another.
+WORLD = ("own", "paraphrase", "accounts", "every_h")
 #: The curve: recalls, seeds, and hours between looks.
 RECALLS = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 CURVE_SEEDS = tuple(range(401, 411))
 DRAWS = 2000
 
 
-def rows_of(made: Made, runs: list[Run], plan: Plan, *, step_h: int = 1) -> list[dict[str, Any]]:
+def rows_of(
+    made: Made, runs: list[Run], plan: Plan, *, step_h: int = 1, every_h: float = EVERY_H
+) -> list[dict[str, Any]]:
     """What became of every run: every so many hours, and at the end."""
     start, hours = made.place.start, round(plan.days * 24)
 
@@ -72,7 +76,7 @@ def rows_of(made: Made, runs: list[Run], plan: Plan, *, step_h: int = 1) -> list
         row: dict[str, Any] = {
             "answer": run.name, "own": plan.own, "seed": plan.seed, "accounts": plan.accounts,
             "honest": plan.honest, "paraphrase": plan.paraphrase,
-            "scale": round(plan.scale, 2), "step_h": step_h,
+            "scale": round(plan.scale, 2), "step_h": step_h, "every_h": every_h,
             "pairs": hourly(run.pairs), "bought": hourly(run.attacker.bought),
             "tokens_a_pair": round(run.tokens / max(1, len(run.pairs)), 1),
             "sold_out": run.attacker.sold_out, "honest_refused_requests": run.honest_refused,
@@ -253,16 +257,20 @@ def kept() -> dict[str, Any]:
 def merge(name: str, rows: list[dict[str, Any]]) -> None:
     """Put rows into the file, in place of those of the same world and answer."""
     found = kept()
-    key = lambda r: (r["own"], r["paraphrase"], r["accounts"], r["seed"], r["answer"])  # noqa: E731
+    key = lambda r: (*world_of(r), r["seed"], r["answer"])  # noqa: E731
     merged = {key(row): row for row in found[name]} | {key(row): row for row in rows}
     found[name] = [merged[k] for k in sorted(merged)]
     found["summary"] = summary(found)
     head = {
         "what": "an attacker's cost of clean pairs; see evals/lower/attacker_cost.py",
         "assumed": {"prices": PRICES, "dollars_a_million_tokens": TOKENS, "react_h": REACT_H},
-        "hunted_every_h": EVERY_H,
     }
     RESULT.write_text(compact({**head, **found}) + "\n", "utf-8")
+
+
+def world_of(row: dict[str, Any]) -> tuple[Any, ...]:
+    """The kind of world that a row is of; rows of before say nothing of how often was hunted."""
+    return tuple(row.get(name, EVERY_H) for name in WORLD)
 
 
 def compact(found: dict[str, Any]) -> str:
@@ -280,13 +288,12 @@ def compact(found: dict[str, Any]) -> str:
 def summary(found: dict[str, Any]) -> list[dict[str, Any]]:
     """Multipliers by world and answer, and the honest accounts that were touched beside them."""
     out = []
-    worlds = sorted({(r["own"], r["paraphrase"], r["accounts"]) for r in found["rows"]})
-    for world in worlds:
-        rows = [r for r in found["rows"] if (r["own"], r["paraphrase"], r["accounts"]) == world]
+    for world in sorted({world_of(row) for row in found["rows"]}):
+        rows = [row for row in found["rows"] if world_of(row) == world]
         for answer in dict.fromkeys(r["answer"] for r in rows):
             mine = [r for r in rows if r["answer"] == answer]
             one: dict[str, Any] = {
-                "own": world[0], "paraphrase": world[1], "accounts": world[2], "answer": answer,
+                **dict(zip(WORLD, world, strict=True)), "answer": answer,
                 "million": against(rows, answer),
                 "record": against(rows, answer, days=RECORD_DAYS),
             }  # fmt: skip
@@ -308,6 +315,7 @@ def main() -> None:
     parser.add_argument("--accounts", type=int, default=200)
     parser.add_argument("--honest", type=int, default=1000)
     parser.add_argument("--days", type=float, default=5.0)
+    parser.add_argument("--every", type=float, default=EVERY_H, help="hours between hunts")
     parser.add_argument("--recall", action="store_true", help="the curve over recall")
     parser.add_argument("--answers", default="", help="some answers alone, with ';' between")
     given = parser.parse_args()
@@ -320,8 +328,8 @@ def main() -> None:
         made = Made(plan.world())
         runs = made_runs(plan, crowd(made)[1], react_h=REACT_H)
         runs = [run for run in runs if not chosen or run.name in chosen]
-        live(made, runs, every_h=EVERY_H)
-        merge("rows", rows_of(made, runs, plan))
+        live(made, runs, every_h=given.every)
+        merge("rows", rows_of(made, runs, plan, every_h=given.every))
     for seed in CURVE_SEEDS if given.recall else ():
         plan = Plan(seed=seed, days=given.days, honest=20, accounts=500, on_sale=4000)
         made = Made(plan.world())

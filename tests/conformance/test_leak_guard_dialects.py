@@ -14,6 +14,8 @@ from titer.respond.leak_guard.guard import LeakGuard
 from titer.respond.leak_guard.settings import LeakSettings
 from titer.testing.hidden import DIALECTS, Case, payloads
 
+pytestmark = pytest.mark.compiled
+
 PROTECTED = (
     "The reading room opens with the brass key under the third flowerpot; the alarm is switched"
     " by turning the globe to Lisbon, and the ledger lies behind the dictionary of rivers."

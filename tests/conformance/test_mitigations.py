@@ -24,6 +24,8 @@ from titer.respond.throttle import Throttle
 from titer.respond.vary import Vary, VaryConfig
 from titer.testing.mitigations import check_mitigation
 
+pytestmark = pytest.mark.compiled
+
 OURS = {
     "antidistill": Antidistill,
     "embeddings": lambda: Embeddings(b"k" * 32),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,8 @@ from titer.respond.leak_guard.scan import Scan, limits
 from titer.respond.leak_guard.secrets import Watched, describe
 from titer.respond.leak_guard.settings import LeakSettings
 from titer.respond.reasoning import Reasoning
+
+pytestmark = pytest.mark.compiled
 
 STANDING = Standing("s")
 PROTECTED = (

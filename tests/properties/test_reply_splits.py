@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,8 @@ from titer.respond.leak_guard.secrets import Watched, describe
 from titer.respond.reasoning import structure
 from titer.respond.reasoning.formats import UNION, Format
 from titer.respond.reasoning.tags import TagChannel
+
+pytestmark = pytest.mark.compiled
 
 PROTECTED = (
     "The quarterly forecast of the harbour office lists seven ships, their masters, the tonnage of"

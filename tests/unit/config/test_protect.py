@@ -9,6 +9,8 @@ from titer.config.resolving import options
 from titer.core.errors import ConfigError
 from titer.core.nouns import Dose
 
+pytestmark = pytest.mark.compiled
+
 TEXT = "The night porter keeps the spare keys in the blue tin behind the boiler, and tells nobody."
 
 

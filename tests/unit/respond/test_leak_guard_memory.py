@@ -21,6 +21,8 @@ from titer.respond.leak_guard.scan import REMOVED, Scan, limits
 from titer.respond.leak_guard.settings import LeakSettings
 from titer.respond.leak_guard.work import MAX_KEPT, Guarded, Waiting
 
+pytestmark = pytest.mark.compiled
+
 
 def made_up(count, seed):
     """Words of syllables: letters drawn alone have too few vowels for the consonants' lane."""

@@ -14,9 +14,9 @@ from titer.respond.leak_guard.fold import fold_table
 
 #: Bits of a bitmap (as a power of two) at least and at most: 16 KiB for a system prompt, 16 MiB
 #: for a library of texts. A gram takes one bit; a sixteenth of the bits at most are set, in
-#: `scrambled`, which is read where a text is none in any language, an eighth.
+#: `scrambled` and `packed`, which are read where a text is none in any language, a seventh.
 MIN_BITS, MAX_BITS = 17, 27
-#: Characters protected at most; a megabyte takes nine million grams in each of four bitmaps.
+#: Characters protected at most; a megabyte takes nine million grams in each of five bitmaps.
 MAX_CHARS = 1_000_000
 #: Characters up to which bitmaps are that thin; a long text makes do with half.
 SMALL = 50_000
@@ -45,6 +45,8 @@ class Index:
         self.skeletons = np.zeros(1 << bits - 3, np.uint8)
         self.patterns = np.zeros(1 << bits - 3, np.uint8)
         self.scrambled = np.zeros(1 << bits - 3, np.uint8)
+        self.packed = np.zeros(1 << bits - 3, np.uint8)
+        self._packings = lanes.PACKINGS if size <= SMALL else lanes.PACKINGS[:1]
         self.words = np.zeros(1 << 14, np.uint8)
         self.letters = 0
         for text in texts:
@@ -53,7 +55,7 @@ class Index:
     @property
     def size(self) -> int:
         """Bytes of its bitmaps."""
-        return 4 * self.grams.nbytes + self.words.nbytes
+        return 5 * self.grams.nbytes + self.words.nbytes
 
     def add(self, text: str) -> None:
         """Protect one more text."""
@@ -61,6 +63,7 @@ class Index:
         for order in (text, text[::-1]):
             self._shapes(order, known=False)
         learning.learn_scrambled(points(text), fold, self.scrambled, by, _STEPS, False)
+        self._pack(text, known=False)
         bag = len({word for word in _WORD.findall(text.lower()) if len(word) >= lanes.LONG_WORD})
         if bag <= MOST_WORDS:
             for words in (text, " ".join(cuts(text))):
@@ -82,6 +85,7 @@ class Index:
         learning.learn_word_sets(points(text), fold, self.patterns, by, True)
         learning.learn_words(points(text), fold, self.grams, by, self.words, True)
         learning.learn_scrambled(points(text), fold, self.scrambled, by, _STEPS, True)
+        self._pack(text, known=True)
         self._learn(text, known=True)
 
     def copy(self) -> Index:
@@ -90,7 +94,7 @@ class Index:
         made.become(self)
         made.grams, made.skeletons = self.grams.copy(), self.skeletons.copy()
         made.patterns, made.words = self.patterns.copy(), self.words.copy()
-        made.scrambled = self.scrambled.copy()
+        made.scrambled, made.packed = self.scrambled.copy(), self.packed.copy()
         return made
 
     def become(self, other: Index) -> None:
@@ -98,6 +102,12 @@ class Index:
         self.shift, self.letters = other.shift, other.letters
         self.grams, self.skeletons, self.words = other.grams, other.skeletons, other.words
         self.patterns, self.scrambled = other.patterns, other.scrambled
+        self.packed, self._packings = other.packed, other._packings
+
+    def _pack(self, text: str, *, known: bool) -> None:
+        raw = np.frombuffer(text.encode("utf-8", "replace"), np.uint8)
+        for packing in self._packings:
+            learning.learn_packed(raw, self.packed, self.shift, *packing, known)
 
     def _shapes(self, text: str, *, known: bool) -> None:
         fold, by = fold_table(), self.shift

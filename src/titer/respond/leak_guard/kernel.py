@@ -73,12 +73,16 @@ from titer.respond.leak_guard.lanes import (
     MASK_L,
     MASK_S,
     MORSE,
+    MOST_RUN,
     NEW_LINE,
     NOTED,
     OPEN,
     OPENED,
     OPENED_BEFORE,
     OPENING,
+    PACKED,
+    PACKED_SIGNS,
+    PACKING,
     PATTERN,
     PATTERN_L,
     PERCENT,
@@ -97,6 +101,10 @@ from titer.respond.leak_guard.lanes import (
     SALT_R,
     SCRAMBLED,
     SECOND,
+    SEEN_ALL,
+    SEEN_ALONE,
+    SEEN_LENGTHS,
+    SEEN_TOKENS,
     SHAPE,
     SHARES,
     SIGNS,
@@ -131,7 +139,7 @@ from titer.respond.leak_guard.lanes import (
     there,
     weight,
 )
-from titer.respond.leak_guard.patterns import group, pattern_of
+from titer.respond.leak_guard.patterns import group, packs, pattern_of
 from titer.respond.leak_guard.tracing import keep
 from titer.respond.leak_guard.words import word_ends
 
@@ -157,7 +165,8 @@ def _opens(shares: Any, runs: Any, opens: I64) -> Any:
 @compiled
 def scan(
     points: U32, fold: U8, tables: I16, morse: U8, steps: U64, unbroken: U64, follows: U8,
-    quiet: U8, grams: U8, skeletons: U8, patterns: U8, scrambled: U8, shift: int, state: I64,
+    quiet: U8, grams: U8, skeletons: U8, patterns: U8, scrambled: U8, packed: U8, shift: int,
+    state: I64,
     coding: I64, reg: U64, holds: U64, numbers: I64, limit: I64, recent: I32, codes: I64,
     opens: I64, todo: I64, wide: I64, deep: I64, common: U8, said: U64, seen: I32, sums: I64,
     counts: I64, sreg: U64, ring: U8, begins: U8, starts: U64, lengths: I64, due: I64,
@@ -190,7 +199,8 @@ def scan(
     opening, opened_before = state[OPENING], state[OPENED_BEFORE]
     group_run, grouped = state[GROUP_RUN], state[GROUPED]
     garbled, prior = state[GARBLED], state[PRIOR]
-    many_codes = state[LETTERS_SEEN]
+    many_codes, packing = state[LETTERS_SEEN], state[PACKING]
+    most_run = np.int64(0)
     if leak:
         regions[0, 0], regions[0, 1], regions[0, 2] = BEFORE, OPEN, leak - 1
         found = 1
@@ -214,7 +224,7 @@ def scan(
         # Patterns of repetition: all signs, letters alone.
         signs += 1
         small = point + 32 if point >= 65 and point <= 90 else point
-        value = pattern_of(small, signs, seen, 0, FAR, reg[SHAPE])
+        value = pattern_of(small, signs, seen, SEEN_ALL, FAR, reg[SHAPE])
         reg[SHAPE] = value
         hit = there(patterns, ((value ^ SALT_P) * SPREAD) >> by) and rich(value, PATTERN)
         active += score(numbers, limit, SHAPE, hit, down)
@@ -223,7 +233,7 @@ def scan(
         silent = point < len(quiet) and quiet[point]
         if not silent:
             alone += 1
-            value = pattern_of(small, alone, seen, 1, FAR, reg[LETTERS_ALONE])
+            value = pattern_of(small, alone, seen, SEEN_ALONE, FAR, reg[LETTERS_ALONE])
             reg[LETTERS_ALONE] = value
             hit = there(patterns, ((value ^ SALT_P) * SPREAD) >> by) and rich(value, PATTERN)
             active += score(numbers, limit, LETTERS_ALONE, hit, down)
@@ -233,7 +243,7 @@ def scan(
         if space:
             if size:
                 sizes += 1
-                value = pattern_of(size, sizes, seen, 3, FAR_L, reg[LENGTHS]) & MASK_L
+                value = pattern_of(size, sizes, seen, SEEN_LENGTHS, FAR_L, reg[LENGTHS]) & MASK_L
                 reg[LENGTHS] = value
                 hit = there(patterns, ((value ^ SALT_L) * SPREAD) >> by) and rich(value, PATTERN_L)
                 active += score(numbers, limit, LENGTHS, hit, down)
@@ -255,7 +265,7 @@ def scan(
             if token_signs:
                 state[TOKENS_SEEN] += 1
                 name = np.int64((token * SPREAD) >> np.uint64(34))
-                value = pattern_of(name, state[TOKENS_SEEN], seen, 2, FAR, reg[TOKENS])
+                value = pattern_of(name, state[TOKENS_SEEN], seen, SEEN_TOKENS, FAR, reg[TOKENS])
                 reg[TOKENS] = value
                 hit = there(patterns, ((value ^ SALT_P) * SPREAD) >> by) and rich(value, PATTERN)
                 active += score(numbers, limit, TOKENS, hit, down)
@@ -269,8 +279,12 @@ def scan(
             token_signs += 1
             token_at = 0 if silent else 1
         # Groups of signs, where nothing stands between them.
-        member = (code and point < 128) or (
-            (point >= 0x2000 and point < 0x2C00) or point >= 0x1F000
+        latest = np.int64(recent[(place - 1) & (RECENT - 1)])
+        member = (
+            (code and point < 128)
+            or (point >= 0x2000 and point < 0x2C00)
+            or point >= 0x1F000
+            or ((point == 32 or point == 9) and (latest == 32 or latest == 9))
         )
         if member:
             group_run += 1
@@ -279,12 +293,11 @@ def scan(
                     sums[k] = counts[k, 0] = 0
                 for back in range(min(_LONG_RUN, place + 1) - 1, 0, -1):
                     before = np.int64(recent[(place - back) & (RECENT - 1)])
-                    before += 32 if before >= 65 and before <= 90 else 0
                     active += group(before, patterns, by, sums, counts, seen, reg, numbers,
                                     limit, down)  # fmt: skip
                 grouped = 1
             if group_run >= _LONG_RUN:
-                active += group(small, patterns, by, sums, counts, seen, reg, numbers, limit,
+                active += group(point, patterns, by, sums, counts, seen, reg, numbers, limit,
                                 down)  # fmt: skip
                 if not leak:
                     for lane in range(GROUPS, GROUPS + len(sums)):
@@ -296,6 +309,25 @@ def scan(
             if grouped:
                 grouped = 0
                 active -= calm(numbers, limit, GROUPS, GROUPS + len(sums))
+        # Bytes packed into signs, where signs stand together as in no language.
+        if run >= _LONG_RUN and not space:
+            if not packing:
+                for back in range(min(_LONG_RUN, place), 0, -1):
+                    state[PACKED_SIGNS] += 1
+                    active += packs(np.int64(recent[(place - back) & (RECENT - 1)]), packed, by,
+                                    state[PACKED_SIGNS], seen, reg, numbers, limit,
+                                    down)  # fmt: skip
+            packing = RECENT
+        if packing:
+            packing -= 1
+            if point != 10 and point != 13:
+                state[PACKED_SIGNS] += 1
+                active += packs(point, packed, by, state[PACKED_SIGNS], seen, reg, numbers, limit,
+                                down)  # fmt: skip
+                if not leak and numbers[2, PACKED] >= limit[1, PACKED]:
+                    leak = PACKED + 1
+            if not packing:
+                active -= calm(numbers, limit, PACKED, PACKED + 1)
         # Words, in any order and by their letters.
         if code and code <= 26:
             word += weight(code)
@@ -334,6 +366,7 @@ def scan(
         many = put(todo, many, SKELETON, bone)
         # Does it look encoded, and in what?
         run = 0 if space else run + 1
+        most_run = max(most_run, run)
         sign = point
         if point >= 128:
             if point == 183 or point == 8226 or point == 8901:  # dots and dashes of typographers
@@ -471,4 +504,5 @@ def scan(
     state[OPENING], state[OPENED_BEFORE] = opening, opened_before
     state[GROUP_RUN], state[GROUPED] = group_run, grouped
     state[GARBLED], state[PRIOR], state[LETTERS_SEEN] = garbled, prior, many_codes
+    state[PACKING], state[MOST_RUN] = packing, most_run
     return found

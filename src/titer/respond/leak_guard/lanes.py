@@ -31,21 +31,26 @@ HEX, DECIMAL, OCTAL, BINARY, MORSE, ROT47, B32, B85, A85, UU, B64 = (
     10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20,
 )  # fmt: skip
 #: Long words in any order; patterns of repetition, which no exchange of signs changes: of all
-#: signs, of letters alone, of words as signs, of the lengths of words, of groups of 2, 3, 4, 5, 7
-#: and 8 signs; words by their letters in any order, three in a row.
-BAG, SHAPE, LETTERS_ALONE, TOKENS, LENGTHS, GROUPS, WORD_SETS = 24, 25, 26, 27, 28, 29, 35
+#: signs, of letters alone, of words as signs, of the lengths of words; words by their letters in
+#: any order, three in a row.
+BAG, SHAPE, LETTERS_ALONE, TOKENS, LENGTHS, WORD_SETS = range(24, 30)
 #: Where letters follow each other as in no language: orders of columns and rails, and differences
 #: between letters 2 to 8 apart, which a key of that length does not change.
-SCRAMBLED, LAGS = 36, 37
+SCRAMBLED, LAGS = 30, 31
 #: What an encoding inside an encoding spells: the lanes from `HEX` to `B64` once more.
-DEEP = 44
+DEEP = 38
 UNDER = DEEP - HEX
-#: By how much each word is longer than the one before.
-RHYTHM = 58
-LANES = 59
+#: By how much each word is longer than the one before; bytes packed into signs of any kind.
+RHYTHM, PACKED = 52, 53
+#: Patterns of repetition of groups of signs, by how many are one group: codes of so many signs.
+GROUPS, WIDTHS = 54, (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16)
+LANES = GROUPS + len(WIDTHS)
 
-#: Widths of the groups, and how far apart letters are compared at least and at most.
-WIDTHS = (2, 3, 4, 5, 7, 8)
+#: Ways to pack bytes into signs: bytes, signs, and how many different signs: base64 (and uuencode,
+#: xxencode), base32, base85 (and Ascii85, Z85), base45.
+PACKINGS = ((3, 4, 64), (5, 8, 32), (4, 5, 85), (2, 3, 45))
+
+#: How far apart letters are compared at least and at most.
 LAG_FROM, LAG_TO = 2, 8
 
 #: Letters of a gram, and bits of eight differences (or nine consonants) of 5 bits each.
@@ -66,8 +71,8 @@ PENDING = 4
 (ACTIVE, HIT, AGE, LETTERS, THREE, IN_WORD, NEW_LINE, LAST, RUN, PLACE, READ, PERCENT,
  WORD_LETTERS, SIGNS, LONE, TOKEN_SIGNS, TOKEN_AT, SIZE, SIZES, SIZE_BEFORE, GROUP_RUN, GROUPED,
  GARBLED, PRIOR, OPENED, OPENING, OPENED_BEFORE, TOKENS_SEEN, LETTERS_SEEN, IS_GARBLED,
- NOTED) = range(31)  # fmt: skip
-STATE = 31
+ NOTED, PACKING, PACKED_SIGNS, MOST_RUN) = range(34)  # fmt: skip
+STATE = 34
 #: ... and in that of the decoders, one for each of two levels.
 (NIBBLE, NUMBER, DIGITS, OCT, BITS, COUNT_BITS, CODE, ACC64, N64, ACC32, N32, ACC85, N85, ACC_A,
  N_A, ACC_U, N_U, LINE_AT, COUNT_WORD) = range(19)  # fmt: skip
@@ -88,6 +93,8 @@ MASK_L = np.uint64((1 << 40) - 1)
 SALT_P, SALT_W = np.uint64(0x5851_F42D_4C95_7F2D), np.uint64(0x1405_7B7E_F767_814F)
 SALT_L, SALT_3 = np.uint64(0x2545_F491_4F6C_DD1D), np.uint64(0x6C62_272E_07BB_0142)
 SALT_R = np.uint64(0x9FB2_1C65_1E98_DF25)
+#: Rows of what was seen of signs: all, letters alone, words, lengths, packed; then the groups.
+(SEEN_ALL, SEEN_ALONE, SEEN_TOKENS, SEEN_LENGTHS, SEEN_PACKED, SEEN_GROUPS) = range(6)
 STIR, DOWN = np.uint64(0xBF58_476D_1CE4_E5B9), np.uint64(29)
 
 #: Characters that are read again where text begins to look encoded, back to the last space.

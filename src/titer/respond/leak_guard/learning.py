@@ -29,6 +29,7 @@ from titer.respond.leak_guard.lanes import (
     SPREAD,
     U8,
     U32,
+    U64,
     allocating,
     compiled,
     rich,
@@ -194,35 +195,47 @@ def learn_lengths(
                 word += 1
 
 
-@compiled
-def learn_words(points: U32, fold: U8, grams: U8, shift: int, words_there: U8, known: bool) -> int:
-    """Put the long words of a text into a bitmap (or take them out). Returns how many.
+@allocating
+def words_in(points: U32, fold: U8) -> tuple[U64, I64]:
+    """The words of a text, each by its letters whatever their order, and how many letters."""
+    values = np.zeros(len(points) // 2 + 1, np.uint64)
+    letters = np.zeros(len(values), np.int64)
+    many = 0
+    inside = False
+    for i in range(len(points)):
+        point = np.int64(points[i])
+        code = np.int64(fold[point]) if point < len(fold) else 0
+        if code and code <= 26:
+            values[many] += weight(code)
+            letters[many] += 1
+            inside = True
+        elif inside:
+            many += 1
+            inside = False
+    many += 1 if inside else 0
+    return values[:many], letters[:many]
+
+
+@allocating
+def learn_words(
+    points: U32, fold: U8, grams: U8, shift: int, words_there: U8, known: bool
+) -> None:
+    """Put the long words of a text into a bitmap (or take them out).
 
     `words_there` (2^17 bits) holds words alone, by another hash: a word is taken out if both
     know it, so that made-up words take out hardly anything else.
     """
     by = np.uint64(shift)
-    value = np.uint64(0)
-    letters = words = 0
-    for i in range(len(points) + 1):
-        point = np.int64(points[i]) if i < len(points) else 32
-        code = np.int64(fold[point]) if point < len(fold) else 0
-        if code and code <= 26:
-            value += weight(code)
-            letters += 1
-        elif letters:
-            if letters >= LONG_WORD:
-                place = ((value ^ SALT_W) * SPREAD) >> by
-                beside = (value * SPREAD) >> np.uint64(47)
-                if not known:
-                    set_bit(grams, place)
-                    set_bit(words_there, beside)
-                elif there(words_there, beside):
-                    _clear(grams, place)
-                words += 1
-            value = np.uint64(0)
-            letters = 0
-    return words
+    values, letters = words_in(points, fold)
+    for i in range(len(values)):
+        if letters[i] >= LONG_WORD:
+            place = ((values[i] ^ SALT_W) * SPREAD) >> by
+            beside = (values[i] * SPREAD) >> np.uint64(47)
+            if not known:
+                set_bit(grams, place)
+                set_bit(words_there, beside)
+            elif there(words_there, beside):
+                _clear(grams, place)
 
 
 @allocating
@@ -232,59 +245,111 @@ def learn_word_sets(points: U32, fold: U8, patterns: U8, shift: int, known: bool
     places = np.zeros(FORGET, np.int64)
     run = 0
     by = np.uint64(shift)
-    value = first = second = np.uint64(0)
-    letters = words = 0
-    for i in range(len(points) + 1):
-        point = np.int64(points[i]) if i < len(points) else 32
-        code = np.int64(fold[point]) if point < len(fold) else 0
-        if code and code <= 26:
-            value += weight(code)
-            letters += 1
-        elif letters:
-            words += 1
-            if words >= 3:
-                place = ((three_words(first, second, value) ^ SALT_3) * SPREAD) >> by
-                if known:
-                    run = _forget(patterns, were, place, run, places)
-                else:
-                    set_bit(patterns, place)
-            first, second = second, value
-            value = np.uint64(0)
-            letters = 0
+    values, _ = words_in(points, fold)
+    for i in range(2, len(values)):
+        near = three_words(values[i - 2], values[i - 1], values[i])
+        place = ((near ^ SALT_3) * SPREAD) >> by
+        if known:
+            run = _forget(patterns, were, place, run, places)
+        else:
+            set_bit(patterns, place)
+
+
+@allocating
+def mark_words(points: U32, fold: U8, bitmap: U8) -> None:
+    """Put the long words of a text into the bitmap of 2^16 bits of words that say nothing."""
+    values, letters = words_in(points, fold)
+    for i in range(len(values)):
+        if letters[i] >= LONG_WORD:
+            set_bit(bitmap, (values[i] * SPREAD) >> np.uint64(48))
+
+
+@allocating
+def learn_packed(
+    raw: U8, packed: U8, shift: int, size: int, signs: int, base: int, known: bool
+) -> None:
+    """Put in (or take out) the patterns of repetition of bytes of which every `size` are one
+    number, written as `signs` signs of `base` different ones: from each of the first bytes on,
+    and with the first sign the highest or the lowest.
+    """
+    were = packed.copy() if known else packed
+    places = np.zeros(FORGET, np.int64)
+    digits = np.zeros(signs, np.int64)
+    by = np.uint64(shift)
+    for start in range(size):
+        seen = np.zeros((1, ALPHABET), np.int32)
+        reg = np.uint64(0)
+        now = run = 0
+        for at in range(start, len(raw) - size + 1, size):
+            number = np.int64(0)
+            for k in range(size):
+                number = number << 8 | np.int64(raw[at + k])
+            for k in range(signs):
+                digits[signs - 1 - k] = number % base
+                number //= base
+            for k in range(signs):
+                # Base45 alone begins with the lowest.
+                sign = digits[signs - 1 - k] if size == 2 else digits[k]
+                now += 1
+                reg = pattern_of(sign, now, seen, 0, FAR, reg)
+                if now >= PATTERN and rich(reg, PATTERN):
+                    place = (reg * SPREAD) >> by
+                    if known:
+                        run = _forget(packed, were, place, run, places)
+                    else:
+                        set_bit(packed, place)
+
+
+@compiled
+def _stepped(codes: I64, scrambled: U8, by: np.uint64, odd: int, even: int) -> None:
+    """Put in how letters read that are `odd` and `even` places apart by turns, from each place on.
+    What is no letter (0) counts as a place and is not read.
+    """
+    for i in range(len(codes)):
+        if codes[i] == 0:
+            continue
+        reg = np.uint64(0)
+        last = codes[i]
+        at = i
+        many = turn = 0
+        while many < GRAM - 1:
+            at += even if turn else odd
+            turn = 1 - turn
+            if at >= len(codes):
+                break
+            if codes[at]:
+                reg = (reg << FIVE) | np.uint64((codes[at] - last + 26) % 26)
+                last = codes[at]
+                many += 1
+        if many == GRAM - 1 and rich(reg, GRAM - 1):
+            set_bit(scrambled, (reg * SPREAD) >> by)
 
 
 @allocating
 def learn_scrambled(
     points: U32, fold: U8, scrambled: U8, shift: int, steps: I64, known: bool
 ) -> None:
-    """Put in how a text reads in columns and rails (`steps`: pairs of distances that take turns),
-    and how letters 2 to 8 apart differ. These differences are also those of the text as it stands,
-    so that they alone are taken out of what is `known`.
+    """Put in how a text reads in columns and rails (`steps`: pairs of distances that take turns;
+    among letters alone, and among all characters), and how letters 2 to 8 apart differ. These
+    differences are also those of the text as it stands, so that they alone are taken out of what
+    is `known`.
     """
     by = np.uint64(shift)
     were = scrambled.copy() if known else scrambled
     places = np.zeros(FORGET, np.int64)
     codes = np.zeros(len(points), np.int64)
+    signs = np.zeros(len(points), np.int64)
     n = 0
     for i in range(len(points)):
         point = np.int64(points[i])
         code = np.int64(fold[point]) if point < len(fold) else 0
         if code and code <= 26:
-            codes[n] = code
+            codes[n] = signs[i] = code
             n += 1
-    for s in range(0 if known else len(steps)):
-        for i in range(n):
-            at = i
-            reg = np.uint64(0)
-            for k in range(GRAM - 1):
-                after = at + steps[s, k & 1]
-                if after >= n:
-                    at = -1
-                    break
-                reg = (reg << FIVE) | np.uint64((codes[after] - codes[at] + 26) % 26)
-                at = after
-            if at >= 0 and rich(reg, GRAM - 1):
-                set_bit(scrambled, (reg * SPREAD) >> by)
+    if not known:
+        for s in range(len(steps)):
+            _stepped(codes[:n], scrambled, by, steps[s, 0], steps[s, 1])
+            _stepped(signs, scrambled, by, steps[s, 0], steps[s, 1])
     for lag in range(LAG_FROM, LAG_TO + 1):
         reg = np.uint64(0)
         run = 0
@@ -296,20 +361,3 @@ def learn_scrambled(
                     run = _forget(scrambled, were, place, run, places)
                 else:
                     set_bit(scrambled, place)
-
-
-@compiled
-def mark_words(points: U32, fold: U8, bitmap: U8) -> None:
-    """Put the long words of a text into the bitmap of 2^16 bits of words that say nothing."""
-    value = np.uint64(0)
-    letters = 0
-    for i in range(len(points) + 1):
-        code = np.int64(fold[points[i]]) if i < len(points) else 0
-        if code:
-            value += weight(code)
-            letters += 1
-        elif letters:
-            if letters >= LONG_WORD:
-                set_bit(bitmap, (value * SPREAD) >> np.uint64(48))
-            value = np.uint64(0)
-            letters = 0

@@ -21,8 +21,11 @@ from titer.respond.leak_guard.lanes import (
     I32,
     I64,
     MASK_P,
+    PACKED,
     PATTERN,
     SALT_P,
+    SEEN_GROUPS,
+    SEEN_PACKED,
     SPREAD,
     U8,
     U64,
@@ -61,10 +64,22 @@ def group(
             counts[k, 1] += 1
             lane = GROUPS + k
             value = pattern_of(
-                sums[k] ^ (sums[k] >> 17), counts[k, 1], seen, 4 + k, FAR, reg[lane]
+                sums[k] ^ (sums[k] >> 17), counts[k, 1], seen, SEEN_GROUPS + k, FAR, reg[lane]
             )
             sums[k] = 0
             reg[lane] = value
             hit = there(patterns, ((value ^ SALT_P) * SPREAD) >> by) and rich(value, PATTERN)
             more += score(numbers, limit, lane, hit, down)
     return more
+
+
+@compiled
+def packs(
+    sign: Any, packed: U8, by: Any, now: int, seen: I32, reg: U64, numbers: I64, limit: I64,
+    down: Any,
+) -> int:  # fmt: skip
+    """One more sign of what may be bytes packed into signs; the suspicions that are more."""
+    value = pattern_of(sign, now, seen, SEEN_PACKED, FAR, reg[PACKED])
+    reg[PACKED] = value
+    hit = there(packed, (value * SPREAD) >> by) and rich(value, PATTERN)
+    return score(numbers, limit, PACKED, hit, down)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from titer.respond.leak_guard import gates, kernel, lanes
 from titer.respond.leak_guard.fold import decoders, fold_table, morse_table
 from titer.respond.leak_guard.index import Index, common_words, points
+from titer.respond.leak_guard.runs import LEAST, Runs
 from titer.respond.leak_guard.secrets import Watched
 
 #: Characters that are held at most while a lane is suspicious; what is older leaves.
@@ -42,8 +43,9 @@ LANE_NAMES = (
     "first letters of words", "first letters of lines", "last letters of words", "hexadecimal",
     "decimal", "octal", "binary", "morse", "rot47", "base32", "base85", "ascii85", "uuencode",
     *("base64",) * 4, "words in any order", *("exchanged signs",) * 3, "lengths of words",
-    *("groups of signs",) * 6, "words by their letters", "letters in another order",
-    *("a key that repeats",) * 7, *("an encoding in an encoding",) * 14, "lengths of words",
+    "words by their letters", "letters in another order", *("a key that repeats",) * 7,
+    *("an encoding in an encoding",) * 14, "lengths of words", "bytes packed into signs",
+    *("groups of signs",) * len(lanes.WIDTHS),
 )  # fmt: skip
 
 #: What stands in the place of a leak.
@@ -76,7 +78,7 @@ def limits(leak: int, *, collecting: bool = False) -> Limits:
     for lane in (lanes.LENGTHS, lanes.RHYTHM):
         hit[lane], hold[lane] = leak // 3, leak // 6
     hit[lanes.WORD_SETS], hold[lanes.WORD_SETS] = leak // 2, leak // 6 + 1
-    for lane in (lanes.TOKENS, *range(lanes.GROUPS, lanes.WORD_SETS)):
+    for lane in (lanes.TOKENS, *range(lanes.PACKED, lanes.LANES)):
         hit[lane], hold[lane] = _pattern(PATTERN_LEAK), _pattern(PATTERN_HOLD)
     # About half of the letters of English are consonants other than l.
     bones = leak * 53 // 100
@@ -111,6 +113,8 @@ class Scan:
         watched: Watched | None = None,
         found: Callable[[str], None] = lambda _: None,
         noted: Callable[[npt.NDArray[np.uint64]], None] | None = None,
+        *,
+        runs: bool = True,
     ) -> None:
         many = lanes.LANES
         self._index = index
@@ -131,7 +135,7 @@ class Scan:
         self._deep = np.zeros(64, np.int64)
         self._deep[0] = -1
         self._said = np.zeros(lanes.SAID, np.uint64)
-        self._seen = np.zeros((4 + len(lanes.WIDTHS), lanes.ALPHABET), np.int32)
+        self._seen = np.zeros((lanes.SEEN_GROUPS + len(lanes.WIDTHS), lanes.ALPHABET), np.int32)
         self._sums = np.zeros(len(lanes.WIDTHS), np.int64)
         self._counts = np.zeros((len(lanes.WIDTHS), 2), np.int64)
         size = many if watched is not None else 0
@@ -144,14 +148,31 @@ class Scan:
         self._notes = np.zeros(NOTES, np.uint64)
         self._held = ""
         self._open = False
+        self._runs = Runs(self._spelt, REMOVED) if runs else None
+        self._long = False
 
     @property
     def holding(self) -> int:
         """Characters that are held."""
-        return len(self._held)
+        return len(self._held) + (self._runs.holding if self._runs is not None else 0)
 
     def push(self, text: str) -> str:
         """What may leave now that `text` has come."""
+        out = self._read(text)
+        if self._runs is None:
+            return out
+        self._long = self._long or bool(self._state[lanes.MOST_RUN] >= LEAST)
+        return self._runs.push(out, long=self._long) if out else ""
+
+    def _spelt(self, text: str) -> bool:
+        """Whether what a run spells is a leak."""
+        hits: list[str] = []
+        Scan(self._index, self._limit, None, hits.append, runs=False).push(text)
+        if hits:
+            self._found("one number, or compressed")
+        return bool(hits)
+
+    def _read(self, text: str) -> str:
         out = self._piece(text) if text else ""
         read = int(self._state[lanes.READ])
         while text and read < len(text):  # the kernel stops where it has no room to tell more
@@ -165,9 +186,9 @@ class Scan:
         many = kernel.scan(
             points(text), fold_table(), decoders(), morse_table(), gates.steps(), gates.runs(),
             gates.follows(), gates.quiet(), index.grams, index.skeletons, index.patterns,
-            index.scrambled, index.shift, self._state, self._coding, self._reg[0], self._holds,
-            self._numbers, self._limit, self._recent, self._codes, gates.opens(), self._todo,
-            self._wide, self._deep, common_words(), self._said, self._seen, self._sums,
+            index.scrambled, index.packed, index.shift, self._state, self._coding, self._reg[0],
+            self._holds, self._numbers, self._limit, self._recent, self._codes, gates.opens(),
+            self._todo, self._wide, self._deep, common_words(), self._said, self._seen, self._sums,
             self._counts, self._reg[1], self._ring, watched.begins, watched.starts,
             watched.lengths, self._due, self._regions, self._checks, self._copies, self._notes,
             LONGEST,
@@ -187,7 +208,9 @@ class Scan:
     def close(self) -> str:
         """What is still held was never a leak."""
         held, self._held = self._held, ""
-        return held
+        if self._runs is None:
+            return held
+        return (self._runs.push(held, long=self._long) if held else "") + self._runs.close()
 
     def _secrets(self) -> list[tuple[int, int]]:
         """Where secrets stand in this piece: (start, end)."""

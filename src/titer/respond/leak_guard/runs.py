@@ -1,0 +1,192 @@
+"""Long unbroken runs of signs: read as one number, or unpacked, once they have ended.
+
+A text that was turned into one number (base 58, 62, 36, 10 of all of it) or was compressed keeps
+none of its patterns, and no part of it can be read before the last sign is there. So a run waits
+for its end, from its `LEAST`th sign on; one of more than `MOST` signs is let go.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import itertools
+import re
+import string
+import zlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+#: Signs of a run that waits: more than a SHA-256 in hexadecimal has, and the most that wait.
+LEAST, MOST = 80, 4096
+
+#: Signs that leave before a run waits: all but the last of the fewest that wait.
+FREE = LEAST - 1
+
+#: Bytes that something compressed may become: as many as are protected of a system prompt.
+UNPACKED = 200_000
+
+#: What runs are made of: letters, digits, and the other signs of base64.
+_SIGNS = string.ascii_letters + string.digits + "+/=_-"
+_RUN = re.compile(rf"[{re.escape(_SIGNS)}]{{{LEAST},}}")
+_CLASSES = (string.digits, string.ascii_uppercase, string.ascii_lowercase)
+#: Base 58 as Ripple has it; others keep their classes in an order of their own.
+_RIPPLE = "rpshnaf39wBUDNEGHJKLM4PQRST7VWXYZ2bcdeCg65jkm8oFqi1tuvAxyz"
+_58 = frozenset("0OIl")
+#: Share of printable bytes from which what was read is a text, of its first `LOOKED` bytes.
+READABLE, LOOKED = 0.9, 64
+
+
+class Runs:
+    """Holds runs back (`titer.respond.rewrite.Channel`). `leaks` says whether what a run spells is
+    one; `removed` stands in its place.
+    """
+
+    def __init__(self, leaks: Callable[[str], bool], removed: str) -> None:
+        self._leaks = leaks
+        self._removed = removed
+        self._run: list[str] = []
+        self._size = 0
+        self._held: list[str] = []
+
+    @property
+    def holding(self) -> int:
+        """Characters that are held."""
+        return sum(map(len, self._held))
+
+    def push(self, text: str, *, long: bool) -> str:
+        """What may leave now; `long` says whether a run of `LEAST` signs may stand inside."""
+        head = len(text) - len(text.lstrip(_SIGNS))
+        out = self._on(text[:head])
+        if head == len(text):
+            return out
+        out += self._end()
+        tail = len(text.rstrip(_SIGNS))
+        inside = text[head:tail]
+        if long and len(inside) >= LEAST:
+            inside = _RUN.sub(self._whole, inside)
+        return out + inside + self._on(text[tail:])
+
+    def close(self) -> str:
+        """What is still held, if it is no leak."""
+        return self._end()
+
+    def _on(self, run: str) -> str:
+        """The run goes on."""
+        if not run:
+            return ""
+        free = max(0, min(len(run), FREE - self._size))
+        self._size += len(run)
+        if self._size <= MOST:
+            self._run.append(run)
+            if free < len(run):
+                self._held.append(run[free:])
+            return run[:free]
+        held = "".join(self._held)
+        self._held.clear()
+        self._run.clear()
+        return held + run
+
+    def _end(self) -> str:
+        """The run has ended."""
+        held = "".join(self._held)
+        if LEAST <= self._size <= MOST and self._leak("".join(self._run)):
+            held = self._removed
+        self._run.clear()
+        self._held.clear()
+        self._size = 0
+        return held
+
+    def _whole(self, found: re.Match[str]) -> str:
+        run = found[0]
+        return run[:FREE] + self._removed if len(run) <= MOST and self._leak(run) else run
+
+    def _leak(self, run: str) -> bool:
+        return any(self._leaks(text) for text in readings(run))
+
+
+def readings(run: str) -> Iterator[str]:
+    """The texts that a run may be: of one number in an order of its signs, or compressed."""
+    for alphabet in alphabets(run):
+        text = _readable(number(run, alphabet))
+        if text:
+            yield text
+    for packed in _bytes(run):
+        text = _readable(unpacked(packed))
+        if text:
+            yield text
+
+
+def alphabets(run: str) -> list[str]:
+    """The alphabets that a number may be written in: digits, capitals and small letters in each
+    order, all of them or those that are there.
+    """
+    signs = frozenset(run)
+    other = "".join(sorted(signs - frozenset(string.ascii_letters + string.digits)))
+    there = [
+        (
+            "".join(c for c in one if c in signs),
+            one,
+            "".join(c for c in one if c not in _58),
+        )
+        for one in _CLASSES
+        if signs & frozenset(one)
+    ]
+    found: dict[str, None] = {}
+    for order in itertools.permutations(there):
+        for kind in range(3):
+            alphabet = "".join(one[kind] for one in order) + other
+            if signs <= frozenset(alphabet):
+                found[alphabet] = None
+    if signs <= frozenset(_RIPPLE):
+        found[_RIPPLE] = None
+    return [alphabet for alphabet in found if len(alphabet) > 1]
+
+
+def number(run: str, alphabet: str) -> bytes:
+    """The bytes of a number that is written in an alphabet, highest sign first."""
+    base = len(alphabet)
+    values = np.full(128, -1, np.int64)
+    values[[ord(c) for c in alphabet]] = range(base)
+    digits = values[np.frombuffer(run.encode("ascii"), np.uint8)]
+    width = 1
+    while base ** (width + 1) < 1 << 62:
+        width += 1
+    first = len(digits) % width
+    weights = base ** np.arange(width - 1, -1, -1, dtype=np.int64)
+    total = 0
+    for digit in digits[:first].tolist():
+        total = total * base + digit
+    step = base**width
+    for part in (digits[first:].reshape(-1, width) @ weights).tolist():
+        total = total * step + part
+    return total.to_bytes((total.bit_length() + 7) // 8, "big")
+
+
+def _bytes(run: str) -> Iterator[bytes]:
+    """What the run spells in hexadecimal and in base64."""
+    with contextlib.suppress(ValueError):
+        yield bytes.fromhex(run)
+    plain = run.rstrip("=").replace("-", "+").replace("_", "/")
+    with contextlib.suppress(ValueError):
+        yield base64.b64decode(plain + "=" * (-len(plain) % 4))
+
+
+def unpacked(packed: bytes) -> bytes:
+    """The beginning of what was compressed (gzip, zlib, bare deflate); empty when nothing was."""
+    for bits in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
+        try:
+            return zlib.decompressobj(bits).decompress(packed, UNPACKED)
+        except zlib.error:
+            continue
+    return b""
+
+
+def _readable(raw: bytes) -> str:
+    """The text that bytes are; empty when they are none."""
+    some = raw[:LOOKED]
+    plain = sum(byte >= 32 or 9 <= byte <= 13 for byte in some)
+    if not some or plain < READABLE * len(some):
+        return ""
+    text = raw.decode("utf-8", "replace")
+    return "" if text.count("\ufffd") > (1 - READABLE) * len(text) else text
