@@ -32,6 +32,8 @@ PACKAGED = {
 }
 #: Characters of a piece, and pieces of one source at most.
 PIECE, MOST = 1500, 25_000
+#: Files that are encoded.
+ENCODED = 2000
 
 
 def rows(name: str) -> list[dict]:
@@ -52,6 +54,7 @@ def honest(draw: random.Random) -> Iterator[tuple[str, str]]:
     ):
         yield from _cut(source, texts)
     yield from _cut("tables (networks, traffic, lengths)", _tables(draw))
+    yield from _cut("encoded files of installed packages", _encoded(random.Random("encoded"), 0))
 
 
 def held_out(draw: random.Random) -> Iterator[tuple[str, str]]:
@@ -64,7 +67,7 @@ def held_out(draw: random.Random) -> Iterator[tuple[str, str]]:
     for source, endings in PACKAGED.items():
         yield from _cut(source, _packaged(draw, endings))
     yield from _cut("lists and schemas (networks, fingerprints, rules)", _lists())
-    yield from _cut("encoded files of installed packages", _encoded(draw))
+    yield from _cut("encoded files of installed packages, others", _encoded(draw, 1))
 
 
 def _packaged(draw: random.Random, endings: tuple[str, ...]) -> Iterator[str]:
@@ -89,15 +92,17 @@ def _lists() -> Iterator[str]:
         yield _plain(DATA / name)
 
 
-def _encoded(draw: random.Random) -> Iterator[str]:
-    """Binary files and texts in base64, base32, base85 and hexadecimal, as tools print them."""
+def _encoded(draw: random.Random, half: int) -> Iterator[str]:
+    """Binary files and texts in base64, base32, base85 and hexadecimal, as tools print them: of
+    one half of the files, by their names.
+    """
     files = [file for file in sorted(Path(sysconfig.get_path("purelib")).rglob("*"))
-             if file.suffix in (".so", ".npy", ".png", "", ".txt", ".rst")
-             and file.is_file()]  # fmt: skip
+             if file.suffix in (".so", ".npy", ".png", "", ".txt", ".rst") and file.is_file()
+             and sum(file.name.encode()) % 2 == half]  # fmt: skip
     draw.shuffle(files)
     ways = (base64.encodebytes, base64.b64encode, base64.b32encode, base64.b85encode,
             binascii.hexlify)  # fmt: skip
-    for file in files[:4000]:
+    for file in files[:ENCODED]:
         with file.open("rb") as opened:
             raw = opened.read(20_000)
         yield draw.choice(ways)(raw).decode()

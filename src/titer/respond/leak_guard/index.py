@@ -14,9 +14,11 @@ from titer.respond.leak_guard.fold import fold_table
 
 #: Bits of a bitmap (as a power of two) at least and at most: 16 KiB for a system prompt, 16 MiB
 #: for a library of texts. A gram takes one bit; a sixteenth of the bits at most are set, in
-#: `scrambled` and `packed`, which are read where a text is none in any language, a seventh.
+#: `packed`, which is read where a text is none in any language, a seventh. `scrambled` has twice
+#: as many bits.
 MIN_BITS, MAX_BITS = 17, 27
-#: Characters protected at most; a megabyte takes nine million grams in each of five bitmaps.
+#: Characters protected at most; a megabyte takes nine million grams in each of five bitmaps, of
+#: which one is twice as large.
 MAX_CHARS = 1_000_000
 #: Characters up to which bitmaps are that thin; a long text makes do with half.
 SMALL = 50_000
@@ -44,7 +46,7 @@ class Index:
         self.grams = np.zeros(1 << bits - 3, np.uint8)
         self.skeletons = np.zeros(1 << bits - 3, np.uint8)
         self.patterns = np.zeros(1 << bits - 3, np.uint8)
-        self.scrambled = np.zeros(1 << bits - 3, np.uint8)
+        self.scrambled = np.zeros(2 << bits - 3, np.uint8)
         self.packed = np.zeros(1 << bits - 3, np.uint8)
         self._packings = lanes.PACKINGS if size <= SMALL else lanes.PACKINGS[:1]
         self.words = np.zeros(1 << 14, np.uint8)
@@ -55,14 +57,14 @@ class Index:
     @property
     def size(self) -> int:
         """Bytes of its bitmaps."""
-        return 5 * self.grams.nbytes + self.words.nbytes
+        return 6 * self.grams.nbytes + self.words.nbytes
 
     def add(self, text: str) -> None:
         """Protect one more text."""
         fold, by = fold_table(), self.shift
         for order in (text, text[::-1]):
             self._shapes(order, known=False)
-        learning.learn_scrambled(points(text), fold, self.scrambled, by, _STEPS, False)
+        learning.learn_scrambled(points(text), fold, self.scrambled, by - 1, _STEPS, False)
         self._pack(text, known=False)
         bag = len({word for word in _WORD.findall(text.lower()) if len(word) >= lanes.LONG_WORD})
         if bag <= MOST_WORDS:
@@ -84,7 +86,7 @@ class Index:
         fold, by = fold_table(), self.shift
         learning.learn_word_sets(points(text), fold, self.patterns, by, True)
         learning.learn_words(points(text), fold, self.grams, by, self.words, True)
-        learning.learn_scrambled(points(text), fold, self.scrambled, by, _STEPS, True)
+        learning.learn_scrambled(points(text), fold, self.scrambled, by - 1, _STEPS, True)
         self._pack(text, known=True)
         self._learn(text, known=True)
 

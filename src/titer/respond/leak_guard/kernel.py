@@ -76,6 +76,7 @@ from titer.respond.leak_guard.lanes import (
     MOST_RUN,
     NEW_LINE,
     NOTED,
+    ONE,
     OPEN,
     OPENED,
     OPENED_BEFORE,
@@ -130,6 +131,7 @@ from titer.respond.leak_guard.lanes import (
     WORD_LETTERS,
     WORD_SETS,
     WORDS,
+    anew,
     calm,
     compiled,
     inlined,
@@ -168,7 +170,8 @@ def scan(
     quiet: U8, grams: U8, skeletons: U8, patterns: U8, scrambled: U8, packed: U8, shift: int,
     state: I64,
     coding: I64, reg: U64, holds: U64, numbers: I64, limit: I64, recent: I32, codes: I64,
-    opens: I64, todo: I64, wide: I64, deep: I64, common: U8, said: U64, seen: I32, sums: I64,
+    opens: I64, todo: I64, wide: I64, deep: I64, common: U8, said: U64, heard: U64,
+    seen: I32, sums: I64,
     counts: I64, sreg: U64, ring: U8, begins: U8, starts: U64, lengths: I64, due: I64,
     regions: I64, checks: I64, copies: U8, notes: U64, longest: int,
 ) -> int:  # fmt: skip
@@ -454,7 +457,12 @@ def scan(
             many_codes += 1
             if foreign or garbled >= GARBLED_FROM:
                 foreign = 1
-                hit = there(scrambled, (reg[PLAIN] * SPREAD) >> by) and rich(reg[PLAIN], GRAM - 1)
+                value = reg[PLAIN]
+                hit = (
+                    there(scrambled, (value * SPREAD) >> (by - ONE))
+                    and rich(value, GRAM - 1)
+                    and anew(heard, value)
+                )
                 active += score(numbers, limit, SCRAMBLED, hit, down)
                 if numbers[2, SCRAMBLED] >= limit[1, SCRAMBLED] and not leak:
                     leak = SCRAMBLED + 1
@@ -464,7 +472,11 @@ def scan(
                     diff += 26 if diff < 0 else 0
                     value = ((reg[lane] << FIVE) | np.uint64(diff)) & MASK
                     reg[lane] = value
-                    hit = there(scrambled, (value * SPREAD) >> by) and rich(value, GRAM - 1)
+                    hit = (
+                        there(scrambled, (value * SPREAD) >> (by - ONE))
+                        and rich(value, GRAM - 1)
+                        and anew(heard, (value << FIVE) | np.uint64(lag))
+                    )
                     active += score(numbers, limit, lane, hit, down)
                     if hit and numbers[2, lane] >= limit[1, lane] and not leak:
                         leak = lane + 1

@@ -84,6 +84,8 @@ WORD, WORD_1, WORD_2, TOKEN, SHARES, RUNS = range(6)
 #: nothing.
 LONG_WORD = 5
 SAID = 64
+#: Grams of scrambled letters remembered for the same reason, and what a hash is shifted by for it.
+HEARD, HEARD_BY = 256, np.uint64(56)
 #: Signs of a pattern of repetition, how far back a repetition is seen, and signs told apart.
 PATTERN, FAR, ALPHABET = 10, 31, 2048
 MASK_P = np.uint64((1 << 50) - 1)
@@ -163,6 +165,16 @@ def score(numbers: I64, limit: I64, lane: int, hit: Any, down: Any) -> int:
         numbers[2, lane] = new
         return -1 if new < limit[0, lane] and limit[0, lane] <= old else 0
     return 0
+
+
+@inlined
+def anew(heard: U64, value: Any) -> bool:
+    """Whether a gram was not read lately: what repeats itself would hit by one chance."""
+    at = np.int64((value * SPREAD) >> HEARD_BY)
+    if heard[at] == value:
+        return False
+    heard[at] = value
+    return True
 
 
 @compiled

@@ -135,6 +135,7 @@ class Scan:
         self._deep = np.zeros(64, np.int64)
         self._deep[0] = -1
         self._said = np.zeros(lanes.SAID, np.uint64)
+        self._heard = np.zeros(lanes.HEARD, np.uint64)
         self._seen = np.zeros((lanes.SEEN_GROUPS + len(lanes.WIDTHS), lanes.ALPHABET), np.int32)
         self._sums = np.zeros(len(lanes.WIDTHS), np.int64)
         self._counts = np.zeros((len(lanes.WIDTHS), 2), np.int64)
@@ -188,10 +189,10 @@ class Scan:
             gates.follows(), gates.quiet(), index.grams, index.skeletons, index.patterns,
             index.scrambled, index.packed, index.shift, self._state, self._coding, self._reg[0],
             self._holds, self._numbers, self._limit, self._recent, self._codes, gates.opens(),
-            self._todo, self._wide, self._deep, common_words(), self._said, self._seen, self._sums,
-            self._counts, self._reg[1], self._ring, watched.begins, watched.starts,
-            watched.lengths, self._due, self._regions, self._checks, self._copies, self._notes,
-            LONGEST,
+            self._todo, self._wide, self._deep, common_words(), self._said, self._heard,
+            self._seen, self._sums, self._counts, self._reg[1], self._ring, watched.begins,
+            watched.starts, watched.lengths, self._due, self._regions, self._checks, self._copies,
+            self._notes, LONGEST,
         )  # fmt: skip
         if self._noted is not None and self._state[lanes.NOTED]:
             self._noted(self._notes[: int(self._state[lanes.NOTED])].copy())
