@@ -203,7 +203,7 @@ def scan(
     group_run, grouped = state[GROUP_RUN], state[GROUPED]
     garbled, prior = state[GARBLED], state[PRIOR]
     many_codes, packing = state[LETTERS_SEEN], state[PACKING]
-    most_run = np.int64(0)
+    most_run: Any = np.int64(0)
     if leak:
         regions[0, 0], regions[0, 1], regions[0, 2] = BEFORE, OPEN, leak - 1
         found = 1
