@@ -1,7 +1,10 @@
-"""Proof vectors made without titer (vectors/merkle/make.py), and the published CT roots."""
+"""Proof vectors of transparency-dev/merkle, others made without titer (vectors/merkle/make.py),
+and the published roots of Certificate Transparency.
+"""
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -66,6 +69,43 @@ def test_consistency(case):
     else:
         with pytest.raises(EvidenceError, match="consistency"):
             check()
+
+
+def foreign(name):
+    """Reference vectors, 98 of each kind: hashes are base64, or null for none."""
+    found = json.loads((VECTORS.parent / "transparency-dev" / f"{name}.json").read_text())
+    assert len(found) == 98
+    return [pytest.param(c, id=c["file"]) for c in found]
+
+
+def unbase(*hashes):
+    return [base64.b64decode(h or "") for h in hashes]
+
+
+@pytest.mark.parametrize("case", foreign("inclusion"))
+def test_inclusion_as_transparency_dev_has_it(case):
+    leaf, root = unbase(case["leafHash"], case["root"])
+    holds(case, lambda: merkle.verify_inclusion(
+        leaf, unbase(*(case["proof"] or ())), index=case["leafIdx"], size=case["treeSize"],
+        root=root,
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize("case", foreign("consistency"))
+def test_consistency_as_transparency_dev_has_it(case):
+    old_root, new_root = unbase(case["root1"], case["root2"])
+    holds(case, lambda: merkle.verify_consistency(
+        unbase(*(case["proof"] or ())), old=case["size1"], new=case["size2"],
+        old_root=old_root, new_root=new_root,
+    ))  # fmt: skip
+
+
+def holds(case, check):
+    if not case["wantErr"]:
+        check()
+        return
+    with pytest.raises(EvidenceError):
+        check()
 
 
 @pytest.mark.parametrize("size", sorted(ROOTS))
