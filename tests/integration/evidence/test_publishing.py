@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -298,6 +299,67 @@ def test_a_log_is_published_to_s3_and_read_from_there(data):
     assert "wrong" not in told.stderr
     server.shutdown()
     server.server_close()
+
+
+MOTO = os.environ.get("TITER_MOTO_SERVER") or shutil.which("moto_server")
+
+
+@pytest.mark.skipif(MOTO is None, reason="needs moto[server] (TITER_MOTO_SERVER)")
+def test_a_log_is_published_to_storage_that_is_not_ours(data):
+    """moto checks each signature by botocore, once a user with rights was made."""
+    port = free_port()
+    endpoint = f"http://127.0.0.1:{port}"
+    env = {**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": "5"}
+    process = subprocess.Popen(
+        [MOTO, "-H", "127.0.0.1", "-p", str(port)], env=env,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        user = json.loads(moto_user(MOTO, endpoint))
+        where = ("--endpoint", endpoint, "--region", "us-east-1", "--data", data, "--json")
+        secret = {"AWS_ACCESS_KEY_ID": user["id"], "AWS_SECRET_ACCESS_KEY": user["secret"]}
+        told = titer("log", "publish", "s3://public/a log", *where, **secret)
+        assert json.loads(told.stdout)["published"]["size"] == 700
+        bucket = Bucket(
+            "s3://public/a log", Credentials(user["id"], user["secret"]), endpoint=endpoint,
+            region="us-east-1",
+        )  # fmt: skip
+        view = View.open(data / "log")
+        assert monitor.look(bucket.get, view.verifiers, entries=True).entries == 700
+        secret["AWS_SECRET_ACCESS_KEY"] = "wrong"
+        told = titer("log", "publish", "s3://public/a log", *where, code=2, **secret)
+        assert "SignatureDoesNotMatch" in told.stderr
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def moto_user(server, endpoint):
+    """A bucket, and a user who may write it, made with boto3 beside moto: five calls."""
+    made = """
+import boto3, json, sys, time
+at = {"endpoint_url": sys.argv[1], "region_name": "us-east-1", "aws_access_key_id": "x",
+      "aws_secret_access_key": "x"}
+for _ in range(100):
+    try:
+        boto3.client("s3", **at).create_bucket(Bucket="public")
+        break
+    except Exception:
+        time.sleep(0.2)
+iam = boto3.client("iam", **at)
+iam.create_user(UserName="titer")
+may = {"Version": "2012-10-17",
+       "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+iam.put_user_policy(UserName="titer", PolicyName="all", PolicyDocument=json.dumps(may))
+key = iam.create_access_key(UserName="titer")["AccessKey"]
+iam.list_users()
+print(json.dumps({"id": key["AccessKeyId"], "secret": key["SecretAccessKey"]}))
+"""
+    python = Path(server).with_name("python3")
+    done = subprocess.run(
+        [python, "-c", made, endpoint], capture_output=True, text=True, timeout=60, check=True
+    )
+    return done.stdout
 
 
 def test_only_what_is_new_is_read_when_a_head_was_seen(data):
