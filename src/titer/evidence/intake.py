@@ -18,12 +18,10 @@ than that user's verbs may say: kinds are those of `KINDS`. What only the weighe
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import secrets
-import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -31,6 +29,7 @@ import msgspec
 
 from titer.core.errors import InputError
 from titer.evidence import files
+from titer.evidence import private_folder as folder
 from titer.evidence.entry import Stored
 from titer.evidence.keyring import Rotation
 from titer.evidence.log import Log
@@ -262,24 +261,24 @@ class Intake:
         with contextlib.suppress(FileExistsError):
             self.directory.mkdir(mode=0o700)
             files.sync_directory(self.directory.parent)
-        with self._opened() as fd:
-            if sum(name.endswith(_ENTRY) for name in _names(fd)) >= MAX_WAITING:
+        with folder.opened(self.directory) as fd:
+            if sum(name.endswith(_ENTRY) for name in folder.names(fd, MAX_NAMES)) >= MAX_WAITING:
                 raise InputError(
                     f"{MAX_WAITING} entries wait in {self.directory} already; see whether the "
                     "process that holds the log (titer serve?) still runs"
                 )
             name = f"{time.time_ns():020d}-{secrets.token_hex(8)}"
-            _put(fd, name + _ENTRY, msgspec.json.encode(_Handed(kind, body.decode())))
+            folder.put(fd, name + _ENTRY, msgspec.json.encode(_Handed(kind, body.decode())))
         return name
 
     def answer(self, name: str) -> _Answer | None:
         """What the holder said, or None; the answer is removed."""
-        with self._opened() as fd:
-            data = _get(fd, name + _ANSWER, 65_536)
+        with folder.opened(self.directory) as fd:
+            data = folder.get(fd, name + _ANSWER, 65_536)
             if data is None:
                 return None
             found = msgspec.json.decode(data, type=_Answer)
-            _drop(fd, name + _ANSWER)
+            folder.drop(fd, name + _ANSWER)
             return found
 
     def take(self, log: Writer) -> list[Taken]:
@@ -290,21 +289,21 @@ class Intake:
         lost, call again. Raises `InputError` when the folder itself is not safe.
         """
         try:
-            with self._opened() as fd:
+            with folder.opened(self.directory) as fd:
                 return self._take(fd, log)
         except FileNotFoundError:
             return []
 
     def _take(self, fd: int, log: Writer) -> list[Taken]:
-        names = sorted(_names(fd))
+        names = sorted(folder.names(fd, MAX_NAMES))
         taken = self._resume(fd, log) if _TAKING in names else []
         waiting = [n for n in names if n.endswith(_ENTRY)]
         if not waiting:
             _forget(fd, names)
             return taken
-        done = {t for t in waiting if _exists(fd, t.removesuffix(_ENTRY) + _ANSWER)}
+        done = {t for t in waiting if folder.exists(fd, t.removesuffix(_ENTRY) + _ANSWER)}
         for name in done:  # answered by `_resume`, or by a holder that stopped before the removal
-            _drop(fd, name)
+            folder.drop(fd, name)
         batch: list[tuple[str, _Handed]] = []
         for name in waiting:
             if name not in done and len(batch) < TAKE_AT_ONCE:
@@ -331,18 +330,18 @@ class Intake:
 
     def _append(self, fd: int, log: Writer, batch: list[tuple[str, _Handed]]) -> list[Taken]:
         plan = _Taking(log.size, tuple(name for name, _ in batch))
-        _put(fd, _TAKING, msgspec.json.encode(plan))
+        folder.put(fd, _TAKING, msgspec.json.encode(plan))
         entries = [(handed.kind, handed.body.encode()) for _, handed in batch]
         first = log.append(entries)
         out = [Taken(first + i, *entry) for i, entry in enumerate(entries)]
         for (name, _), one in zip(batch, out, strict=True):
             _answer(fd, name, _Answer(index=one.index))
-        _drop(fd, _TAKING)
+        folder.drop(fd, _TAKING)
         return out
 
     def _resume(self, fd: int, log: Writer) -> list[Taken]:
         """Finish what a holder had begun: answer what is in the log already."""
-        data = _get(fd, _TAKING, 65_536)
+        data = folder.get(fd, _TAKING, 65_536)
         taken: list[Taken] = []
         try:
             plan = msgspec.json.decode(data or b"", type=_Taking)
@@ -358,29 +357,8 @@ class Intake:
             if (stored.kind, stored.body) == (handed.kind, handed.body.encode()):
                 taken.append(Taken(index, handed.kind, handed.body.encode()))
                 _answer(fd, name, _Answer(index=index))
-        _drop(fd, _TAKING)
+        folder.drop(fd, _TAKING)
         return taken
-
-    @contextlib.contextmanager
-    def _opened(self) -> Iterator[int]:
-        """The folder's descriptor, after a look at whose it is. Raises `InputError`, OSError."""
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-        try:
-            fd = os.open(self.directory, flags)
-        except OSError as error:
-            if error.errno in (errno.ELOOP, errno.ENOTDIR):
-                raise InputError(f"{self.directory} is no folder: remove it") from None
-            raise
-        try:
-            found = os.fstat(fd)
-            if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
-                raise InputError(
-                    f"{self.directory} is open to other users, or is another user's: run titer as "
-                    "the user of its data directory, and chmod 700 the folder"
-                )
-            yield fd
-        finally:
-            os.close(fd)
 
 
 def _perform(log: Writer, kind: str, body: bytes) -> int:
@@ -404,22 +382,11 @@ def _free(data: Path, origin: str) -> Log | None:
         return None
 
 
-def _names(fd: int) -> list[str]:
-    """Names in the folder, at most `MAX_NAMES` of them."""
-    found: list[str] = []
-    with os.scandir(fd) as entries:
-        for one in entries:
-            found.append(one.name)
-            if len(found) >= MAX_NAMES:
-                break
-    return found
-
-
 def _read(fd: int, name: str) -> _Handed | None:
     """A file that waits, or None after it was removed or refused."""
-    data = _get(fd, name, _MAX_FILE)
+    data = folder.get(fd, name, _MAX_FILE)
     if data is None:
-        _drop(fd, name)
+        folder.drop(fd, name)
         return None
     try:
         handed = msgspec.json.decode(data, type=_Handed)
@@ -433,61 +400,10 @@ def _read(fd: int, name: str) -> _Handed | None:
     return handed
 
 
-def _get(fd: int, name: str, limit: int) -> bytes | None:
-    """The bytes of a plain file of our own, closed to others; None for anything else."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    try:
-        file = os.open(name, flags, dir_fd=fd)
-    except OSError:
-        return None
-    with os.fdopen(file, "rb") as opened:
-        found = os.fstat(opened.fileno())
-        if (
-            not stat.S_ISREG(found.st_mode)
-            or found.st_uid != os.geteuid()
-            or found.st_nlink != 1
-            or stat.S_IMODE(found.st_mode) & 0o077
-            or found.st_size > limit
-        ):
-            return None
-        return opened.read(limit)
-
-
-def _put(fd: int, name: str, data: bytes) -> None:
-    """Write a file of mode 0600, durably, by rename. Raises OSError."""
-    beside = f".{name}.{secrets.token_hex(4)}{files.TEMPORARY}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    file = os.open(beside, flags, 0o600, dir_fd=fd)
-    try:
-        try:
-            files.write_all(file, data)
-            os.fsync(file)
-        finally:
-            os.close(file)
-        os.rename(beside, name, src_dir_fd=fd, dst_dir_fd=fd)
-    except OSError:
-        _drop(fd, beside)
-        raise
-    os.fsync(fd)
-
-
 def _answer(fd: int, name: str, answer: _Answer) -> None:
     """Answer first, remove after: a crash between the two answers twice, and appends once."""
-    _put(fd, name.removesuffix(_ENTRY) + _ANSWER, msgspec.json.encode(answer))
-    _drop(fd, name)
-
-
-def _drop(fd: int, name: str) -> None:
-    with contextlib.suppress(OSError):
-        os.unlink(name, dir_fd=fd)
-
-
-def _exists(fd: int, name: str) -> bool:
-    try:
-        os.stat(name, dir_fd=fd, follow_symlinks=False)
-    except OSError:
-        return False
-    return True
+    folder.put(fd, name.removesuffix(_ENTRY) + _ANSWER, msgspec.json.encode(answer))
+    folder.drop(fd, name)
 
 
 def _forget(fd: int, names: Sequence[str]) -> None:

@@ -1,23 +1,6 @@
-r"""The journal: the bodies and salts of all entries, in the order in which they came.
+"""The journal: the bodies and salts of all entries, in the order in which they came.
 
-Segment files `bodies/<index of the first entry, 12 digits>` hold records, back to back:
-
-    offset  bytes  what (numbers big-endian)
-    0       4      "TJ1\n"
-    4       4      CRC-32 of the rest of the record
-    8       4      bytes of the body
-    12      8      index
-    20      8      at, microseconds
-    28      8      index of the first entry of the batch that this record was written with
-    36      1      flags: bit 0 = erased (salt is zeros, body is empty), bit 1 = sealed
-    37      1      bytes of the kind
-    38      32     salt; when sealed: slot of the subject's key (8), nonce (12), zeros (12)
-    70      32     commitment
-    102     ...    kind, then body; when sealed: AES-256-GCM of salt and body
-
-A sealed body is bound to its place: the 32 bytes of commitment and the index and time of the
-record are authenticated with it. Once the subject's key is destroyed (`subject_keys`), the record
-reads as erased.
+Segment files `bodies/<index of the first entry, 12 digits>` hold records (`record`), back to back.
 
 A batch is one write and one fdatasync; when `append` returns, it is on the disk. A batch that
 was cut short by a crash is a torn tail and is cut off on opening: nobody was told that it was
@@ -31,35 +14,21 @@ import contextlib
 import errno
 import mmap
 import os
-import struct
-import zlib
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from hashlib import sha256
+from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
 from titer.core.errors import EvidenceError
-from titer.evidence import entry, files
+from titer.evidence import files, record
 from titer.evidence.entry import SALT_SIZE, Stored
-from titer.evidence.owner import owner
-from titer.evidence.subject_keys import NONCE, TAG, SubjectKeys
+from titer.evidence.record import Record
+from titer.evidence.subject_keys import SubjectKeys
 
 #: A new segment begins after this many bytes: small enough to copy, large enough to be few.
 SEGMENT_BYTES = 64 * 1024 * 1024
 #: An offset is remembered for one record in so many; reading one entry walks at most this far.
 MARK_EVERY = 64
-
-_MAGIC = b"TJ1\n"
-_HEAD = struct.Struct(">4sIIQQQBB")
-_REST = struct.Struct(">IQQQBB")
-_FIXED = _HEAD.size + 2 * SALT_SIZE
-_ERASED, _SEALED = 1, 2
-_MAX_STORED = entry.MAX_BODY + SALT_SIZE + TAG
-_SLOT = struct.Struct(f">Q{NONCE}s{SALT_SIZE - 8 - NONCE}x")
-_PLACE = struct.Struct(">QQ")
 
 
 class Journal:
@@ -97,27 +66,27 @@ class Journal:
             with _mapped(self._path(first)) as data:
                 offset = self._locate(first, at, data)
                 while at < last:
-                    record = _record(data, offset, at)
-                    yield self._opened(record) if bodies else record.stored
-                    offset = record.end
+                    one = record.read(data, offset, at)
+                    yield self._opened(one) if bodies else one.stored
+                    offset = one.end
                     at += 1
 
     def read(self, index: int) -> Stored:
         """One entry; walks at most MARK_EVERY records. Raises EvidenceError."""
         return next(self.scan(index, index + 1))
 
-    def _opened(self, record: _Record) -> Stored:
+    def _opened(self, one: Record) -> Stored:
         """The entry with its body, when it is sealed and its key lives."""
-        stored = record.stored
-        if record.sealed is None:
+        stored = one.stored
+        if one.sealed is None:
             return stored
         if self._keys is None:
             raise EvidenceError(
                 f"journal: entry {stored.index} is sealed and the keys are not here: restore "
                 "log/keys, or read the log as the user that writes it"
             )
-        slot, nonce = record.slot, record.nonce
-        plain = self._keys.open(slot, nonce, record.sealed, _about(stored))
+        slot, nonce = one.slot, one.nonce
+        plain = self._keys.open(slot, nonce, one.sealed, record.about(stored))
         if plain is None:
             return stored
         return Stored(
@@ -137,7 +106,7 @@ class Journal:
         marks.walk(data, index - first)
         offset = marks.offsets[(index - first) // MARK_EVERY]
         for _ in range((index - first) % MARK_EVERY):
-            offset += _length(data, offset)
+            offset += record.length(data, offset)
         return offset
 
     def _path(self, first: int) -> Path:
@@ -160,7 +129,7 @@ class Journal:
             at, offset = first, 0
             while offset < len(data):
                 try:
-                    offset = _record(data, offset, at).end
+                    offset = record.read(data, offset, at).end
                 except EvidenceError:
                     _refuse_lost(data, offset, at)
                     break
@@ -202,22 +171,11 @@ class Journal:
         done, offset = 0, 0
         with _mapped(self._path(first)) as data:
             for index in range(first, last):
-                record = _record(data, offset, index)
-                stored = record.stored
-                whole = data[offset : record.end]
-                offset = record.end
-                subject = owner(stored.kind, stored.body) if stored.body is not None else ""
-                if subject and stored.salt is not None and stored.body is not None:
-                    place, body = _sealed(
-                        keys, subject, os.urandom(NONCE), stored.salt + stored.body, _about(stored)
-                    )
-                    name = stored.kind.encode()
-                    fixed = _REST.pack(
-                        len(body), index, stored.at, record.batch, _SEALED, len(name)
-                    )
-                    whole = _packed(fixed, place, stored.commitment, name, body)
-                    done += 1
-                parts.append(whole)
+                one = record.read(data, offset, index)
+                whole = record.closed(one, keys)
+                done += whole is not None
+                parts.append(data[offset : one.end] if whole is None else whole)
+                offset = one.end
         if done:
             keys.sync()
             files.replace(self._path(first), b"".join(parts), mode=0o600)
@@ -288,139 +246,25 @@ class _Marks:
         """Know the offset of record number `upto` of the segment, or of its mark."""
         while len(self.offsets) <= upto // MARK_EVERY:
             for _ in range(MARK_EVERY):
-                self._end += _length(data, self._end)
+                self._end += record.length(data, self._end)
             self.offsets.append(self._end)
-
-
-def encode(
-    entries: Sequence[tuple[str, bytes]],
-    *,
-    first: int,
-    at: int,
-    salts: bytes,
-    keys: SubjectKeys | None = None,
-) -> tuple[bytes, list[bytes]]:
-    """The records of one batch, and the lines that go into the tree.
-
-    `salts` holds 32 random bytes per entry. With `keys`, bodies that belong to a subject are
-    sealed; call `keys.sync` before the batch is written. Raises ValueError on an entry that cannot
-    be kept.
-    """
-    parts: list[bytes] = []
-    lines: list[bytes] = []
-    frames: dict[str, tuple[bytes, bytes, bytes]] = {}
-    nonces = os.urandom(NONCE * len(entries)) if keys is not None else b""
-    index, cursor = first, 0
-    for number, (kind, body) in enumerate(entries):
-        known = frames.get(kind)
-        if known is None:
-            known = frames[kind] = (*entry.frame(kind, at), kind.encode())
-        head, tail, name = known
-        if len(body) > entry.MAX_BODY:
-            raise ValueError(f"a body has at most {entry.MAX_BODY} bytes")
-        salt = salts[cursor : cursor + 32]
-        cursor += 32
-        commitment = sha256(salt + body).digest()
-        subject = owner(kind, body) if keys is not None else ""
-        if keys is None or not subject:
-            fixed = _REST.pack(len(body), index, at, first, 0, len(name))
-            parts.append(_packed(fixed, salt, commitment, name, body))
-        else:
-            nonce = nonces[number * NONCE : (number + 1) * NONCE]
-            about = _bound(index, at, commitment)
-            place, sealed = _sealed(keys, subject, nonce, salt + body, about)
-            fixed = _REST.pack(len(sealed), index, at, first, _SEALED, len(name))
-            parts.append(_packed(fixed, place, commitment, name, sealed))
-        lines.append(head + commitment.hex().encode() + tail)
-        index += 1
-    return b"".join(parts), lines
-
-
-def _packed(head: bytes, *parts: bytes) -> bytes:
-    """One record: its head, then salt, commitment, kind and body."""
-    rest = b"".join((head, *parts))
-    return _MAGIC + zlib.crc32(rest).to_bytes(4, "big") + rest
-
-
-def _sealed(
-    keys: SubjectKeys, subject: str, nonce: bytes, plain: bytes, about: bytes
-) -> tuple[bytes, bytes]:
-    """What stands in the salt's place, and the sealed body."""
-    slot = keys.slot_of(subject)
-    return _SLOT.pack(slot, nonce), keys.seal(slot, nonce, plain, about)
-
-
-def _bound(index: int, at: int, commitment: bytes) -> bytes:
-    """What a sealed body is bound to."""
-    return _PLACE.pack(index, at) + commitment
-
-
-def _about(stored: Stored) -> bytes:
-    return _bound(stored.index, stored.at, stored.commitment)
-
-
-class _Record(msgspec.Struct):
-    """A record as it stands on the disk; `sealed` is None when its body is not closed."""
-
-    stored: Stored
-    batch: int
-    end: int
-    sealed: bytes | None = None
-    slot: int = 0
-    nonce: bytes = b""
-
-
-def _record(data: mmap.mmap | bytes, offset: int, index: int) -> _Record:
-    """The record at `offset`. Raises EvidenceError."""
-    if len(data) - offset < _FIXED:
-        raise EvidenceError(f"journal: entry {index} is missing")
-    magic, crc, size, found, at, batch, flags, name = _HEAD.unpack_from(data, offset)
-    end = offset + _FIXED + name + size
-    if magic != _MAGIC or size > _MAX_STORED or end > len(data):
-        raise EvidenceError(f"journal: entry {index} is damaged or cut short")
-    raw = data[offset:end]
-    if zlib.crc32(memoryview(raw)[8:]) != crc or found != index or flags not in (0, 1, 2):
-        raise EvidenceError(f"journal: entry {index} is damaged or out of order")
-    body = raw[_FIXED + name :]
-    stored = Stored(
-        index=index,
-        kind=raw[_FIXED : _FIXED + name].decode("ascii", "replace"),
-        at=at,
-        commitment=raw[70:_FIXED],
-        body=None if flags else body,
-        salt=None if flags else raw[38:70],
-    )
-    if flags != _SEALED:
-        return _Record(stored, batch, end)
-    slot, nonce = _SLOT.unpack_from(raw, 38)
-    return _Record(stored, batch, end, body, slot, nonce)
-
-
-def _length(data: mmap.mmap | bytes, offset: int) -> int:
-    """Bytes of the record at `offset`, by its header alone. Raises EvidenceError."""
-    if len(data) - offset < _FIXED:
-        raise EvidenceError("journal: a segment ends before an entry that it should hold")
-    magic, _, size, _, _, _, _, name = _HEAD.unpack_from(data, offset)
-    if magic != _MAGIC:
-        raise EvidenceError("journal: a record is damaged; restore the segment from a copy")
-    return _FIXED + int(name) + int(size)
 
 
 def _refuse_lost(data: mmap.mmap | bytes, offset: int, index: int) -> None:
     """Raise EvidenceError when a batch that began after entry `index` follows the damage."""
-    at = data.find(_MAGIC, offset + 1)
+    at = data.find(record.MAGIC, offset + 1)
     while at >= 0:
-        if len(data) - at >= _FIXED and _later_batch(data, at, index):
+        if len(data) - at >= record.FIXED and _later_batch(data, at, index):
             raise EvidenceError(
                 f"journal: entry {index} is damaged although it was acknowledged; "
                 "restore the segment from a copy"
             )
-        at = data.find(_MAGIC, at + 1)
+        at = data.find(record.MAGIC, at + 1)
 
 
 def _later_batch(data: mmap.mmap | bytes, offset: int, index: int) -> bool:
     try:
-        found = _record(data, offset, _HEAD.unpack_from(data, offset)[3])
+        found = record.read(data, offset, record.HEAD.unpack_from(data, offset)[3])
     except EvidenceError:
         return False
     return found.batch > index

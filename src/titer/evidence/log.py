@@ -28,7 +28,7 @@ from typing import Self
 import msgspec
 
 from titer.core.errors import EvidenceError, InputError
-from titer.evidence import files, journal, keyring, merkle, note, restore, subject_keys
+from titer.evidence import files, keyring, merkle, note, record, restore, subject_keys
 from titer.evidence.checkpoint import Checkpoint
 from titer.evidence.entry import SALT_SIZE, Stored
 from titer.evidence.lease import Lease
@@ -176,7 +176,7 @@ class Log(View):
         first = self.journal.size
         salts = os.urandom(SALT_SIZE * len(entries))
         keys = self._writable_keys()
-        batch, lines = journal.encode(entries, first=first, at=at, salts=salts, keys=keys)
+        batch, lines = record.encode(entries, first=first, at=at, salts=salts, keys=keys)
         if lines:
             if self._lease is not None:
                 self._lease.check()

@@ -47,6 +47,7 @@ from securesystemslib.signer import Signature, SSlibKey  # type: ignore[attr-def
 from titer.core.errors import EvidenceError
 from titer.evidence import agreement, checkpoint, contents, entry, form, merkle, note, vouched
 from titer.evidence.checkpoint import Checkpoint
+from titer.evidence.telling import shown, told
 from titer.evidence.vouched import Said, Trust
 
 #: Microseconds of the last moment that a calendar of four-digit years holds.
@@ -90,22 +91,22 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
         """The result for a person; strings of the dossier are shown without control marks."""
         kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(self.kinds.items()))
         known = (
-            f"key      {agreement.shown(self.key)} (the one you gave)"
+            f"key      {shown(self.key)} (the one you gave)"
             if self.pinned
-            else f"KEY NOT CHECKED: {agreement.shown(self.key)} is the key INSIDE the dossier; "
+            else f"KEY NOT CHECKED: {shown(self.key)} is the key INSIDE the dossier; "
             "anybody can make one. Compare it with the operator's over another channel."
         )
         what = "campaign " if self.kind == "campaign" else ""
         span = f"from {_date(self.first_at)} to {_date(self.last_at)}"
         share = f"{self.counts.exchanges} of {self.counts.exchanges_in_log} exchanges included"
         lines = [
-            f"verified {what}{agreement.shown(self.subject)}: {self.entries} entries ({kinds})",
+            f"verified {what}{shown(self.subject)}: {self.entries} entries ({kinds})",
             known,
-            f"log      {agreement.shown(self.origin)}, {self.size} entries, root {self.root}",
+            f"log      {shown(self.origin)}, {self.size} entries, root {self.root}",
             f"entries  {span}; {share}",
         ]
         lines += [
-            f"{one.how:8} by {agreement.shown(one.by)} on {_date(one.at * 1_000_000)}: entries "
+            f"{one.how:8} by {shown(one.by)} on {_date(one.at * 1_000_000)}: entries "
             f"below {one.size} were in the log"
             for one in self.said
         ]
@@ -115,19 +116,17 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
                 "whom you trust with --witness or --roots"
             )
         if self.where:
-            lines.append(f"served   {agreement.shown(self.where)}")
+            lines.append(f"served   {shown(self.where)}")
+        lines += [f"name     {shown(k)} = {shown(v)}" for k, v in self.names.items()]
         lines += [
-            f"name     {agreement.shown(k)} = {agreement.shown(v)}" for k, v in self.names.items()
-        ]
-        lines += [
-            f"claims   {agreement.shown(k)}: {agreement.shown(msgspec.json.encode(v).decode())}"
+            f"claims   {shown(k)}: {shown(msgspec.json.encode(v).decode())}"
             for k, v in self.summary.items()
         ]
-        lines += agreement.told(self.contents)
+        lines += told(self.contents)
         if self.omitted:
             reasons = Counter(o.why for o in self.omitted)
             lines += [f"omitted  {n} cited ids: {why}" for why, n in sorted(reasons.items())]
-        return lines + [f"limit    {agreement.shown(text)}" for text in self.limits]
+        return lines + [f"limit    {shown(text)}" for text in self.limits]
 
 
 class Proven(msgspec.Struct, frozen=True):

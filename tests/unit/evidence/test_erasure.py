@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from titer.core.errors import EvidenceError, InputError
-from titer.evidence import journal, merkle
+from titer.evidence import journal, merkle, record
 from titer.evidence.entry import commit
 from titer.evidence.log import Log, View
 from titer.evidence.owner import owner
@@ -165,11 +165,11 @@ def old_journal(directory, count=30):
         log.append([("start", b"{}")])
     shutil.rmtree(directory / "keys")
     log = Log.open(directory, origin=ORIGIN)
-    real, journal.owner = journal.owner, lambda *_: ""
+    real, record.owner = record.owner, lambda *_: ""
     try:
         log.append([exchange(i, f"p{i % 3}") for i in range(count)])
     finally:
-        journal.owner = real
+        record.owner = real
     log.close()
     shutil.rmtree(directory / "keys")
 

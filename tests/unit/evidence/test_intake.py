@@ -10,7 +10,7 @@ import time
 import pytest
 
 from titer.core.errors import InputError
-from titer.evidence import intake
+from titer.evidence import intake, private_folder
 from titer.evidence.intake import Intake, enter
 from titer.evidence.log import Log, View
 
@@ -200,8 +200,8 @@ def test_a_crash_at_any_step_appends_once(tmp_path, monkeypatch):
         folder = Intake(data)
         names = [folder.hand_over("case", b'{"id":"c%d"}' % i) for i in range(3)]
         with monkeypatch.context() as broken:
-            for name in ("_put", "_drop", "_get"):
-                broken.setattr(intake, name, counted(getattr(intake, name)))
+            for name in ("put", "drop", "get"):
+                broken.setattr(private_folder, name, counted(getattr(private_folder, name)))
             broken.setattr(log.journal, "append", counted(log.journal.append))
             try:
                 folder.take(log)

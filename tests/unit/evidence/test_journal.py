@@ -12,7 +12,8 @@ import pytest
 from titer.core.errors import EvidenceError
 from titer.evidence import journal as module
 from titer.evidence.entry import MAX_BODY
-from titer.evidence.journal import Journal, encode
+from titer.evidence.journal import Journal
+from titer.evidence.record import encode
 
 
 def made(directory, batches):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from titer.console.render.model import Bars, Section, Span, Spans, Table, cut, plain
-from titer.evidence.agreement import calendar_text, ratio_text
 from titer.evidence.contents import Clock, Infrastructure, Week
+from titer.evidence.telling import calendar_text, ratio_text
 from titer.hunt.infrastructure import WORDS
 
 #: Rows of ties that are shown, and in a figure; of links.
