@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from titer.cli.common import read_file, show, tell
+from titer.cli.common import counted, read_file, show, tell
 from titer.console.names import Names
 from titer.core.errors import InputError
 from titer.gateway.assembly import enter
@@ -147,7 +147,11 @@ def _escrow(arguments: argparse.Namespace) -> None:
     if arguments.json:
         show({"out": str(arguments.out), "epochs": numbers})
     else:
-        tell([f"{arguments.out}: {len(numbers)} epochs, sealed. Seal again after a rotation."])
+        tell(
+            [
+                f"{arguments.out}: {counted(len(numbers), 'epoch')}, sealed. Seal again after a rotation."
+            ]
+        )
 
 
 def _restore(arguments: argparse.Namespace) -> None:
@@ -157,7 +161,7 @@ def _restore(arguments: argparse.Namespace) -> None:
     if arguments.json:
         show({"epochs": [epoch.number for epoch in ring.epochs]})
     else:
-        tell([f"{len(ring.epochs)} epochs are back in {keystore.where(arguments.data)}."])
+        tell([f"{counted(len(ring.epochs), 'epoch')} back in {keystore.where(arguments.data)}."])
 
 
 _ACTIONS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -205,8 +206,8 @@ def _schemes(arguments: argparse.Namespace) -> int:
         return 0
     for name, parameters in rows.items():
         said = " ".join(k if v is None else f"{k}={v}" for k, v in parameters.items())
-        summary = (BUILTIN[name].__doc__ or "").split(".")[0].replace("\n", " ")
-        tell([f"{name:<14} {said}", f"{'':<14} {' '.join(summary.split())}"])
+        about = (sys.modules[BUILTIN[name].__module__].__doc__ or "").strip().split("\n")[0]
+        tell([f"{name:<14} {said}", f"{'':<14} {about}"])
     return 0
 
 

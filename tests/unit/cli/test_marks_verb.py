@@ -279,3 +279,4 @@ def test_schemes_are_listed(capsys):
     status, out = said(capsys, "schemes")
     assert status == 0
     assert "hf-synthid" in out.out
+    assert "Green lists by a counter (after Kirchenbauer" in out.out
