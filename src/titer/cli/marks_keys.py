@@ -147,11 +147,8 @@ def _escrow(arguments: argparse.Namespace) -> None:
     if arguments.json:
         show({"out": str(arguments.out), "epochs": numbers})
     else:
-        tell(
-            [
-                f"{arguments.out}: {counted(len(numbers), 'epoch')}, sealed. Seal again after a rotation."
-            ]
-        )
+        many = counted(len(numbers), "epoch")
+        tell([f"{arguments.out}: {many}, sealed. Seal again after a rotation."])
 
 
 def _restore(arguments: argparse.Namespace) -> None:
