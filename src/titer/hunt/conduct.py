@@ -19,12 +19,14 @@ from titer.hunt.modalities import Floats, Ints
 #: Members from which the spread of their loads is known well enough.
 MEMBERS = 24
 #: Requests of the median member from which there is a load to speak of: pupils do a task or two.
-EACH = 5.0
+EACH = 8.0
 #: Standard deviation of the logarithm of loads up to which they are even. Seen: programs 0.17 to
-#: 0.36, groups of people 0.5 to 1.3.
+#: 0.36, groups of people 0.5 to 1.3. And the share of what is usual in the log up to which it says
+#: something: where all callers carry like loads, it does not.
 EVEN = 0.42
-#: Likeness of content and of length that members of one program have, at least. Seen: 0.88 to 1;
+OF_USUAL = 0.6
 #: Likeness of content and length that members of one program have, at least. Seen: 0.88 to 1;
+#: offices and platforms with prompts of their own 0.3 to 0.9, if their people are not all alike.
 ALIKE = 0.85
 #: Share of requests in the quietest six hours of the day from which a group knows no night (a
 #: quarter would be even), and requests of the median member from which it is no homework.
@@ -37,6 +39,8 @@ QUESTIONS = 100
 #: Chance that another member asked the same from which nothing lifts the explanation: a probe, a
 #: greeting.
 ALL_THE_SAME = 0.5
+#: Share of a member's requests that another made too, from which it works through what is public.
+SHARING = 0.5
 #: Hours in a day, hours of a night, and hours that a log must last to tell.
 DAY, NIGHT, TOLD = 24, 6, 20
 _HOUR = 3_600_000_000
@@ -48,7 +52,8 @@ class Conduct(msgspec.Struct, frozen=True):
     the share whose content another member asked as well (`shared`), different contents
     (`questions`), the chance that two requests of one member are the same over that of requests
     of two (`again`; 0 if none of two are), and the share in the quietest six hours (`quiet`, 0 if
-    the requests do not last a day).
+    the requests do not last a day). `usual` is the spread of ordinary callers' loads in the log.
+    `sharers`: units (by number) most of whose requests another made too.
     """
 
     members: int = 0
@@ -58,11 +63,14 @@ class Conduct(msgspec.Struct, frozen=True):
     questions: int = 0
     again: float = 0.0
     quiet: float = 0.0
+    usual: float = math.inf
+    sharers: tuple[int, ...] = ()
 
     @property
     def even(self) -> bool:
         """Whether members carry like loads, as accounts of one program do and people do not."""
-        return self.members >= MEMBERS and self.each >= EACH and self.spread <= EVEN
+        most = min(EVEN, OF_USUAL * self.usual)
+        return self.members >= MEMBERS and self.each >= EACH and self.spread <= most
 
     @property
     def sleepless(self) -> bool:
@@ -76,22 +84,29 @@ class Conduct(msgspec.Struct, frozen=True):
 
 
 def conduct(
-    unit: Ints, content: Ints, at: Ints, seen: Floats, *, within: float, between: float
+    of: Ints,
+    content: Ints,
+    at: Ints,
+    seen: Floats,
+    *,
+    within: float,
+    between: float,
+    usual: float = math.inf,
 ) -> Conduct:
-    """Of rows by their member (0..), content and time (microseconds); `seen` is the share of the
-    member's rows that was looked at. `within`, `between`: chances that two rows of one member,
-    and of two, have the same content.
+    """Of rows by their unit, content and time (microseconds); `seen` is the share of the unit's
+    rows that was looked at. `within`, `between`: chances that two rows of one member, and of two,
+    have the same content. `usual`: the spread of ordinary callers' loads.
     """
-    if not len(unit):
+    if not len(of):
         return Conduct()
-    count = int(unit.max()) + 1
+    units, unit = np.unique(of, return_inverse=True)
+    count = len(units)
     _, item = np.unique(content, return_inverse=True)
     asked = np.bincount(np.unique(item * count + unit) // count)
+    shared = asked[item] > 1
     rows = np.bincount(unit, minlength=count)
+    of_unit = np.bincount(unit, weights=shared, minlength=count)
     load = np.bincount(unit, weights=1.0 / np.maximum(seen, 1e-9), minlength=count)
-    # Half the width of the middle two thirds: a few strays count for nothing.
-    low, high = np.quantile(np.log(load), (0.16, 0.84))
-    beyond = ((high - low) / 2) ** 2 - float(np.median(1.0 / rows))
     hours = at // _HOUR
     quiet = 0.0
     if int(hours.max() - hours.min()) >= TOLD:
@@ -101,9 +116,29 @@ def conduct(
     return Conduct(
         members=count,
         each=float(np.median(load)),
-        spread=math.sqrt(max(0.0, float(beyond))),
-        shared=float((asked[item] > 1).mean()),
+        spread=spread(load, rows),
+        shared=float(shared.mean()),
         questions=len(asked),
         again=within / between if between > 0 else 0.0,
         quiet=quiet,
+        usual=usual,
+        sharers=tuple(units[(of_unit >= SHARING * rows) & (rows >= EACH)].tolist()),
     )
+
+
+def spread(loads: Floats, counted: Ints) -> float:
+    """The standard deviation of the logarithm of loads, less what counting so many rows adds.
+
+    From half the width of the middle two thirds, so that a few strays count for nothing.
+    """
+    low, high = np.quantile(np.log(loads), (0.16, 0.84))
+    beyond = ((high - low) / 2) ** 2 - float(np.median(1.0 / counted))
+    return math.sqrt(max(0.0, float(beyond)))
+
+
+def usual_spread(texts: Ints) -> float:
+    """The spread of ordinary callers' loads, by their requests with text; of those with `EACH` or
+    more. Infinite where there are too few of them to tell.
+    """
+    some = texts[texts >= EACH]
+    return spread(some.astype(np.float64), some) if len(some) >= MEMBERS else math.inf

@@ -27,6 +27,7 @@ from titer.core.nouns import Campaign
 from titer.hunt import groups as grouping
 from titer.hunt import nulls
 from titer.hunt.asked import ask
+from titer.hunt.conduct import usual_spread
 from titer.hunt.groups import Shared
 from titer.hunt.likeness import MEMBERS, ROWS, Likeness, likeness
 from titer.hunt.modalities import (
@@ -227,11 +228,15 @@ class _Looks:
         ]
         wanted = np.unique(np.concatenate([*self._members, np.empty(0, np.int64)]))
         self._rows = source.sample(wanted, most=ROWS)
+        ordinary = units.active.copy()
+        for one in found:
+            ordinary[one.units] = False
+        self._usual = usual_spread(units.totals.texts[ordinary])
         self._sampled: Floats = np.minimum(1.0, ROWS / np.maximum(units.totals.texts, 1))
 
     def likeness(self, place: int) -> Likeness:
         """How alike the members of one candidate are."""
-        return likeness(self._of(place), self._values[place], self._sampled)
+        return likeness(self._of(place), self._values[place], self._sampled, usual=self._usual)
 
     def _of(self, place: int) -> Rows:
         inside = np.isin(self._rows.unit, self._members[place])

@@ -9,6 +9,8 @@ that two members agree over the chance that one member agrees with itself: 1 = i
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 import numpy as np
 import numpy.typing as npt
@@ -89,10 +91,11 @@ def carrying(rows: Rows, tokens: Ints) -> npt.NDArray[np.bool_]:
     return np.asarray((places(rows.frames, tokens) >= 0).any(axis=1))
 
 
-def likeness(rows: Rows, tokens: Ints, sampled: Floats) -> Likeness:
+def likeness(rows: Rows, tokens: Ints, sampled: Floats, *, usual: float = math.inf) -> Likeness:
     """Of the members whose rows these are; `tokens` are the group's, sorted by value.
 
-    `sampled` gives for each unit number the share of its text rows that `rows` holds.
+    `sampled` gives for each unit number the share of its text rows that `rows` holds; `usual` is
+    the spread of ordinary callers' loads.
     """
     on = carrying(rows, tokens)
     _, unit = np.unique(rows.unit[on], return_inverse=True)
@@ -127,8 +130,10 @@ def likeness(rows: Rows, tokens: Ints, sampled: Floats) -> Likeness:
     _, times = np.unique(content, return_counts=True)
     evenly = bool(even(np.zeros(len(times), np.int64), times, 1)[0])
     within, between = _agreement(unit, count, content)
-    shared = conduct(unit, content, rows.at[on], seen, within=within, between=between)
-    return Likeness(found, count, int(on.sum()), overlap, repeats, evenly, shared)
+    done = conduct(
+        rows.unit[on], content, rows.at[on], seen, within=within, between=between, usual=usual
+    )
+    return Likeness(found, count, int(on.sum()), overlap, repeats, evenly, done)
 
 
 def _step(values: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:

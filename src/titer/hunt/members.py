@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 import numpy as np
 
@@ -35,6 +37,11 @@ class Members(msgspec.Struct, frozen=True):
 
     units: Places
     nats: Floats
+
+    def without(self, others: Collection[int]) -> Members:
+        """Without some units."""
+        stay = ~np.isin(self.units, list(others))
+        return Members(self.units[stay], self.nats[stay])
 
 
 def certain(

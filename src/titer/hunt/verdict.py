@@ -51,6 +51,9 @@ ALIKE_IN = 4
 #: Share of requests asked before up to which a work-list is dealt out, and the requests that tell.
 DEALT_AGAIN = 0.015
 DEALT_ROWS = 200
+#: Share of a group's requests that anybody else in it made too, up to which its list is dealt out
+#: once; who asks what others ask is then no member, but works through what is public.
+DEALT_SHARED = 0.25
 #: The same where everything was asked equally often: each question by a tenth of the members.
 DEALT_EVENLY = 0.1
 #: Ways to form a group by its texts' past.
@@ -200,6 +203,8 @@ def campaign(one: Judged, verdict: Verdict, ways: int, world: World) -> Campaign
         members = Members(one.candidate.units, world.belonging[one.candidate.units])
     else:
         members = certain(one.candidate, binding, units, world.shared, world.known)
+    if one.alike.conduct.shared <= DEALT_SHARED:
+        members = members.without(one.alike.conduct.sharers)
     ties = spoke | ({formed_by} & set(TESTING))
     # The best of several overlapping candidates: its e-value is divided by their number.
     bits = max(0.0, math.log2(max(verdict.e_value / ways, 1.0)))
