@@ -109,6 +109,10 @@ CASES: dict[str, World] = {
     "honest": World(),
     "honest, many groups": World(groups=_MANY),
     "honest, no origins": World(groups=_MANY, without=("origin",)),
+    "honest, like loads at all hours": World(groups=_MANY, tail=0.3, all_hours=True),
+    "like loads at all hours": World(
+        (Campaign(200, texts="code"), Campaign(80, exits="few")), tail=0.3, all_hours=True
+    ),
     "honest, one day": World(groups=_MANY, days=1.0),
     "honest, few": World(
         people=100, groups=(("class", 1), ("firm", 2), ("evaluation", 5), ("launch", 20))

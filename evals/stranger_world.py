@@ -55,7 +55,9 @@ class Campaign(msgspec.Struct, frozen=True):
 
 
 class World(msgspec.Struct, frozen=True):
-    """`people`: ordinary callers; `groups`: honest kinds by name, each with a number of them."""
+    """`people`: ordinary callers; `groups`: honest kinds by name, each with a number of them.
+    `tail`: spread of the logarithm of honest volumes; `all_hours`: honest people never sleep.
+    """
 
     campaigns: tuple[Campaign, ...] = ()
     people: int = 600
@@ -68,6 +70,8 @@ class World(msgspec.Struct, frozen=True):
     form: str = CHAT
     languages: tuple[str, ...] = ("en", "en", "en", "es", "de", "zh", "ru", "ar")
     without: tuple[str, ...] = ()
+    tail: float = 1.2
+    all_hours: bool = False
 
 
 class Account:
@@ -114,6 +118,8 @@ class Maker:
         """One conversation: every turn is a request that repeats what was said before."""
         rng = self.rng
         at = int(rng.random() * self.world.days) if self.world.days >= 1 else 0
+        if self.world.all_hours:
+            hour = rng.random()
         at += min(0.999, max(0.0, rng.gauss(0.6, 0.16))) if hour is None else hour
         said = [("user", text)]
         for turn in range(turns):
@@ -148,8 +154,9 @@ class Maker:
             line["grants"] = who.grants
         self.lines.append(line)
 
-    def often(self, a_day: float, *, tail: float = 1.2) -> range:
+    def often(self, a_day: float) -> range:
         """How often somebody asks in all: heavy-tailed."""
+        tail = self.world.tail
         mean = self.rng.lognormvariate(math.log(a_day) - tail**2 / 2, tail) * self.world.days
         return range(max(1, min(int(mean), 4000)))
 

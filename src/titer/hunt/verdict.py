@@ -289,7 +289,7 @@ def _review(
     if one.candidate.formed_by == "pool":
         enough = size >= TEAM or (size >= UNTIED and (strangers or program))
         return "" if enough else "so few may be a team"
-    if not program and not alike:
+    if not program and not alike and (payer or not ties >= HARD):
         return "members ask as people do: each as much as he cares to, or too little to tell"
     if payer and not alike:
         return "one card pays for all of them: a platform and its customers"
