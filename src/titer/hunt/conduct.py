@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from titer.hunt.modalities import Floats, Ints
+from titer.hunt.source import I32
 
 #: Members from which the spread of their loads is known well enough.
 MEMBERS = 24
@@ -84,7 +85,7 @@ class Conduct(msgspec.Struct, frozen=True):
 
 
 def conduct(
-    of: Ints,
+    of: I32,
     content: Ints,
     at: Ints,
     seen: Floats,
@@ -106,7 +107,9 @@ def conduct(
     shared = asked[item] > 1
     rows = np.bincount(unit, minlength=count)
     of_unit = np.bincount(unit, weights=shared, minlength=count)
-    load = np.bincount(unit, weights=1.0 / np.maximum(seen, 1e-9), minlength=count)
+    load: Floats = np.bincount(unit, weights=1.0 / np.maximum(seen, 1e-9), minlength=count).astype(
+        np.float64
+    )
     hours = at // _HOUR
     quiet = 0.0
     if int(hours.max() - hours.min()) >= TOLD:
