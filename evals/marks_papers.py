@@ -209,7 +209,7 @@ def drawing(found: dict, measured: dict) -> str:
         ):
             label = f"{name.split()[0]}, {float(entropy):.1f} nats"
             plot.line(label, [(int(n), r["share"]) for n, r in rows[name].items()])
-            plot.line("", [(int(n), s) for n, s in told[name].items()], marks=False, dash="4 3")
+            plot.line("", [(int(n), s) for n, s in told[name].items()], dash="4 3")
     return plot.svg()
 
 

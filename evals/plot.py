@@ -59,7 +59,9 @@ class Plot:
         marks: bool = True,
         dash: str = "",
     ) -> None:
-        """A line through points; `dash` is for references and targets, drawn grey."""
+        """A line through points; `dash` is for references and targets, drawn grey. One without a
+        name is not in the legend.
+        """
         number = sum(1 for _, _, n in self.names if n >= 0)
         colour = "#888888" if dash else COLOURS[number % len(COLOURS)]
         places = [self.at(x, y) for x, y in points]
@@ -70,7 +72,8 @@ class Plot:
         )
         if marks and not dash:
             self.parts += [_mark(number, x, y, colour) for x, y in places]
-        self.names.append((name, colour, -1 if dash else number))
+        if name:
+            self.names.append((name, colour, -1 if dash else number))
 
     def interval(self, x: float, low: float, high: float) -> None:
         """An upright bar of the last series' colour: an interval."""

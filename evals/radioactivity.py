@@ -2,13 +2,13 @@
 
     python -m evals.radioactivity [PART...]
 
-Parts: shares, tuned1, tuned2, gumbel, others, sizes, training, nulls, mixed, edits.
+Parts: shares, tuned1, tuned2, gumbel, others, tournaments, sizes, training, nulls, mixed, edits.
 
 Teacher and students are networks of a tenth of a million parameters (`titer.lab.radioactive`). The
 teacher is trained on the docstrings of Python's own library; students from scratch, or (`tuned`)
 from a model of those docstrings, on texts of the teacher, a share of them marked (KGW, gamma 0.25,
-delta 2; in `gumbel` and `others` further schemes), the others not. Everything is seeded; each part
-writes its figures into evals/radioactivity.json and leaves the others alone.
+delta 2; in `gumbel`, `others` and `tournaments` further schemes), the others not. Everything is
+seeded; each part writes its figures into evals/radioactivity.json and leaves the others alone.
 `attenuation`, named alone, fits what `titer audit power` answers by (it writes into the package).
 `--quick` is a small run for a look and writes nothing.
 """
@@ -279,6 +279,11 @@ def others(world: World) -> list[dict]:
     return fine(world, FEW, [Tournament(4), Kgw(width=4, gamma=0.25, delta=2.0)])
 
 
+def tournaments(world: World) -> list[dict]:
+    """The same for tournaments of widths 1 and 2, which no engine plants."""
+    return fine(world, FEW, [Tournament(1), Tournament(2)])
+
+
 def sizes(world: World) -> list[dict]:
     """p against the size of the student, a quarter of its text marked."""
     return [
@@ -517,6 +522,7 @@ PARTS = {
     "tuned2": lambda world: tuned(world, 2),
     "gumbel": gumbel,
     "others": others,
+    "tournaments": tournaments,
     "sizes": sizes,
     "training": training,
     "nulls": nulls,

@@ -53,6 +53,25 @@ def tuned(whole: dict) -> str:
     return plot.svg()
 
 
+def marks(whole: dict) -> str:
+    """p by reading against marked tokens, for every kind of mark and width."""
+    plot = Plot(
+        "p of fine-tuned students that read (soft), by mark",
+        Axis(5e3, 2e5, log=True, name="marked tokens, three passes"),
+        Axis(LEAST, 1000.0, log=True, name="-log10 p (6: proof)"),
+    )
+    plot.line("p = 1e-6", [(5e3, 6.0), (2e5, 6.0)], dash="5 4")
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for part in ("gumbel", "tuned1", "others", "tournaments"):
+        for row in whole.get(part, []):
+            if row["share"] == 1.0:
+                name = f"{row.get('scheme', 'kgw')} h={row['width']}"
+                lines.setdefault(name, []).append((row["marked_tokens"], log_p(row, "soft")))
+    for name, points in lines.items():
+        plot.line(name, sorted(points))
+    return plot.svg()
+
+
 def nulls(whole: dict) -> str:
     """Realised against nominal for students that saw no mark."""
     plot = Plot(
@@ -93,6 +112,7 @@ def main() -> int:
     drawn = {
         "radioactivity-shares.svg": shares(whole),
         "radioactivity-tuned.svg": tuned(whole),
+        "radioactivity-marks.svg": marks(whole),
         "radioactivity-nulls.svg": nulls(whole),
         "radioactivity-edits.svg": edits(whole),
     }

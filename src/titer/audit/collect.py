@@ -25,6 +25,8 @@ from titer.core.errors import InputError
 TRIES = 8
 LONGEST_WAIT = 300.0
 FIRST_WAIT = 1.0
+#: A wait that is told of.
+LONG_WAIT = 8.0
 #: Requests in flight at most.
 MAX_LANES = 16
 #: Where sentinels are put: within this share of the order's beginning and end.
@@ -43,13 +45,14 @@ class Task(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far a collection has come."""
+    """How far a collection has come; `waiting` says why a request is put off for long."""
 
     done: int
     failed: int
     tasks: int
     asked: int
     tokens: int
+    waiting: str = ""
 
     @property
     def complete(self) -> bool:
@@ -159,6 +162,9 @@ class Collector:
                 self._answers.wait(throttled=later.throttled, seconds=0.0 if last else seconds)
                 if last:
                     raise
+                if self._tell is not None and seconds >= LONG_WAIT:
+                    why = f"{later}: asked again in {seconds:.0f} s"
+                    self._tell(msgspec.structs.replace(self.progress(), waiting=why))
                 self._sleep(seconds)
                 pause = min(2 * pause, LONGEST_WAIT)
         raise AssertionError("unreachable")

@@ -66,12 +66,18 @@ class Commitments:
                 f"the published log holds no commitment to a key of {account} in epoch {epoch}: "
                 "what it marked proves nothing to others; see `titer marks keys`"
             )
-        leaks = [
-            leak.at
-            for leak in self._leaks
-            if leak.epoch == epoch and leak.account in ("", account)
-        ]
-        return msgspec.structs.replace(found, leaked=min(leaks, default=0))
+        return msgspec.structs.replace(found, leaked=self.leaked(account, epoch))
+
+    def leaked(self, account: str, epoch: int) -> int:
+        """When a key, or its epoch's master, was first reported leaked (microseconds); 0 never."""
+        return min(
+            (
+                leak.at
+                for leak in self._leaks
+                if leak.epoch == epoch and leak.account in {"", account}
+            ),
+            default=0,
+        )
 
     def accounts(self, epoch: int) -> set[str]:
         """Every account with a commitment of its own in an epoch."""

@@ -221,15 +221,15 @@ def _status(result: Result) -> int:
 
 
 class _progress:  # noqa: N801 - used like a function
-    """A bar on standard error while a terminal watches, else nothing."""
+    """A bar on standard error while a terminal watches, else a line for each long wait."""
 
     def __init__(self, what: str) -> None:
         self._what = what
         self._bar: Any = None
 
-    def __enter__(self) -> Callable[[Progress], None] | None:
+    def __enter__(self) -> Callable[[Progress], None]:
         if not sys.stderr.isatty():
-            return None
+            return self._say
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -244,10 +244,15 @@ class _progress:  # noqa: N801 - used like a function
 
         def watch(seen: Any) -> None:
             self._bar.update(
-                task, completed=seen.done + seen.failed, total=seen.tasks, tokens=seen.tokens
-            )
+                task, completed=seen.done + seen.failed, total=seen.tasks, tokens=seen.tokens,
+                description=seen.waiting or self._what,
+            )  # fmt: skip
 
         return watch
+
+    def _say(self, seen: Progress) -> None:
+        if seen.waiting:
+            tell([f"{self._what}: {seen.waiting}"], error=True)
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import msgspec
 import numpy as np
 
 from titer.audit import logged
+from titer.audit.commitments import Commitments
 from titer.cli.audit_parts import LOG
 from titer.cli.common import read_file, show, tell
 from titer.config.secrets import SecretRef
@@ -184,6 +186,8 @@ def _reached(
 
 
 def _trace(arguments: argparse.Namespace) -> int:
+    if arguments.best < 1:
+        raise InputError("--best is how many accounts are shown, 1 at least")
     keys = _keys(arguments, _accounts(arguments))
     if not keys:
         raise InputError("the log has issued no key yet; name accounts with --accounts FILE")
@@ -191,7 +195,7 @@ def _trace(arguments: argparse.Namespace) -> int:
     numbers = np.array([key.engine for key in keys], np.uint64)
     owner = {key.engine: key for key in keys}
     found, forms = _best_form(
-        arguments, marks, lambda e: trace(marks, e, numbers, best=max(1, arguments.best))
+        arguments, marks, lambda e: trace(marks, e, numbers, best=arguments.best)
     )
     return _report(arguments, marks, [(owner[f.key], f) for f in found], len(keys), forms)
 
@@ -231,6 +235,8 @@ def _report(
             "adjusted_log10_p": adjusted, "found": adjusted <= math.log10(arguments.level),
         })  # fmt: skip
     hit = any(row["found"] for row in rows)
+    if hit and names is not None:
+        _note_leaks(arguments.data, rows)
     if arguments.json:
         show({
             "scheme": marks.name, "parameters": marks.parameters, "keys": tried, "forms": forms,
@@ -244,12 +250,29 @@ def _report(
     return int(hit)
 
 
+def _note_leaks(data: Path, rows: list[dict[str, Any]]) -> None:
+    """Put into each row since when others may know its key (microseconds); 0 is never."""
+    try:
+        committed = Commitments(View.open(data / "log"))
+    except FileNotFoundError:
+        return
+    for row in rows:
+        row["leaked"] = committed.leaked(row["account"], row["epoch"])
+
+
 def _said(row: dict[str, Any], tried: int) -> str:
+    since = row.get("leaked") if row["found"] else 0
+    warning = (
+        f"; others may know this key since {time.strftime('%Y-%m-%d', time.gmtime(since / 1e6))}: "
+        "text that is not older may be theirs"
+        if since
+        else ""
+    )
     return (
         f"{row['name'] or row['account'] or row['id']}, epoch {row['epoch']}: "
         f"{'MARKED' if row['found'] else 'no mark found'}; p = 10^{row['log10_p']:.1f}, "
         f"adjusted for {tried} keys 10^{row['adjusted_log10_p']:.1f} "
-        f"({row['scored']} distinct contexts of {row['tokens']} tokens)"
+        f"({row['scored']} distinct contexts of {row['tokens']} tokens){warning}"
     )
 
 

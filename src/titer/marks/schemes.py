@@ -48,6 +48,8 @@ def scheme(name: str, parameters: Mapping[str, Any] | None = None) -> Scheme:
 def _said(name: str, kind: type[msgspec.Struct], error: str) -> str:
     """What is wrong with a parameter: which values it may have, where those are few."""
     field = error.rpartition("`$.")[2].rstrip("`")
+    if error.startswith("Object missing required field"):
+        return f"{name}: {error.rpartition(' ')[2].strip('`')} must be given"
     few = get_args(get_type_hints(kind).get(field)) if error.startswith("Invalid enum") else ()
     if few:
         return f"{name}: {field} is one of {', '.join(map(str, few))}"

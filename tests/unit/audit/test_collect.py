@@ -136,6 +136,17 @@ def test_limits_are_obeyed_and_waits_grow(bench, tmp_path):
     assert slept == [7.0, 2.0, 4.0]
 
 
+def test_a_long_wait_is_told_with_its_reason(bench, tmp_path):
+    told = []
+    trouble = itertools.chain([Later("no JSON")] * 5, itertools.repeat(None))
+    collector, held = collect(bench, tmp_path / "a", Fake(lambda n: next(trouble)))
+    collector._tell = told.append
+    with held:
+        assert collector.run().complete
+    said = [one.waiting for one in told if one.waiting]
+    assert said == ["no JSON: asked again in 8 s", "no JSON: asked again in 16 s"]
+
+
 def test_a_dead_server_stops_the_run_and_keeps_the_questions(bench, tmp_path):
     fake = Fake(lambda n: Later("no answer") if n > 5 else None)
     collector, held = collect(bench, tmp_path / "a", fake)

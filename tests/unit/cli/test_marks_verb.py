@@ -148,6 +148,18 @@ def test_a_marked_text_is_recognised_and_traced(data, capsys, tmp_path):
     assert as_json(capsys, "trace", text, "--data", data)[1]["results"][0]["found"]
 
 
+def test_a_mark_by_a_key_that_others_know_is_shown_with_the_date(data, capsys, tmp_path):
+    text = tmp_path / "text"
+    text.write_text(json.dumps(marked(key_of(data, "acme").engine, 300)))
+    words = ("recognise", text, "--account", "acme", "--data", data)
+    before = said(capsys, *words)[1].out
+    assert "MARKED" in before
+    assert "others may know" not in before
+    said(capsys, "keys", "leaked", "acme", "--data", data)
+    assert "others may know this key since 20" in said(capsys, *words)[1].out
+    assert as_json(capsys, *words)[1]["results"][0]["leaked"] > 0
+
+
 def test_accounts_go_by_the_names_that_the_operator_knows(data, capsys, tmp_path):
     with KeyBook(data) as book:
         record, _ = book.create(org="acme", tier="standard", grants=[], expires=None, limits=None)
