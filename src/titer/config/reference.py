@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from titer.config.paths import FilePath
 from titer.config.secrets import SecretRef
 from titer.config.sections import Config
 
@@ -41,21 +42,22 @@ def reference() -> str:
 def describe(kind: type[msgspec.Struct]) -> tuple[str, dict[str, str]]:
     """A table's opening words, and the meaning of each of its keys.
 
-    A docstring names its keys at the start of a line: `key: meaning` or `key, key: meaning`.
-    Raises ValueError for a key without words.
+    A docstring names its keys at the start of a line: `key: meaning` or `key, key: meaning`. Keys
+    that a base class has are described there. Raises ValueError for a key without words.
     """
     opening: list[str] = []
     meanings: dict[str, list[str]] = {}
-    lines = opening
-    for line in inspect.getdoc(kind).splitlines():  # type: ignore[union-attr]
-        found = _FIELD.match(line)
-        names = found[1].split(", ") if found else []
-        if found and all(name in kind.__struct_fields__ for name in names):
-            lines = [found[2]]
-            for name in names:
-                meanings[name] = lines
-        else:
-            lines.append(line.strip())
+    for one in reversed(kind.__mro__[: kind.__mro__.index(msgspec.Struct)]):
+        lines = opening = []
+        for line in inspect.cleandoc(one.__doc__ or "").splitlines():
+            found = _FIELD.match(line)
+            names = found[1].split(", ") if found else []
+            if found and all(name in kind.__struct_fields__ for name in names):
+                lines = [found[2]]
+                for name in names:
+                    meanings[name] = lines
+            else:
+                lines.append(line.strip())
     missing = set(kind.__struct_fields__) - set(meanings)
     if missing:
         raise ValueError(f"{kind.__name__} does not describe {', '.join(sorted(missing))}")
@@ -109,7 +111,7 @@ def _struct_of(kind: Any) -> Any:
 def _type(kind: Any) -> str:
     origin, parts = typing.get_origin(kind), typing.get_args(kind)
     if origin is typing.Annotated:
-        return _type(parts[0])
+        return "path" if kind == FilePath else _type(parts[0])
     if origin in (types.UnionType, typing.Union):
         return _type(next(part for part in parts if part is not type(None)))
     if origin is Literal:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
 import msgspec
@@ -14,7 +13,7 @@ from titer.config.secrets import SecretRef
 from titer.config.sharing import ShareTable, TaxiiTable
 from titer.detect.parameter_policy import PolicyConfig
 from titer.gateway.dialects.engine_extras import CONTROL
-from titer.gateway.settings import Upstream
+from titer.gateway.settings import TOKEN, DataPlane, Upstream
 from titer.respond import person
 from titer.respond.ladder import DAY_S, MARGIN
 from titer.respond.level import LevelPolicy
@@ -25,13 +24,6 @@ from titer.respond.segments import Segment
 from titer.respond.step_up import check_url
 from titer.respond.vary import VaryConfig
 
-_POSITIVE = (
-    "connect_timeout", "first_byte_timeout", "idle_timeout", "header_timeout", "keep_alive",
-    "body_rate", "write_stall", "header_bytes", "header_count", "body_bytes",
-    "transformed_bytes", "max_connections", "max_in_flight", "hold_tokens", "hold_ms", "workers",
-)  # fmt: skip
-#: A header's name (RFC 9110, 5.6.2).
-_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 #: Beyond this many workers the budget counters have no column.
 MAX_WORKERS = 256
 
@@ -62,7 +54,7 @@ class UpstreamTable(msgspec.Struct, frozen=True, kw_only=True):
                 Upstream.of(self.url)
             except ValueError as error:
                 raise ValueError(f"url{str(error).removeprefix('upstream')}") from None
-        if self.credential_header and not _TOKEN.fullmatch(self.credential_header):
+        if self.credential_header and not TOKEN.fullmatch(self.credential_header):
             raise ValueError("credential_header must be the name of an HTTP header")
 
 
@@ -88,93 +80,23 @@ class RouteTable(msgspec.Struct, frozen=True):
             raise ValueError("path must begin with a slash")
 
 
-class GatewayTable(msgspec.Struct, frozen=True, kw_only=True):
+class GatewayTable(DataPlane, frozen=True, kw_only=True):
     """Where callers connect, and the limits of the data plane. Times are seconds, sizes bytes.
 
-    host: address to listen on; the default is reachable from this machine alone.
-    port: port to listen on.
     workers: gateway processes on that port; one a core is right.
-    certificate: PEM file of our certificate chain; with `private_key`, callers connect by TLS.
-    private_key: PEM file of the certificate's key.
-    connect_timeout: to open a connection to the server.
-    first_byte_timeout: from the request to the head of the reply; reasoning models think long.
-    idle_timeout: between two reads of a reply.
-    total_timeout: for a whole exchange; none unless set.
-    header_timeout: for a caller to send a request's head.
-    keep_alive: how long an idle connection of a caller lives.
-    body_grace: a request's body must arrive within this time plus its size over `body_rate`.
-    body_rate: bytes a second that a sending caller must keep up.
-    write_stall: within this time a caller must take 64 KiB of the reply.
-    header_bytes: most bytes of a request's head.
-    header_count: most header fields of a request.
-    body_bytes: most bytes of a request's body.
-    transformed_bytes: most bytes of an unstreamed reply that a mitigation must see whole.
-    max_connections: most connections of callers per worker; beyond, 503.
-    max_in_flight: most requests at the server per worker.
-    max_waiting: most requests that wait for their turn per worker; beyond, 503.
-    retry_after: what `retry-after` says then.
     open_routes: further routes that callers with a key may use; all others are refused. Those of
         vLLM and SGLang that titer knows are weighed like any other, the rest pass untouched.
-    drain_seconds: how long requests in flight may take after SIGTERM.
-    trusted_proxies: networks whose `x-forwarded-for` is believed, such as `10.0.0.0/8`.
-    ja4_header: the header in which a trusted proxy gives the JA4 fingerprint of the caller that it
-        forwards for. Where TLS ends at titer no header is needed.
-    metrics_open: serve `/metrics` to every peer instead of to this machine alone.
-    hold_tokens: hold-back window of an enforced stream in tokens.
-    hold_ms: the same in milliseconds; whichever is reached first releases.
-    enforce: false forwards every reply verbatim, whatever the ladder says (observe only).
     """
 
-    host: str = "127.0.0.1"
-    port: int = 8080
     workers: int = 1
     certificate: FilePath | None = None
     private_key: FilePath | None = None
-    connect_timeout: float = 5.0
-    first_byte_timeout: float = 600.0
-    idle_timeout: float = 120.0
-    total_timeout: float | None = None
-    header_timeout: float = 10.0
-    keep_alive: float = 75.0
-    body_grace: float = 10.0
-    body_rate: float = 1024.0
-    write_stall: float = 60.0
-    header_bytes: int = 32 * 1024
-    header_count: int = 100
-    body_bytes: int = 32 * 1024 * 1024
-    transformed_bytes: int = 8 * 1024 * 1024
-    max_connections: int = 12_000
-    max_in_flight: int = 8_192
-    max_waiting: int = 1_024
-    retry_after: float = 1.0
     open_routes: tuple[RouteTable, ...] = ()
-    drain_seconds: float = 30.0
-    trusted_proxies: tuple[str, ...] = ()
-    ja4_header: str = ""
-    metrics_open: bool = False
-    hold_tokens: int = 64
-    hold_ms: float = 150.0
-    enforce: bool = True
 
     def __post_init__(self) -> None:
-        for name in _POSITIVE:
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be more than 0")
-        for name in ("body_grace", "max_waiting", "retry_after", "drain_seconds"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative")
-        if self.total_timeout is not None and self.total_timeout <= 0:
-            raise ValueError("total_timeout must be more than 0; leave it out for none")
-        if not self.host:
-            raise ValueError("host must be an address; 0.0.0.0 is every one of this machine's")
-        if self.ja4_header and not _TOKEN.fullmatch(self.ja4_header):
-            raise ValueError("ja4_header must be the name of an HTTP header")
-        if not 0 <= self.port <= 65_535:
-            raise ValueError("port must lie between 0 (any free one) and 65535")
-        if self.workers > MAX_WORKERS:
-            raise ValueError(f"workers must be at most {MAX_WORKERS}")
-        if (self.certificate is None) != (self.private_key is None):
-            raise ValueError("certificate and private_key: set both, or neither")
+        super().__post_init__()
+        if not 0 < self.workers <= MAX_WORKERS:
+            raise ValueError(f"workers must lie between 1 and {MAX_WORKERS}")
 
 
 class AccessTable(msgspec.Struct, frozen=True, kw_only=True):

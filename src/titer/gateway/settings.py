@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 import msgspec
+
+_POSITIVE = (
+    "connect_timeout", "first_byte_timeout", "idle_timeout", "header_timeout", "keep_alive",
+    "body_rate", "write_stall", "header_bytes", "header_count", "body_bytes",
+    "transformed_bytes", "max_connections", "max_in_flight", "hold_tokens", "hold_ms",
+)  # fmt: skip
+#: A header's name (RFC 9110, 5.6.2).
+TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 class Secret(msgspec.Struct, frozen=True):
@@ -48,41 +57,40 @@ class SummarySettings(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("timeout: 0 to 60 s; max_tokens: more than 0")
 
 
-class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings of one gateway worker. Times are seconds, sizes bytes.
+class DataPlane(msgspec.Struct, frozen=True, kw_only=True):
+    """Where callers connect, and the limits of the data plane. Times are seconds, sizes bytes.
 
-    upstream: URL of the model server, `http` or `https`; a base path is put before every path.
-    credential: the header that authenticates us to the upstream; callers' keys never reach it.
-    upstream_ca: PEM file of the authority that signs an `https` upstream, besides the system's.
-    host, port: where to listen. certificate, private_key: PEM files; both or none (plain HTTP).
-
-    connect_timeout: to open an upstream connection. first_byte_timeout: from the request to the
-    reply's head (reasoning models think for minutes). idle_timeout: between two reads of a reply.
-    total_timeout: the whole exchange; none by default.
-    header_timeout: to receive a request's head. keep_alive: an idle client connection lives.
-    body_grace and body_rate: a request body must arrive within `body_grace` seconds plus its
-    size over `body_rate` bytes a second. write_stall: a client must drain 64 KiB in this time.
-
-    header_bytes, header_count, body_bytes: of a request. transformed_bytes: of an unstreamed
-    reply that a mitigation must see whole.
-    max_connections: client connections; beyond, 503 and close. max_in_flight: requests at the
-    upstream; max_waiting: requests that wait for their turn; beyond, 503 with `retry-after`.
-    retry_after: what that header says.
-
-    open_routes: what else callers with a key may use: weighed where the engines' dialect knows the
-    route, else passed through untouched. drain_seconds: how long
-    requests in flight may take after SIGTERM. trusted_proxies: networks whose forwarding headers
-    are believed. ja4_header: in which header a trusted proxy puts the JA4 fingerprint of
-    whoever it forwards for ("" = none). metrics_open: `/metrics` for every peer, not only for
-    loopback.
-    hold_tokens, hold_ms: the hold-back window; whichever is reached first releases.
-    summary: who sums hidden reasoning up, or nobody.
-    enforce: False forwards every reply verbatim, whatever the policy says (observe only).
+    host: address to listen on; the default is reachable from this machine alone.
+    port: port to listen on.
+    certificate: PEM file of our certificate chain; with `private_key`, callers connect by TLS.
+    private_key: PEM file of the certificate's key.
+    connect_timeout: to open a connection to the server.
+    first_byte_timeout: from the request to the head of the reply; reasoning models think long.
+    idle_timeout: between two reads of a reply.
+    total_timeout: for a whole exchange; none unless set.
+    header_timeout: for a caller to send a request's head.
+    keep_alive: how long an idle connection of a caller lives.
+    body_grace: a request's body must arrive within this time plus its size over `body_rate`.
+    body_rate: bytes a second that a sending caller must keep up.
+    write_stall: within this time a caller must take 64 KiB of the reply.
+    header_bytes: most bytes of a request's head.
+    header_count: most header fields of a request.
+    body_bytes: most bytes of a request's body.
+    transformed_bytes: most bytes of an unstreamed reply that a mitigation must see whole.
+    max_connections: most connections of callers per worker; beyond, 503.
+    max_in_flight: most requests at the server per worker.
+    max_waiting: most requests that wait for their turn per worker; beyond, 503.
+    retry_after: what `retry-after` says then.
+    drain_seconds: how long requests in flight may take after SIGTERM.
+    trusted_proxies: networks whose `x-forwarded-for` is believed, such as `10.0.0.0/8`.
+    ja4_header: the header in which a trusted proxy gives the JA4 fingerprint of the caller that it
+        forwards for. Where TLS ends at titer no header is needed.
+    metrics_open: serve `/metrics` to every peer instead of to this machine alone.
+    hold_tokens: hold-back window of an enforced stream in tokens.
+    hold_ms: the same in milliseconds; whichever is reached first releases.
+    enforce: false forwards every reply verbatim, whatever the ladder says (observe only).
     """
 
-    upstream: str
-    credential: Secret | None = None
-    upstream_ca: str | None = None
     host: str = "127.0.0.1"
     port: int = 8080
     certificate: str | None = None
@@ -104,7 +112,6 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     max_in_flight: int = 8_192
     max_waiting: int = 1_024
     retry_after: float = 1.0
-    open_routes: tuple[OpenRoute, ...] = ()
     drain_seconds: float = 30.0
     trusted_proxies: tuple[str, ...] = ()
     ja4_header: str = ""
@@ -112,22 +119,52 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     hold_tokens: int = 64
     hold_ms: float = 150.0
     enforce: bool = True
+
+    def __post_init__(self) -> None:
+        """Raise ValueError naming the field that cannot be."""
+        for name in _POSITIVE:
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be more than 0")
+        for name in ("body_grace", "max_waiting", "retry_after", "drain_seconds"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative")
+        if self.total_timeout is not None and self.total_timeout <= 0:
+            raise ValueError("total_timeout must be more than 0; leave it out for none")
+        if not self.host:
+            raise ValueError("host must be an address; 0.0.0.0 is every one of this machine's")
+        if self.ja4_header and not TOKEN.fullmatch(self.ja4_header):
+            raise ValueError("ja4_header must be the name of an HTTP header")
+        if not 0 <= self.port <= 65_535:
+            raise ValueError("port must lie between 0 (any free one) and 65535")
+        if (self.certificate is None) != (self.private_key is None):
+            raise ValueError("certificate and private_key: set both, or neither")
+
+
+class GatewaySettings(DataPlane, frozen=True, kw_only=True):
+    """Settings of one gateway worker, everything that they refer to read.
+
+    upstream: URL of the model server, `http` or `https`; a base path is put before every path.
+    credential: the header that authenticates us to the upstream; callers' keys never reach it.
+    upstream_ca: PEM file of the authority that signs an `https` upstream, besides the system's.
+    open_routes: what else callers with a key may use: weighed where the engines' dialect knows the
+        route, else passed through untouched.
+    summary: who sums hidden reasoning up, or nobody.
+    """
+
+    upstream: str
+    credential: Secret | None = None
+    upstream_ca: str | None = None
+    open_routes: tuple[OpenRoute, ...] = ()
     summary: SummarySettings | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError naming the field that cannot be."""
+        super().__post_init__()
         Upstream.of(self.upstream)
-        if (self.certificate is None) != (self.private_key is None):
-            raise ValueError("certificate and private_key: set both, or neither")
         if self.credential is not None:
             text = self.credential.name + self.credential.value
             if not self.credential.name or not text.isascii() or not text.isprintable():
                 raise ValueError("credential: its name and value must be printable ASCII")
-        for name in ("connect_timeout", "first_byte_timeout", "idle_timeout", "header_timeout",
-                     "keep_alive", "body_rate", "write_stall", "header_bytes", "header_count",
-                     "max_connections", "max_in_flight", "hold_tokens", "hold_ms"):  # fmt: skip
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name}: must be more than 0")
 
 
 class Upstream(msgspec.Struct, frozen=True):

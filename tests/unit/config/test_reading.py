@@ -42,7 +42,7 @@ def test_nothing_is_needed() -> None:
         ("[upstream]\nurl = 'http://x:99999'", 2, "upstream.url: url: give a URL such as"),
         ("[gateway]\nenforce = 1", 2, "gateway.enforce: expected true or false"),
         ("[gateway]\nport = 70000", 2, "gateway.port: port must lie between"),
-        ("[gateway]\nworkers = 0", 2, "gateway.workers: workers must be more than 0"),
+        ("[gateway]\nworkers = 0", 2, "gateway.workers: workers must lie between 1 and 256"),
         ("[gateway]\nidle_timeout = -1", 2, "gateway.idle_timeout: idle_timeout must be"),
         ("[gateway]\ncertificate = 'x'", 2, "gateway.certificate: certificate and private_key"),
         ("[gateway]\ntrusted_proxies = ['x']", 2, "gateway.trusted_proxies: trusted proxy 'x'"),
