@@ -176,7 +176,7 @@ class View:
         gone = self._gone()
         tree = merkle.CompactRange()
         for stored in self.journal.scan(0, self._published()):
-            entry.check(stored)
+            self._check_commitment(stored)
             tree.append(stored.leaf)
             if stored.kind == "erasure" and self.keys is not None:
                 _check_destroyed(stored, self.keys)
@@ -191,6 +191,22 @@ class View:
                 f"so (slot {min(gone)} first): somebody overwrote them; restore log/keys from a "
                 "copy"
             )
+
+    def _check_commitment(self, stored: Stored) -> None:
+        """Raise EvidenceError for a body or salt that was changed, and tell exchanged salts."""
+        try:
+            entry.check(stored)
+        except EvidenceError:
+            for other in self.journal.scan(0, self._published()):
+                if (
+                    other.salt
+                    and entry.commit(other.salt, stored.body or b"") == stored.commitment
+                ):
+                    raise EvidenceError(
+                        f"log: entry {stored.index} has another entry's salt, and entry "
+                        f"{other.index} has its own: salts were exchanged"
+                    ) from None
+            raise
 
     def _gone(self) -> set[int]:
         """Keys that are destroyed, but for those of an erasure that is being made. An entry about
