@@ -13,8 +13,9 @@ import re
 import pytest
 
 from titer.core.errors import InputError
-from titer.gateway.sharing.taxii_api import MAX_LIMIT, MAX_POST, Api, Asked, Reader, collection_id
+from titer.gateway.sharing.taxii_api import MAX_POST, Api, Reader, collection_id
 from titer.gateway.sharing.taxii_client import MEDIA
+from titer.gateway.sharing.taxii_messages import MAX_LIMIT, Asked
 from titer.gateway.sharing.taxii_store import Store
 
 NOW = 1_767_225_600_000_000

@@ -20,7 +20,8 @@ from titer.evidence.share import matching, misp, stix
 from titer.evidence.share.attention import Table, hold
 from titer.evidence.share.material import Material
 from titer.evidence.share.reading import Read, envelope, read
-from titer.gateway.sharing.taxii_api import MEDIA, Api, Asked, Reader
+from titer.gateway.sharing.taxii_api import MEDIA, Api, Reader
+from titer.gateway.sharing.taxii_messages import Asked
 from titer.gateway.sharing.taxii_store import Store
 
 ROUNDS = 3_000

@@ -10,8 +10,9 @@ from titer.core.errors import InputError
 from titer.evidence.share import partners
 from titer.gateway.sharing import taxii_client
 from titer.gateway.sharing.outbound import Reach, SendError, ask, target
-from titer.gateway.sharing.taxii_api import MEDIA, Api, Asked, Reader, collection_id
+from titer.gateway.sharing.taxii_api import MEDIA, Api, Reader, collection_id
 from titer.gateway.sharing.taxii_client import pull
+from titer.gateway.sharing.taxii_messages import Asked
 from titer.gateway.sharing.taxii_store import Store
 
 TOKENS = {"lab-b": "b" * 40, "lab-c": "c" * 40}

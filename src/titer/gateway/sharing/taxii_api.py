@@ -12,12 +12,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-import re
 import secrets
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
-from urllib.parse import parse_qsl
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -25,22 +22,20 @@ from titer.core.errors import InputError
 from titer.core.unprinted import Unprinted
 from titer.evidence.share.reading import Read, take
 from titer.evidence.share.stix import OWN_NAMESPACE
+from titer.gateway.sharing import taxii_messages as messages
 from titer.gateway.sharing.taxii_client import MEDIA
-from titer.gateway.sharing.taxii_store import MAX_INBOX, Kept, Store, Wanted, moment
+from titer.gateway.sharing.taxii_messages import Answer, Asked, No
+from titer.gateway.sharing.taxii_store import MAX_INBOX, Store, Wanted, moment
 
 STIX_MEDIA = "application/stix+json;version=2.1"
 ROOT = "titer"
 #: Bytes of what is posted at a time (told as `max_content_length`), and objects in it.
 MAX_POST, MAX_POSTED = 8 << 20, 10_000
-#: Bytes of one posted object: it is kept until it is deleted, or too old.
-MAX_OBJECT = 1 << 20
 #: Posts and deletions of one reader in `WINDOW` microseconds: each is an entry of the log.
 MAX_POSTS, MAX_DELETES, WINDOW = 60, 600, 3_600_000_000
-#: Objects of a page, and characters of a query.
-MAX_LIMIT, MAX_QUERY, MAX_MATCH = 1_000, 4_096, 100
+#: Characters of a query.
+MAX_QUERY = 4_096
 
-#: What a path can name: `type--uuid` as a rule (STIX 2.1, 2.9), and nothing that ends a segment.
-_ID = re.compile(r"[a-z][a-z0-9-]{0,249}--[A-Za-z0-9-]{1,64}")
 #: Filters of a deletion (5.7).
 _DELETABLE = frozenset({"match[version]", "match[spec_version]"})
 _ACCEPTED = {"*/*", "application/*", "application/taxii+json", MEDIA}
@@ -53,35 +48,6 @@ class Reader(Unprinted, frozen=True, kw_only=True):
     token: str
     collections: tuple[str, ...] = ()
     inbox: bool = False
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """A request. Header names are in lower case."""
-
-    method: str
-    path: str
-    query: str
-    headers: Mapping[str, str]
-    body: bytes = b""
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """A reply: status, JSON, and headers besides the usual."""
-
-    status: int
-    body: bytes
-    headers: tuple[tuple[str, str], ...] = ()
-
-
-class _No(Exception):  # noqa: N818 - an answer, not a fault
-    def __init__(self, status: int, title: str, why: str) -> None:
-        super().__init__(title)
-        body = {"title": title, "description": why, "http_status": str(status)}
-        extra = {
-            401: (("www-authenticate", 'Basic realm="taxii", charset="UTF-8"'),),
-            429: (("retry-after", "600"),),
-        }
-        self.answer = Answer(status, msgspec.json.encode(body), extra.get(status, ()))
 
 
 class _Objects(msgspec.Struct):
@@ -113,7 +79,7 @@ class Api:
             reader = self._who(asked.headers.get("authorization", ""))
             self._check(asked)
             return self._route(asked, reader)
-        except _No as no:
+        except No as no:
             return no.answer
 
     def _who(self, header: str) -> Reader:
@@ -131,20 +97,20 @@ class Api:
             if hmac.compare_digest(reader.token.encode(), token.encode()):
                 found = reader
         if found is None or not token:
-            raise _No(401, "Unauthorized", "Send the token that you were given.")
+            raise No(401, "Unauthorized", "Send the token that you were given.")
         return found
 
     @staticmethod
     def _check(asked: Asked) -> None:
-        wanted = (_media(part).partition(";q=") for part in
+        wanted = (messages.media(part).partition(";q=") for part in
                   asked.headers.get("accept", "*/*").split(","))  # fmt: skip
         if (
             not {kind for kind, _, weight in wanted if weight.strip("0.") or not weight}
             & _ACCEPTED
         ):
-            raise _No(406, "Not acceptable", f"This server speaks {MEDIA}.")
+            raise No(406, "Not acceptable", f"This server speaks {MEDIA}.")
         if len(asked.query) > MAX_QUERY:
-            raise _No(400, "Bad request", "The query is too long.")
+            raise No(400, "Bad request", "The query is too long.")
 
     def _route(self, asked: Asked, reader: Reader) -> Answer:
         parts = [part for part in asked.path.split("/") if part]
@@ -152,7 +118,7 @@ class Api:
             self._only(asked, "GET")
             return self._discovery()
         if not parts or parts[0] != ROOT:
-            raise _No(404, "Not found", "There is no such resource; begin at /taxii2/.")
+            raise No(404, "Not found", "There is no such resource; begin at /taxii2/.")
         match parts[1:]:
             case []:
                 self._only(asked, "GET")
@@ -161,57 +127,59 @@ class Api:
                 self._only(asked, "GET")
                 found = self._store.status(id_, reader.name)
                 if found is None:
-                    raise _No(404, "Not found", "There is no such status.")
+                    raise No(404, "Not found", "There is no such status.")
                 return Answer(200, found)
             case ["collections"]:
                 self._only(asked, "GET")
                 every = [self._collection(name, reader) for name in self._names(reader)]
-                return _json({"collections": every} if every else {})
+                return messages.plain({"collections": every} if every else {})
             case ["collections", id_, *rest]:
                 return self._inside(asked, reader, self._name_of(id_, reader), rest)
-        raise _No(404, "Not found", "There is no such resource; begin at /taxii2/.")
+        raise No(404, "Not found", "There is no such resource; begin at /taxii2/.")
 
     def _inside(self, asked: Asked, reader: Reader, name: str, rest: list[str]) -> Answer:
         """A collection, its objects, its manifest, or one object."""
         match rest:
             case []:
                 self._only(asked, "GET")
-                return _json(self._collection(name, reader))
+                return messages.plain(self._collection(name, reader))
             case ["objects"] if asked.method == "POST":
                 return self._post(asked, reader, name)
             case ["objects"]:
                 self._only(asked, "GET")
-                return self._objects(name, _wanted(asked.query))
+                return self._objects(name, messages.wanted(asked.query))
             case ["manifest"]:
                 self._only(asked, "GET")
-                return self._manifest(name, _wanted(asked.query))
+                return self._manifest(name, messages.wanted(asked.query))
             case ["objects", id_] if asked.method == "DELETE":
                 return self._delete(asked, reader, name, id_)
             case ["objects", id_]:
                 self._only(asked, "GET")
-                wanted = msgspec.structs.replace(_wanted(asked.query), ids=(id_,), types=())
+                wanted = msgspec.structs.replace(
+                    messages.wanted(asked.query), ids=(id_,), types=()
+                )
                 if not self._store.holds(name, id_):
-                    raise _No(404, "Not found", "There is no such object.")
+                    raise No(404, "Not found", "There is no such object.")
                 return self._objects(name, wanted)
             case ["objects", id_, "versions"]:
                 self._only(asked, "GET")
                 wanted = msgspec.structs.replace(
-                    _wanted(asked.query), ids=(id_,), versions=("all",)
+                    messages.wanted(asked.query), ids=(id_,), versions=("all",)
                 )
                 if not self._store.holds(name, id_):
-                    raise _No(404, "Not found", "There is no such object.")
+                    raise No(404, "Not found", "There is no such object.")
                 found, more = self._store.find(name, wanted)
-                return _page({"versions": [k.version for k in found]}, found, more=more)
-        raise _No(404, "Not found", "There is no such resource.")
+                return messages.page({"versions": [k.version for k in found]}, found, more=more)
+        raise No(404, "Not found", "There is no such resource.")
 
     def _discovery(self) -> Answer:
         out = {"title": self._title, "default": f"/{ROOT}/", "api_roots": [f"/{ROOT}/"]}
         if self._contact:
             out["contact"] = self._contact
-        return _json(out)
+        return messages.plain(out)
 
     def _root(self) -> Answer:
-        return _json(
+        return messages.plain(
             {"title": self._title, "versions": [MEDIA], "max_content_length": MAX_POST}
         )  # fmt: skip
 
@@ -223,7 +191,7 @@ class Api:
         for name in self._names(reader):
             if id_ in (collection_id(name), name):
                 return name
-        raise _No(404, "Not found", "There is no such collection for you.")
+        raise No(404, "Not found", "There is no such collection for you.")
 
     def _collection(self, name: str, reader: Reader) -> dict[str, object]:
         own = name == _inbox(reader)
@@ -235,7 +203,7 @@ class Api:
 
     def _objects(self, name: str, wanted: Wanted) -> Answer:
         found, more = self._store.find(name, wanted)
-        return _page({"objects": [msgspec.Raw(k.body) for k in found]}, found, more=more)
+        return messages.page({"objects": [msgspec.Raw(k.body) for k in found]}, found, more=more)
 
     def _manifest(self, name: str, wanted: Wanted) -> Answer:
         found, more = self._store.find(name, wanted)
@@ -243,28 +211,28 @@ class Api:
             {"id": k.id, "date_added": moment(k.added), "version": k.version,
              "media_type": STIX_MEDIA} for k in found
         ]  # fmt: skip
-        return _page({"objects": rows}, found, more=more)
+        return messages.page({"objects": rows}, found, more=more)
 
     def _post(self, asked: Asked, reader: Reader, name: str) -> Answer:
         """Take what a partner posts to its inbox; says for each object what became of it."""
         if not reader.inbox or name != _inbox(reader):
-            raise _No(403, "Forbidden", "This collection cannot be written to.")
-        kind = _media(asked.headers.get("content-type", ""))
+            raise No(403, "Forbidden", "This collection cannot be written to.")
+        kind = messages.media(asked.headers.get("content-type", ""))
         if kind not in (MEDIA, "application/taxii+json"):
-            raise _No(415, "Unsupported media type", f"Send {MEDIA}.")
+            raise No(415, "Unsupported media type", f"Send {MEDIA}.")
         try:
             objects = msgspec.json.decode(asked.body, type=_Objects).objects
         except (msgspec.MsgspecError, RecursionError, ValueError):
-            raise _No(422, "Unprocessable", "The body is no TAXII envelope.") from None
+            raise No(422, "Unprocessable", "The body is no TAXII envelope.") from None
         self._admit(reader, "post", MAX_POSTS)
         if len(objects) > MAX_POSTED:
-            raise _No(413, "Too large", f"Send at most {MAX_POSTED} objects at a time.")
+            raise No(413, "Too large", f"Send at most {MAX_POSTED} objects at a time.")
         read = Read([])
         good: list[dict[str, str]] = []
         bad: list[dict[str, str]] = []
         kept: list[tuple[dict[str, object], bytes]] = []
         for raw in objects:
-            found = _object(raw)
+            found = messages.posted(raw)
             if isinstance(found, str):
                 bad.append({"id": "", "version": "", "message": found})
                 continue
@@ -276,7 +244,7 @@ class Api:
         try:
             self._take_in(reader.name, read)
         except InputError as error:
-            raise _No(422, "Unprocessable", str(error)) from None
+            raise No(422, "Unprocessable", str(error)) from None
         self._store.keep(name, kept, now)
         for one in good:
             one["version"] = one["version"] or moment(now)
@@ -293,12 +261,12 @@ class Api:
     def _delete(self, asked: Asked, reader: Reader, name: str, id_: str) -> Answer:
         """Delete versions of an object (5.7): all of them unless match[version] says which."""
         if not reader.inbox or name != _inbox(reader):
-            raise _No(403, "Forbidden", "Objects of this collection cannot be deleted.")
-        asked_for = _wanted(asked.query, only=_DELETABLE, versions=("all",))
+            raise No(403, "Forbidden", "Objects of this collection cannot be deleted.")
+        asked_for = messages.wanted(asked.query, only=_DELETABLE, versions=("all",))
         wanted = msgspec.structs.replace(asked_for, ids=(id_,), limit=MAX_INBOX)
         gone, _ = self._store.find(name, wanted)
         if not gone:
-            raise _No(404, "Not found", "There is no such object, or no such version of it.")
+            raise No(404, "Not found", "There is no such object, or no such version of it.")
         self._admit(reader, "delete", MAX_DELETES)
         added = {one.added for one in gone}
         left = (b for at, b in self._store.bodies(name, "indicator") if at not in added)
@@ -306,27 +274,22 @@ class Api:
         try:  # first: a crash in between leaves an object that can be deleted again
             self._take_back(reader.name, back)
         except InputError as error:
-            raise _No(422, "Unprocessable", str(error)) from None
+            raise No(422, "Unprocessable", str(error)) from None
         self._store.delete(name, wanted)
-        return _json({})
+        return messages.plain({})
 
     def _admit(self, reader: Reader, what: str, most: int) -> None:
         """Count a post or a deletion, or refuse it."""
         now, key = self._clock(), (reader.name, what)
         done = [at for at in self._done.get(key, ()) if at > now - WINDOW]
         if len(done) >= most:
-            raise _No(429, "Too many requests", f"{what.title()} at most {most} times an hour.")
+            raise No(429, "Too many requests", f"{what.title()} at most {most} times an hour.")
         self._done[key] = [*done, now]
 
     @staticmethod
     def _only(asked: Asked, method: str) -> None:
         if asked.method != method:
-            raise _No(405, "Method not allowed", f"Use {method}.")
-
-
-def _media(text: str) -> str:
-    """A media type as it is compared: case, spaces and quotes tell nothing (RFC 9110, 8.3.1)."""
-    return re.sub(r'[\s"]', "", text).lower()
+            raise No(405, "Method not allowed", f"Use {method}.")
 
 
 def collection_id(name: str) -> str:
@@ -343,86 +306,3 @@ def _said(bodies: Iterable[bytes]) -> set[str]:
     read = Read([])
     take([msgspec.Raw(body) for body in bodies], read, unmarked="amber+strict")
     return {told.indicator.key for told in read.told}
-
-
-def _wanted(
-    query: str, *, only: frozenset[str] | None = None, versions: tuple[str, ...] = ("last",)
-) -> Wanted:
-    """The filters of a query, of which `only` these have a meaning. Raises `_No` for others."""
-    after, limit = 0, MAX_LIMIT
-    ids: tuple[str, ...] = ()
-    types: tuple[str, ...] = ()
-    for name, value in parse_qsl(query, keep_blank_values=True, max_num_fields=20):
-        words = tuple(value.split(","))
-        if len(words) > MAX_MATCH:
-            raise _No(400, "Bad request", f"A filter takes {MAX_MATCH} values at most.")
-        if only is not None and name not in only:
-            raise _No(400, "Bad request", f"{name[:40]!r} does not go with this request.")
-        match name:
-            case "limit":
-                if not value.isdigit() or not int(value[:9]) > 0:
-                    raise _No(400, "Bad request", "limit is a number of at least 1.")
-                limit = min(int(value[:9]), MAX_LIMIT)
-            case "added_after":
-                after = max(after, _micros(value))
-            case "next":
-                if not value.isdigit() or len(value) > 18:
-                    raise _No(400, "Bad request", "next is what the last page said.")
-                after = max(after, int(value))
-            case "match[id]":
-                ids = words
-            case "match[type]":
-                types = words
-            case "match[version]":
-                versions = words
-            case "match[spec_version]":
-                if "2.1" not in words:
-                    types = ("",)  # nothing is of another version
-            case _:
-                raise _No(400, "Bad request", f"There is no filter {name[:40]!r}.")
-    return Wanted(after=after, limit=limit, ids=ids, types=types, versions=versions)
-
-
-def _page(body: dict[str, object], found: list[Kept], *, more: bool) -> Answer:
-    """An envelope with where to go on. An empty one is an empty object (TAXII 2.1, 5.4)."""
-    if not found:
-        return _json({})
-    if more:
-        body = {"more": True, "next": str(found[-1].added), **body}
-    else:
-        body = {"more": False, **body}
-    return Answer(200, msgspec.json.encode(body), (
-        ("x-taxii-date-added-first", moment(found[0].added)),
-        ("x-taxii-date-added-last", moment(found[-1].added)),
-    ))  # fmt: skip
-
-
-def _object(raw: msgspec.Raw) -> dict[str, object] | str:
-    """A posted object, or why it is none."""
-    if len(raw) > MAX_OBJECT:
-        return f"an object has at most {MAX_OBJECT} bytes"
-    try:
-        found = msgspec.json.decode(raw)
-    except (msgspec.MsgspecError, RecursionError, ValueError):
-        return "this is no JSON"
-    if not isinstance(found, dict) or not isinstance(found.get("type"), str):
-        return "an object has a type and an id"
-    if not isinstance(found.get("id"), str) or not _ID.fullmatch(found["id"]):
-        return "an id is type--UUID"
-    return found
-
-
-def _json(value: object) -> Answer:
-    return Answer(200, msgspec.json.encode(value))
-
-
-def _micros(text: str) -> int:
-    try:
-        at = datetime.fromisoformat(text[:40])
-    except ValueError:
-        raise _No(400, "Bad request", "added_after is a time such as 2026-01-31T00:00:00Z.") \
-            from None  # fmt: skip
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=UTC)
-    whole = at - datetime(1970, 1, 1, tzinfo=UTC)
-    return max(0, (whole.days * 86_400 + whole.seconds) * 1_000_000 + whole.microseconds)

@@ -16,8 +16,9 @@ import msgspec
 
 from titer.core.errors import ConfigError, Refused, TiterError
 from titer.gateway.framing import RequestHead, read_request
-from titer.gateway.sharing.taxii_api import MAX_POST, Answer, Api, Asked
+from titer.gateway.sharing.taxii_api import MAX_POST, Api
 from titer.gateway.sharing.taxii_client import MEDIA
+from titer.gateway.sharing.taxii_messages import Answer, Asked
 
 #: Bytes of a head, headers in it, connections at a time, and seconds for a request and its reply.
 HEAD_BYTES, HEADER_COUNT, MAX_CONNECTIONS, DEADLINE = 16 << 10, 64, 64, 30.0
