@@ -140,7 +140,11 @@ class Split:
         self.fits, self.scored = rows[fits], rows[~fits]
         self.nulls, self.names = [], calibration.combination.detectors
         for column, name in enumerate(self.names):
-            held = segment(self.fits[:, column].tolist(), self.scored[:, column].tolist())
+            held = segment(
+                self.fits[:, column].tolist(),
+                self.scored[:, column].tolist(),
+                own_past=calibration.detectors[name].everyone.scale > 0,
+            )
             self.nulls.append(msgspec.structs.replace(calibration.detectors[name], everyone=held))
 
     def statistics(self) -> dict[str, tuple[Statistic, Statistic]]:

@@ -8,12 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from titer.cli.common import data_flag, json_flag, keep_private, read_labels, show, tell
 
 if TYPE_CHECKING:
     from titer.core.nouns import Exchange
-    from titer.detect.calibration import Null
+    from titer.detect.calibration import Calibration, Null
     from titer.detect.combine import Combination
+
+DAY = 86_400_000_000
+#: Exchanges of the median subject below which, and shares of one subject, and of refusals, from
+#: which a log is an odd one to calibrate on.
+FEW, MUCH, MOSTLY = 4, 0.2, 0.5
 
 
 def register(verbs: Any) -> None:
@@ -80,12 +87,15 @@ def run(arguments: argparse.Namespace) -> int:
     notes = list(reports[-1].notes) if reports else []
     if not arguments.logs and (gone := erased(data)):
         notes.append(f"{gone} recorded exchanges were erased, and are left out")
+    notes += _warnings(made)
     out = {
         "calibration": made.id,
         "version": made.version,
         "file": str(data / "calibration.json"),
         "signed_by": made.signed_by,
         "exchanges": made.exchanges,
+        "horizon_days": round(made.horizon / DAY, 2),
+        "crowd": msgspec.to_builtins(made.crowd),
         "subjects": combination.everyone.n,
         "smallest_alpha": made.smallest_alpha,
         "seed": made.seed,
@@ -118,6 +128,33 @@ def _figures(row: Null | Combination) -> dict[str, Any]:
     }
 
 
+def _warnings(made: Calibration) -> list[str]:
+    """What is odd about the crowd of a calibration, and what follows."""
+    crowd, found = made.crowd, []
+    if crowd.typical < FEW:
+        found.append(
+            f"half of the {crowd.subjects} subjects sent at most {crowd.typical} of the exchanges "
+            "each: they say little about callers who send more, whose bits are too many; if "
+            "accounts are made per request, name the organisation behind them (`org`)"
+        )
+    if crowd.largest >= MUCH:
+        found.append(
+            f"one subject sent {100 * crowd.largest:.0f} % of all exchanges; it counts as one, "
+            "and its like will not be told from it: if they are several callers, name their `org`"
+        )
+    if crowd.refused >= MOSTLY:
+        found.append(
+            f"{100 * crowd.refused:.0f} % of the exchanges were refused (status 400 or above), "
+            "which most detectors do not look at"
+        )
+    if crowd.stray:
+        found.append(
+            f"{crowd.stray} of the exchanges lie days apart from all others: clocks were wrong; "
+            "they count, but not for the length of the log"
+        )
+    return found
+
+
 def _attackers(path: Path) -> frozenset[str]:
     """Names of the accounts that a labels file puts in a campaign."""
     return frozenset(name for name, campaign in read_labels(path).items() if campaign)
@@ -133,8 +170,8 @@ def _lines(out: dict[str, Any]) -> list[str]:
     lines = [
         (
             f"calibration {out['calibration']}, version {out['version']}, in {out['file']}: "
-            f"{out['subjects']} honest subjects scored, {out['exchanges']} exchanges, "
-            f"seed {out['seed']}"
+            f"{out['subjects']} honest subjects scored, {out['exchanges']} exchanges over "
+            f"{out['horizon_days']:g} days, seed {out['seed']}"
         ),
         f"signed by {out['signed_by']}",
         f"smallest alpha that it supports: {out['smallest_alpha']:.2g}",
@@ -143,8 +180,12 @@ def _lines(out: dict[str, Any]) -> list[str]:
         lines.append(f"left out as members of campaigns: {out['excluded']} subjects")
     together = out["combination"]
     lines += [
-        f"  {d['detector']}@{d['version']}: {_row(d)}, alone"
-        + ("" if d["detector"] in together["of"] else "; too few, left out of the combination")
+        f"  {d['detector']}@{d['version']}: "
+        + (
+            f"{_row(d)}, alone"
+            if d["detector"] in together["of"]
+            else f"{d['subjects']} subjects are too few, left out of the combination"
+        )
         for d in out["detectors"]
     ]
     lines.append(f"  all together: {_row(together)}")

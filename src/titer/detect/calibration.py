@@ -20,7 +20,9 @@
 7. A detector may say that its score is itself in bits against its own null (`in_bits`). Then
    calibration only lowers it: a caller who does a little of what nobody else did is not
    worth log2(n + 1) bits.
-8. A default calibration, made from no operator's traffic, gives no bits at all: its callers are
+8. A detector may say that its score compares a caller with that caller's own past (`own_past`).
+   Then its rarity grows with the score itself (`null.segment`).
+9. A default calibration, made from no operator's traffic, gives no bits at all: its callers are
    not exchangeable with anybody's. It says what scores would be worth, for attention.
 
 The bound speaks of one draw of honest subjects: it holds on average over calibrations, and it
@@ -42,7 +44,7 @@ from titer.core.contracts import Detector
 from titer.core.errors import InputError
 from titer.core.nouns import Card, Exchange
 from titer.detect.combine import SEGMENT, Combination
-from titer.detect.halves import FEWEST, Half, Log, combination_of, fitted, null_of
+from titer.detect.halves import FEWEST, Crowd, Half, Log, combination_of, fitted, null_of
 from titer.detect.null import Floats, Null, Segment, transformed
 
 __all__ = ["FEWEST", "SEGMENT", "Calibration", "Null", "Segment", "fit", "load", "transformed"]
@@ -51,7 +53,7 @@ __all__ = ["FEWEST", "SEGMENT", "Calibration", "Null", "Segment", "fit", "load",
 LONGEST = 45 * 86_400_000_000
 #: Shortest: a shorter log says nothing about a day's rhythm.
 SHORTEST = 3_600_000_000
-FORMAT = "titer.calibration/3"
+FORMAT = "titer.calibration/4"
 
 Exchanges = Callable[[], Iterable[Exchange]] | Collection[Exchange]
 
@@ -72,6 +74,7 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     exchanges: int
     detectors: dict[str, Null]
     combination: Combination
+    crowd: Crowd = Crowd()
     version: int = 1
     default: bool = False
     format: str = FORMAT
@@ -174,7 +177,7 @@ def load(text: str | bytes) -> Calibration:
     if (
         not known
         or not rising
-        or any(min(x.n, x.total, x.base) < 0 or min(x.start, x.tail) <= 0 for x in sums)
+        or any(min(x.n, x.total, x.base, x.scale) < 0 or min(x.start, x.tail) <= 0 for x in sums)
     ):
         raise InputError("the calibration holds impossible counts; make it again")
     return found
@@ -205,8 +208,14 @@ def fit(
         for half in states:
             half.step(exchange)
     if log.count == 0:
-        raise InputError("the log holds no exchange to calibrate on; collect some first")
-    origin, horizon = log.first, min(max(log.last - log.first + 1, SHORTEST), LONGEST)
+        raise InputError(
+            f"all {log.left_out} exchanges of the log are of subjects that are no example of "
+            "honest conduct (a distillation grant, a campaign, a dose); calibrate on others"
+            if log.left_out
+            else "the log holds no exchange to calibrate on; collect some first"
+        )
+    origin, last, stray = log.span()
+    horizon = min(max(last - origin + 1, SHORTEST), LONGEST)
     params = [half.learn() for half in states]
     ready = [fitted(d, p, origin, horizon) for d, p in zip(detectors, params, strict=True)]
     fits, scores = [Half(d) for d in ready], [Half(d) for d in ready]
@@ -218,21 +227,32 @@ def fit(
         for d, p, a, b in zip(ready, params, fits, scores, strict=True)
     }
     if all(null.everyone.n < FEWEST for null in nulls.values()):
-        raise InputError(
-            f"only {max((x.everyone.n for x in nulls.values()), default=0)} honest "
-            f"subjects could be scored and {FEWEST} are needed; calibrate on a longer log"
-        )
+        raise InputError(_too_few(log, nulls))
     found = Calibration(
         id="",
-        made_at=log.last,
+        made_at=last,
         seed=seed,
         origin=origin,
         horizon=horizon,
         exchanges=log.count,
         detectors=nulls,
         combination=combination_of(log, nulls, fits, scores),
+        crowd=log.crowd(stray),
     )
     return msgspec.structs.replace(found, id=_id(found))
+
+
+def _too_few(log: Log, nulls: Mapping[str, Null]) -> str:
+    """What to do about a log with too few subjects."""
+    scored = max(null.everyone.n for null in nulls.values())
+    known = len(log.tiers)
+    said = (
+        f"the log holds {known} honest subjects (an organisation is one, and so is an account "
+        f"that declares none), of whom {scored} could be scored and {FEWEST} are needed"
+    )
+    if known < 2 * FEWEST:
+        return f"{said}; calibrate on one with {2 * FEWEST} or more, better some thousands"
+    return f"{said}; the others sent nothing that a detector looks at: is there text in the log?"
 
 
 def _id(calibration: Calibration) -> str:

@@ -1,5 +1,11 @@
 """Growth: one framing takes more of a caller's questions than it used to.
 
+A pipeline's requests share a frame, whatever stands in it, and so share most bands
+(`titer.core.sketch`): hidden in other traffic they are one slot that holds more than it should.
+The score is a scan statistic: the largest log-likelihood ratio, over slots and over time, between
+"this slot's share is what it was" and "it has grown" (Kulldorff, "A spatial scan statistic",
+1997), in bits, less `log2(SLOTS)` because the largest of so many is looked at.
+
 The last `SPAN` questions are held against the caller's own past (`past`, some hundreds to a few
 thousand, the older the lighter). Both samples are small, so the ratio is that of two samples
 against one share for both. It makes one null serve callers who differ: an application asks always
@@ -9,16 +15,19 @@ alike and a chat never, but neither begins to send a fifth of something else.
 from __future__ import annotations
 
 import math
-from collections.abc import Set as AbstractSet
 
 import msgspec
 
-from titer.core.nouns import Card
+from titer.core.nouns import Card, Sketch
 from titer.detect import shares
-from titer.detect.shares import FEWEST, HALF, Shares
+from titer.detect.shares import HALF, Shares
 
 #: Slots of each of the two tables.
 SLOTS = 256
+#: Bands of a sketch that are counted: more find frames of which less is fixed, and fill the slots.
+BANDS = 4
+#: Questions of one framing below which nothing is concluded.
+FEWEST = 5
 #: Questions that are held against the past, and of the past before there is one.
 SPAN, ESTABLISHED = 512, 64
 #: Questions of the past beyond which it is halved.
@@ -27,6 +36,8 @@ PAST = 1024
 FULL = 255
 #: Questions of every framing that the past is taken to have had: a prior against first glances.
 PRIOR = 1
+#: Bits taken off because the largest of so many slots is looked at.
+MANY = math.log2(SLOTS)
 #: Times its former share from which a slot is looked at more closely.
 CLOSER = 1.25
 
@@ -55,6 +66,8 @@ class Growth(Shares):
         cost="about 3 us and 550 bytes a subject",
         lifecycle="draft",
     )
+    #: What that is worth: `titer.detect.null.segment`.
+    own_past = True
     slots = SLOTS
     shape = State
 
@@ -64,7 +77,8 @@ class Growth(Shares):
         found: State = state
         return found
 
-    def judge(self, state: State, places: AbstractSet[int]) -> float:
+    def judge(self, state: State, sketch: Sketch) -> float:
+        places = {(token >> 7) % SLOTS for token in sketch.frames[:BANDS]}
         now, past, before, best = state.now, state.past, state.before, 0.0
         state.total = total = state.total + 1
         known = before >= ESTABLISHED
@@ -86,7 +100,7 @@ class Growth(Shares):
                     best = bits
         if total >= (SPAN if known else ESTABLISHED):
             _learn(state)
-        return best
+        return best - MANY
 
     def note(self, state: State) -> str:
         return (

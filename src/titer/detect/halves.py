@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Collection, Iterable
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from titer.core.contracts import Detector
@@ -27,15 +28,40 @@ TOP = 8
 NOT_HONEST = frozenset({DISTILLATION})
 
 
+#: A day in microseconds; and 1 in so many exchanges at either end of a log whose times no other
+#: exchange bears out: a clock was wrong.
+DAY, STRAY = 86_400_000_000, 1000
+
+
+class Crowd(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The honest subjects that a calibration was made from, for people to judge it by.
+
+    `subjects` of both halves; `typical` exchanges of the median one; `largest` the share of all
+    exchanges that the busiest has; `refused` the share with a status of 400 or above; `stray` the
+    exchanges left out of the length of the log since their time lies apart from all others.
+    """
+
+    subjects: int = 0
+    typical: int = 0
+    largest: float = 0.0
+    refused: float = 0.0
+    stray: int = 0
+
+
 class Log:
-    """One reading rule for both passes: who is left out, and which half a subject is of."""
+    """One reading rule for both passes: who is left out, and which half a subject is of.
+
+    `count` exchanges were read, `left_out` others of subjects that are no example.
+    """
 
     def __init__(self, exclude: Collection[str], salt: bytes, share: float) -> None:
         self.exclude, self.salt = frozenset(exclude), salt
         self.bound = int(share * 2**64)
         self.halves: dict[str, bool] = {}
         self.tiers: dict[str, str] = {}
-        self.first = self.last = self.count = 0
+        self.count = self.left_out = self.refused = 0
+        self.days: dict[int, list[int]] = {}
+        self.sent: dict[str, int] = {}
 
     def fits(self, subject: str) -> bool:
         """Whether a subject is of the fit half: a keyed hash decides, no order and no state."""
@@ -50,15 +76,55 @@ class Log:
         for exchange in exchanges:
             principal = exchange.principal
             if principal.subject in self.exclude or not NOT_HONEST.isdisjoint(principal.grants):
+                self.left_out += fitting is not None
                 continue
             if fitting is not None:
-                at = exchange.at
-                self.first = at if self.count == 0 else min(self.first, at)
-                self.last = max(self.last, at)
-                self.count += 1
-                self.tiers.setdefault(principal.subject, principal.tier)
+                self._note(exchange)
             if fitting is None or self.fits(principal.subject) is fitting:
                 yield exchange
+
+    def _note(self, exchange: Exchange) -> None:
+        at, subject = exchange.at, exchange.principal.subject
+        self.count += 1
+        self.refused += exchange.status >= 400
+        self.tiers.setdefault(subject, exchange.principal.tier)
+        self.sent[subject] = self.sent.get(subject, 0) + 1
+        day = self.days.get(at // DAY)
+        if day is None:
+            self.days[at // DAY] = [at, at, 1]
+        else:
+            day[0], day[1], day[2] = min(day[0], at), max(day[1], at), day[2] + 1
+
+    def span(self) -> tuple[int, int, int]:
+        """The first and last time, in microseconds, and how many stray exchanges lie outside.
+
+        Stray are days at either end that together hold 1 in `STRAY` exchanges at most, with a
+        day or more without any between them and the others.
+        """
+        days, stray = sorted(self.days), 0
+        for step in (1, -1):
+            ends, cut, held = days[::step], 0, 0
+            for place in range(len(ends) - 1):
+                held += self.days[ends[place]][2]
+                if held * STRAY > self.count:
+                    break
+                if abs(ends[place + 1] - ends[place]) > 1:
+                    cut, stray_here = place + 1, held
+            if cut:
+                stray += stray_here
+                days = ends[cut:][::step]
+        return self.days[days[0]][0], self.days[days[-1]][1], stray
+
+    def crowd(self, stray: int) -> Crowd:
+        """What the subjects read are like."""
+        sent = sorted(self.sent.values())
+        return Crowd(
+            subjects=len(sent),
+            typical=sent[len(sent) // 2],
+            largest=round(sent[-1] / self.count, 4),
+            refused=round(self.refused / self.count, 4),
+            stray=stray,
+        )
 
 
 class Half:
@@ -116,12 +182,13 @@ def null_of(
     for place, half in enumerate((fits, scores)):
         for subject, score in half.scores.items():
             tiers.setdefault(half.tiers[subject], ([], []))[place].append(score)
+    own_past = getattr(detector, "own_past", False)
     return Null(
         version=detector.card.version,
-        everyone=segment(fits.scores.values(), scores.scores.values()),
+        everyone=segment(fits.scores.values(), scores.scores.values(), own_past=own_past),
         params=params,
         tiers={
-            tier: segment(*both)
+            tier: segment(*both, own_past=own_past)
             for tier, both in sorted(tiers.items())
             if tier and len(both[1]) >= combine.SEGMENT
         },

@@ -1,53 +1,80 @@
-"""Novelty: one framing that this service has not seen takes a share of a caller's questions.
+"""Novelty: a caller's questions as a whole are not what this service is asked.
 
-Expected of a slot is the mean share that it has in honest callers' questions, which calibration
-learns (`history`): an application's greeting or a popular role is no news. So the score is that of
-a window against the service's own past, whoever the caller is; `growth` compares a caller with
-itself. It says most where callers are much alike (one product behind one key, a chat service), and
-little among callers who each bring a system prompt of their own.
+A kernel two-sample test: the squared maximum mean discrepancy (Gretton et al., "A kernel
+two-sample test", JMLR 13, 2012) between a caller's single questions and those that calibration
+saw, with the kernel "how many of their meaning cells agree" (minima over hashed content words: two
+texts agree in each with a chance of about the share of such words that they have in common). The
+published window test for extraction (MMD, arXiv 2606.05725) does the same with a sentence
+embedding; here counts in 256 slots are enough, and each question costs constant time.
+
+    score = 4 n MMD^2 / sqrt(1 + (n / LEANING)^2),   n questions, unbiased MMD^2
+
+By chance alone n MMD^2 does not grow with n; but honest callers have leanings of their own, and
+beyond some hundred questions those limit what can be told, not chance.
+
+It says most where callers are much alike (one product behind one key, a chat service), and little
+among callers who each bring a system prompt of their own; `growth` compares a caller with itself.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from typing import Any, Self
 
 import msgspec
 
-from titer.core.nouns import Card
+from titer.core.nouns import Card, Sketch
+from titer.core.sketch import CELLS
+from titer.detect import shares
 from titer.detect.glancing import DRAFT_HORIZON
-from titer.detect.shares import BANDS, FEWEST, HALF, Shares, State
+from titer.detect.shares import HALF, Shares
 
 #: Slots of the counts and of the history.
 SLOTS = 256
-#: The least share that is expected of a slot.
-LEAST = 0.001
-#: What is expected of every slot beside its share, in questions: a prior against first glances.
-PRIOR = 2.0
+#: Questions beyond which an honest caller's own leaning weighs more than chance. Of 200, 400 and
+#: 800 the last found most windows of 1,500 requests on `tune` sources.
+LEANING = 800.0
+#: Questions below which no discrepancy is estimated.
+FEWEST = 16
+#: Beside the score, which is then in quarters: findings come a whole point apart at least.
+SCALE = 4.0
+#: A count that makes all be halved.
+FULL = 255
 
-_NATS = math.log2(math.e)
+
+class State(shares.State):
+    """`marks` is the sum of `now`, `squares` that of its squares, and `crossed` that of the
+    history's share at every mark.
+    """
+
+    marks: int = 0
+    squares: int = 0
+    crossed: float = 0.0
 
 
 class Novelty(Shares):
-    """Scans a caller's single questions for one framing that the history does not account for."""
+    """Compares the meaning of a caller's single questions with the service's history."""
 
     card = Card(
         name="novelty",
-        version="1",
+        version="2",
         technique="AML.T0024.002",
-        measures="whether one framing takes a larger share of a caller's single questions than it "
-        "has in the honest callers' that calibration saw, over the last few hundred of them",
-        blind_to="conversations (an earlier answer in the request hides a question); many frames "
-        "of which none takes a hundredth of the questions; prompts without a frame; a frame that "
-        "honest callers use as well; services whose callers each bring a prompt of their own",
+        measures="how far the meaning of a caller's single questions, taken together, is from "
+        "what the honest callers that calibration saw ask: a kernel two-sample test over the last "
+        "few thousand of them",
+        blind_to="conversations (an earlier answer in the request hides a question); a part of "
+        "some hundredths of the questions; attacks whose questions are those of the service; "
+        "services whose callers each bring a prompt of their own",
         benign_causes="an application's own system prompt, batch jobs, evaluation runs, a class "
-        "on one exercise, content from one template: anything new that one caller does often",
-        cost="about 3 us and 350 bytes a subject",
+        "on one exercise, content from one template, a language that few others write: anything "
+        "new that one caller does often",
+        cost="about 4 us and 370 bytes a subject",
         lifecycle="draft",
     )
+    in_bits = False
     slots = SLOTS
+    shape = State
 
     def __init__(
         self,
@@ -59,44 +86,53 @@ class Novelty(Shares):
         super().__init__(origin=origin, horizon=horizon)
         if history and len(history) != SLOTS:
             raise ValueError(f"history must have one share for each of {SLOTS} slots")
-        shares = history or (BANDS / SLOTS,) * SLOTS
-        self._shares = tuple(min(max(share, LEAST), float(BANDS)) for share in shares)
+        self._shares = tuple(history) or (CELLS / SLOTS,) * SLOTS
+        self._norm = math.fsum(share * share for share in self._shares)
 
-    def judge(self, state: State, places: AbstractSet[int]) -> float:
-        now, best = state.now, 0.0
-        state.total = total = state.total + 1
+    def judge(self, state: State, sketch: Sketch) -> float:
+        now, squares, crossed, shares_ = state.now, state.squares, state.crossed, self._shares
+        places = {(cell >> 7) % SLOTS for cell in sketch.cells}
         full = False
         for place in places:
-            count = now[place] + 1
-            now[place] = count
-            if count == 255:
+            count = now[place]
+            squares += 2 * count + 1
+            crossed += shares_[place]
+            now[place] = count + 1
+            if count + 1 == FULL:
                 full = True
-            bits = self._surprise(count, total, place)
-            if bits > best:  # noqa: PLR1730 - max() would double the cost
-                best = bits
+        state.total = total = state.total + 1
+        state.marks += len(places)
+        state.squares, state.crossed = squares, crossed
+        found = self._discrepancy(state) if total >= FEWEST else 0.0
         if full:
-            state.now = now.translate(HALF)
-            state.total = total >> 1
-        return best
+            self._halve(state)
+        if found <= 0.0:
+            return 0.0
+        return SCALE * total * found / math.sqrt(1.0 + (total / LEANING) ** 2)
+
+    def _discrepancy(self, state: State) -> float:
+        """The unbiased MMD^2 between the questions counted and the history; at most 4."""
+        n = state.total
+        within = (state.squares - state.marks) / (n * (n - 1))
+        return within - 2.0 * state.crossed / n + self._norm
+
+    def _halve(self, state: State) -> None:
+        state.now = now = state.now.translate(HALF)
+        state.total >>= 1
+        state.marks = sum(now)
+        state.squares = sum(count * count for count in now)
+        state.crossed = math.fsum(c * share for c, share in zip(now, self._shares, strict=True))
 
     def begin(self, state: State) -> None:
         state.now, state.total = bytearray(SLOTS), 0
+        state.marks = state.squares = 0
+        state.crossed = 0.0
 
     def note(self, state: State) -> str:
-        total = max(1, state.total)
-        found = [self._surprise(count, total, place) for place, count in enumerate(state.now)]
-        share = round(100 * state.now[found.index(max(found))] / total)
         return (
-            f"one framing that honest callers hardly use has {share} % of the last "
-            f"{state.total} single questions"
+            f"the last {state.total} single questions together differ in meaning from what honest "
+            "callers ask"
         )
-
-    def _surprise(self, count: int, total: int, place: int) -> float:
-        """The log-likelihood ratio of a slot's count, in bits; 0 if it is not worth a look."""
-        expected = total * self._shares[place] + PRIOR
-        if count < FEWEST or count <= 2.0 * expected:
-            return 0.0
-        return count * math.log2(count / expected) - (count - expected) * _NATS
 
     def learn(self, states: Iterable[Any]) -> dict[str, list[float]]:
         """The mean share of every slot over honest subjects, each subject counting once."""

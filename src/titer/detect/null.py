@@ -23,6 +23,9 @@ TAIL = 5
 #: A tail is estimated from the scores above, and these: so many, each e times the first. No tail
 #: counts as lighter than `LIGHTEST`.
 SUPPOSED, LIGHTEST = 2, 0.1
+#: Bits of score that make a bit of rarity at least where a detector compares a caller with itself:
+#: its log-likelihood ratio cannot claim more.
+STEEPEST = 1.0
 #: A tail starts at no less: scores below a thousandth of a bit are no scores.
 LEAST = 1e-3
 #: Rarities end here, long after bits do: a sum of 2^60 is a number that computers can add.
@@ -36,7 +39,8 @@ class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     half set `levels`: `levels[j]` is the raw score that 1 in 2^(j+1) of them exceeded. Above
     `start`, which is as rare as `base` bits, rarities follow a Pareto tail of index `tail` (Hill,
     "A simple general approach to inference about the tail of a distribution", Annals of Statistics
-    3, 1975): the more the highest of the fit half differ, the less does a higher score say.
+    3, 1975): the more the highest of the fit half differ, the less does a higher score say. Where
+    `scale` is above 0 the tail is exponential instead: so many bits of score make one of rarity.
     """
 
     n: int
@@ -46,6 +50,7 @@ class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     start: float = 1.0
     base: float = 0.0
     tail: float = 1.0
+    scale: float = 0.0
 
     def bits(self, score: float) -> float:
         """Bits (>= 0) of a raw score (>= 0): split conformal."""
@@ -60,7 +65,11 @@ class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if score <= 0:
             return 0.0
         if score > self.start:
-            return min(self.base + math.log2(score / self.start) / self.tail, MOST)
+            if self.scale:
+                above = (score - self.start) / self.scale
+            else:
+                above = math.log2(score / self.start) / self.tail
+            return min(self.base + above, MOST)
         if self.tailed:
             return self.base * score / self.start
         passed = bisect_left(self.levels, score)
@@ -78,8 +87,12 @@ class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             low = np.concatenate(([0.0], levels))[passed]
             width = levels[passed] - low
             below = passed + (positive - low) / np.where(width > 0, width, 1.0)
-        above = self.base + np.log2(np.maximum(positive / self.start, 1.0)) / self.tail
-        found: Floats = np.minimum(np.where(positive > self.start, above, below), MOST)
+        if self.scale:
+            above = (positive - self.start) / self.scale
+        else:
+            above = np.log2(np.maximum(positive / self.start, 1.0)) / self.tail
+        rare = np.where(positive > self.start, self.base + above, below)
+        found: Floats = np.minimum(rare, MOST)
         found[scores <= 0] = 0.0
         return found
 
@@ -177,12 +190,28 @@ def transformed_many(scores: Floats, levels: Sequence[float]) -> Floats:
     return found
 
 
-def segment(fits: Collection[float], scored: Collection[float]) -> Segment:
-    """What the raw scores of both halves of some subjects make."""
+def segment(
+    fits: Collection[float], scored: Collection[float], *, own_past: bool = False
+) -> Segment:
+    """What the raw scores of both halves of some subjects make.
+
+    `own_past`: the scores compare each subject with itself, in bits. Such a log-likelihood ratio
+    exceeds b bits with a chance of 2^-b while nothing changes, whoever the subject is; so its tail
+    is exponential, and only its scale is learnt.
+    """
     ordered = sorted(fits)
     levels = levels_of(ordered)
     total = math.fsum(transformed(score, levels) for score in scored)
-    return Segment(len(scored), total, len(ordered), levels, *_tail(ordered, levels))
+    start, base, tail = _tail(ordered, levels)
+    scale = _scale(ordered, start) if own_past else 0.0
+    return Segment(len(scored), total, len(ordered), levels, start, base, tail, scale)
+
+
+def _scale(ordered: Sequence[float], start: float) -> float:
+    """Bits of score for one of rarity: the mean excess of the fit half, times ln 2."""
+    above = [score - start for score in ordered if score > start]
+    mean = (math.fsum(above) * math.log(2) + SUPPOSED * STEEPEST) / (len(above) + SUPPOSED)
+    return max(mean, STEEPEST)
 
 
 def _tail(ordered: Sequence[float], levels: Sequence[float]) -> tuple[float, float, float]:

@@ -1,39 +1,27 @@
-"""What `novelty` and `growth` have in common: which share of a caller's questions has one framing.
+"""What `novelty` and `growth` have in common: single questions counted in slots of one byte.
 
-    single question -> its first bands, hashed into slots -> counts -> the most surprising slot
+    single question -> tokens of its sketch, hashed into slots -> counts -> how odd they are now
 
-A pipeline's requests share a frame, whatever stands in it, and so share most bands
-(`titer.core.sketch`): hidden in other traffic they are one slot that holds more than it should.
-The score is a scan statistic: the largest log-likelihood ratio, over slots and over time, between
-"this slot's share is what it is" and "it is the expected one" (Kulldorff, "A spatial scan
-statistic", 1997), in bits, less `log2(slots)` because the largest of so many is looked at. It is
-the linear-time, bounded-memory kin of a two-sample test of windows: the maximum mean discrepancy
-asks whether *all* of a window has moved, this whether some part of it has.
-
-Only single questions count: a conversation carries its frames along from turn to turn.
+Only single questions count: a conversation carries its frames along from turn to turn. What is odd
+differs: `novelty` compares all slots with the service's history, `growth` looks for one slot that
+holds more than it used to.
 
 A state that is passed to `step` is used up: it is changed in place.
 """
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from typing import Any, ClassVar, Self
 
 import msgspec
 
-from titer.core.nouns import Exchange, Finding
-from titer.detect.glancing import DRAFT_HORIZON, GROWTH, STEP, Glancing
+from titer.core.nouns import Exchange, Finding, Sketch
+from titer.detect.glancing import GROWTH, STEP, Glancing
 from titer.detect.slim import POINT
 from titer.detect.strata import Glance
 
-#: Bands of a sketch that are counted: more find frames of which less is fixed, and fill the slots.
-BANDS = 4
-#: Questions of one framing below which nothing is concluded.
-FEWEST = 5
 #: Exchanges that a finding cites at most.
 CITES = 2
 
@@ -42,7 +30,7 @@ HALF = bytes(n >> 1 for n in range(256))
 
 class State(msgspec.Struct, array_like=True):
     """Of one subject. `now` counts by slot over `total` questions, one byte each: when one is
-    full, all are halved. `score` and `told` are in 1/`POINT` bit, of the subject's life.
+    full, all are halved. `score` and `told` are in 1/`POINT`, of the subject's life.
     """
 
     epoch: int = -1
@@ -54,7 +42,7 @@ class State(msgspec.Struct, array_like=True):
 
 
 class Shares(Glancing):
-    """Base of detectors of a framing's share. Subclasses give `card`, `slots`, `judge`, `note`.
+    """Base of such detectors. Subclasses give `card`, `slots`, `judge`, `note`.
 
     A subclass with a state of its own names its class in `shape`.
     """
@@ -63,20 +51,19 @@ class Shares(Glancing):
     slots: ClassVar[int]
     shape: ClassVar[type[Any]] = State
 
-    def __init__(self, *, origin: int = 0, horizon: int = DRAFT_HORIZON) -> None:
-        super().__init__(origin=origin, horizon=horizon)
-        self._many = math.log2(self.slots)
-
     @abstractmethod
-    def judge(self, state: Any, places: AbstractSet[int]) -> float:
-        """The largest log-likelihood ratio of a question's slots, in bits; counts it."""
+    def judge(self, state: Any, sketch: Sketch) -> float:
+        """Counts one question; how odd the counts are with it, 0 for not at all."""
 
     def begin(self, state: Any) -> None:
         """A new horizon: what begins anew, the score apart."""
 
     def subject(self, exchange: Exchange) -> str | None:
-        """Who is weighed: the organisation or account, unless nothing was served or read."""
-        if exchange.status >= 400 or not exchange.sketch.frames:
+        """Who is weighed: the organisation or account, unless nothing was served or asked.
+
+        Texts to embed are no questions: an index is always about something of its own.
+        """
+        if exchange.status >= 400 or not exchange.sketch.frames or "embed" in exchange.endpoint:
             return None
         return exchange.principal.subject
 
@@ -97,12 +84,10 @@ class Shares(Glancing):
             state.epoch = epoch
         if not seen.single:
             return state, ()
-        slots = self.slots
-        places = {(token >> 7) % slots for token in exchange.sketch.frames[:BANDS]}
-        bits = self.judge(state, places) - self._many
-        if bits <= 0.0:
+        found = self.judge(state, exchange.sketch)
+        if found <= 0.0:
             return state, ()
-        score = int(bits * POINT)
+        score = int(found * POINT)
         if score > state.score:
             state.score = score
             cites = state.cites

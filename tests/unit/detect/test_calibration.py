@@ -119,6 +119,45 @@ def test_too_little_is_refused():
         fit(BUILTIN, LOG, seed=1, share=1.0)
 
 
+def test_what_is_wrong_with_a_log_is_said():
+    one = [msgspec.structs.replace(x, principal=Principal(x.id, "acme")) for x in LOG[:400]]
+    with pytest.raises(InputError, match="holds 1 honest subjects"):
+        fit(BUILTIN, one, seed=1)
+    granted = Principal("g", grants=("distillation",))
+    log = [msgspec.structs.replace(x, principal=granted) for x in LOG[:400]]
+    with pytest.raises(
+        InputError, match="all 400 exchanges of the log are of subjects that are no"
+    ):
+        fit(BUILTIN, log, seed=1)
+    empty = [msgspec.structs.replace(x, status=429) for x in LOG]
+    with pytest.raises(InputError, match="is there text in the log"):
+        fit([Frames()], empty, seed=1)
+
+
+def test_the_crowd_is_described():
+    crowd = CALIBRATION.crowd
+    assert crowd.subjects == 240
+    assert 5 < crowd.typical < 40
+    assert 0 < crowd.largest < 0.1
+    assert crowd.refused == crowd.stray == 0
+    whale = [msgspec.structs.replace(x, principal=Principal("whale")) for x in LOG[::2]]
+    mixed = [*LOG[1::2], *whale]
+    mixed[:100] = [msgspec.structs.replace(x, status=500) for x in mixed[:100]]
+    found = fit([Frames()], mixed, seed=4).crowd
+    assert found.largest == pytest.approx(0.5, abs=0.01)
+    assert found.refused == pytest.approx(100 / len(mixed), abs=1e-3)
+
+
+def test_a_wrong_clock_does_not_lengthen_the_log():
+    years = 40 * 365 * 86_400_000_000
+    span = LOG[-1].at - LOG[0].at + 1
+    for at in (LOG[0].at - years, LOG[0].at + years):
+        made = fit([Frames()], [*LOG, msgspec.structs.replace(LOG[0], id="odd", at=at)], seed=4)
+        assert (made.horizon, made.origin, made.crowd.stray) == (span, LOG[0].at, 1)
+    quiet = [*LOG, msgspec.structs.replace(LOG[0], id="late", at=LOG[-1].at + 10**6)]
+    assert fit([Frames()], quiet, seed=4).crowd.stray == 0
+
+
 def test_text_is_read_strictly():
     text = CALIBRATION.dump()
     assert load(text) == CALIBRATION
@@ -129,7 +168,7 @@ def test_text_is_read_strictly():
         (b"\xff", "not a calibration"),
         (text.replace('"seed": 4', '"seed": 4, "more": 1'), "not a calibration"),
         (text.replace('"seed": 4', '"seed": 9'), "changed"),
-        (text.replace("titer.calibration/3", "titer.calibration/2"), "format"),
+        (text.replace("titer.calibration/4", "titer.calibration/3"), "format"),
     ):
         with pytest.raises(InputError, match=said):
             load(broken)

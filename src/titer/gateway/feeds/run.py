@@ -315,8 +315,9 @@ class Feed:
         report.reasons = dict(self._reasons.most_common())
         report.missing = dict((self._missing + self._lacking).most_common())
         report.unknown_keys = dict(self._unknown.most_common())
+        read = report.exchanges + (0 if report.transfers else report.missing.get("once", 0))
         report.notes = [
-            f"{n} of {report.exchanges} exchanges have {WITHOUT[part]}"
+            f"{n} of {read} exchanges have {WITHOUT[part]}"
             for part, n in self._missing.most_common()
             if part != "once"
         ]
