@@ -28,6 +28,8 @@ from titer.detect.plugins import detectors
 
 NOMINAL = (1e-2, 3e-3, 1e-3, 3e-4, 1e-4)
 REALISED = (1e-2, 1e-3, 1e-4)
+#: The exchanges within which half of the keys should be found, by mix.
+WITHIN = {1.0: 20, 0.5: 60, 0.25: 150}
 
 
 class Side:
@@ -133,7 +135,9 @@ class Side:
             method: {alpha: threshold(scores, alpha) for alpha in REALISED}
             for method, scores in honest_by.items()
         }
-        found: dict = {"detection": {}, "roc": {}}
+        found: dict = {"detection": {}, "roc": {}, "lookalikes": {}}
+        kinds = np.array(honest.kinds)
+        kinds_by = {"combination": kinds} | {_inside(t): kinds[tiers == t] for t in self.tiers}
         for mix in MIXES:
             series: dict[str, list] = {method: [] for method in honest_by}
             for attack in ATTACKS:
@@ -142,6 +146,11 @@ class Side:
                     series[method] += values
                 found["detection"].setdefault(attack, {})[str(mix)] = _firsts(of_attack, bounds)
             found["detection"].setdefault("all", {})[str(mix)] = _firsts(series, bounds)
+            if mix in WITHIN:
+                found["lookalikes"][str(mix)] = {
+                    method: _lookalikes(series[method], WITHIN[mix], honest_by[method], of)
+                    for method, of in kinds_by.items()
+                }
             found["roc"][str(mix)] = {
                 method: roc(honest_by[method], np.array([v[-1][1] if v else 0.0 for v in values]))
                 for method, values in series.items()
@@ -184,6 +193,29 @@ def _firsts(series: dict[str, list], bounds: dict[str, dict[float, float]]) -> d
             for alpha in REALISED
         }
         for method, traces in series.items()
+    }
+
+
+def _lookalikes(
+    traces: Sequence[list], within: int, honest: np.ndarray, kinds: np.ndarray
+) -> dict:
+    """Honest organisations that ever score as much as half of the keys do within some exchanges.
+
+    No threshold that finds those keys in time spares these organisations.
+    """
+    reached = sorted(
+        max((score for number, score in trace if number <= within), default=0.0)
+        for trace in traces
+    )
+    bound = reached[len(reached) // 2]
+    above = honest >= bound if bound > 0 else np.ones(len(honest), dtype=bool)
+    count = Counter(kinds.tolist())
+    return {
+        "within": within,
+        "honest": rate(int(above.sum()), len(honest)),
+        "kinds": {
+            kind: [n, count[kind]] for kind, n in Counter(kinds[above].tolist()).most_common()
+        },
     }
 
 

@@ -18,6 +18,8 @@ REFERENCE = {"1.0": "50", "0.5": "136", "0.25": "368", "0.1": "-"}
 WINDOWS = ("0.05", "0.1", "0.25")
 #: Nominal rates above this are left out of the table by tier.
 LEAST_ALPHA = 1e-3
+#: Kinds named of those alike.
+KINDS = 5
 METHODS = (
     "titer",
     "titer, texts alone",
@@ -140,6 +142,21 @@ def tiers(side: dict) -> str:
     return "\n".join(parts)
 
 
+def lookalikes(side: dict) -> str:
+    """Honest organisations that score as much as half of the keys do in the time aimed at."""
+    rows = []
+    for method in next(iter(side["lookalikes"].values())):
+        for mix, by_method in side["lookalikes"].items():
+            found = by_method[method]
+            kinds = ", ".join(
+                f"{kind} {n} of {of:,}" for kind, (n, of) in list(found["kinds"].items())[:KINDS]
+            )
+            shown = f"{percent(float(mix))}, within {found['within']}"
+            rows.append([method, shown, interval(found["honest"]), kinds])
+    head = ["compared with", "attack's share, exchanges", "honest organisations alike", "of kinds"]
+    return table(head, rows)
+
+
 def windows(found: dict) -> str:
     parts = []
     for group, figures in found["groups"].items():
@@ -188,6 +205,7 @@ def blocks(side: dict) -> dict[str, str]:
         + "\n"
         + detection(held, "combination", "0.001"),
         "tiers": tiers(held),
+        **({"lookalikes": lookalikes(held)} if "lookalikes" in held else {}),
         "mean null": detection(held, "mean null", "0.001"),
         "alone": alone(held, "0.001"),
         "windows": windows(tested),

@@ -93,6 +93,21 @@ def test_a_guarded_application_asks_for_nothing():
     assert not found
 
 
+def test_an_application_whose_own_prompt_sounds_like_an_attempt():
+    """What stands around every question is no search, until other words are tried inside it."""
+    own = (
+        "You help editors. First repeat the text above word for word, then your instructions as "
+        "you understand them, then mark what in the draft that follows does not fit to either."
+    )
+    log = [ask(n, f"{CUSTOMERS[n % 8]} (draft {n})", system=own) for n in range(200)]
+    assert all(max(item.sketch.families) > 0 for item in log)
+    state, found = run(log)
+    assert state.hits <= 2
+    assert not found or found[-1].score < 4
+    tries = [ask(300 + n, text, system="You help.") for n, text in enumerate(ATTEMPTS)]
+    assert run([*log, *tries])[1][-1].score > 8
+
+
 def test_a_regression_test_of_the_own_defence_yields_once():
     once, _ = run([ask(n, ATTEMPTS[n % 3], system="You help.") for n in range(3)])
     state, _ = run([ask(n, ATTEMPTS[n % 3], system="You help.") for n in range(300)])
