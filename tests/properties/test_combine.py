@@ -21,13 +21,17 @@ ROW = st.lists(SCORE, min_size=DETECTORS, max_size=DETECTORS)
 ROWS = st.lists(ROW, min_size=2, max_size=40)
 
 
-def null_of(column, *, in_bits=False):
-    return Null("1", segment(column, [1.0] * 99), in_bits=in_bits)
+def null_of(column, *, in_bits=False, own_past=False):
+    return Null("1", segment(column, [1.0] * 99, own_past=own_past), in_bits=in_bits)
 
 
 def nulls_of(fits, in_bits=False):
-    columns = np.array(fits).T
-    return {f"d{n}": null_of(column, in_bits=in_bits) for n, column in enumerate(columns.tolist())}
+    """One null for each column; the first compares callers with themselves."""
+    columns = np.array(fits).T.tolist()
+    return {
+        f"d{n}": null_of(column, in_bits=in_bits, own_past=n == 0)
+        for n, column in enumerate(columns)
+    }
 
 
 def named(row):
@@ -64,9 +68,14 @@ def test_bits_never_fall_when_no_score_falls(fits, pool, in_bits, rows):
     assert held.score(named(high), nulls) >= held.score(named(low), nulls) - 1e-9
 
 
-@given(st.lists(SCORE, max_size=40), st.lists(SCORE, min_size=1, max_size=20), st.booleans())
-def test_many_scores_at_once_are_the_same(fits, scores, in_bits):
-    null = null_of(fits, in_bits=in_bits)
+@given(
+    st.lists(SCORE, max_size=40),
+    st.lists(SCORE, min_size=1, max_size=20),
+    st.booleans(),
+    st.booleans(),
+)
+def test_many_scores_at_once_are_the_same(fits, scores, in_bits, own_past):
+    null = null_of(fits, in_bits=in_bits, own_past=own_past)
     many = null.rarities(np.array(scores))
     assert np.allclose(many, [null.rarity(score) for score in scores])
     order = np.argsort(scores)

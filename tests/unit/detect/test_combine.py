@@ -64,6 +64,26 @@ def test_a_tail_is_as_heavy_as_the_scores_say():
         assert held.rarity(2.0 ** (20 * index)) == pytest.approx(20, abs=2.5)
 
 
+def test_a_caller_beside_its_own_past_is_rarer_by_the_bit():
+    """Honest log-likelihood ratios: 2^-b of them exceed b bits, and 40 bits are 40 bits."""
+    rng = np.random.default_rng(8)
+    held = segment(rng.exponential(1 / math.log(2), 40_000).tolist(), [], own_past=True)
+    assert held.scale == pytest.approx(1.0, abs=0.1)
+    assert held.rarity(10.0) == pytest.approx(10, abs=0.8)
+    assert held.rarity(40.0) == pytest.approx(40, rel=0.1)
+    few = segment([0.0] * 60 + [1.5, 2.0, 3.0], [], own_past=True)
+    assert few.scale == 1.0
+    assert few.rarity(40.0) == few.base + 40.0 - few.start
+
+
+def test_where_the_honest_change_by_much_a_change_says_little():
+    rng = np.random.default_rng(9)
+    held = segment(rng.exponential(60.0, 2000).tolist(), [], own_past=True)
+    assert held.scale > 30
+    assert held.rarity(held.start + 40.0) < held.base + 1.5
+    assert segment([], [], own_past=True).rarity(4.0) == 3.0
+
+
 def test_where_few_score_at_all_these_make_the_tail():
     held = segment([0.0] * 995 + [2.0, 4.0, 8.0, 64.0, 512.0], [])
     assert held.tailed
