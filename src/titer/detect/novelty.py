@@ -41,16 +41,17 @@ FEWEST = 16
 SCALE = 4.0
 #: A count that makes all be halved.
 FULL = 255
+#: Parts in which the history's shares are added up: whole numbers stay small and exact.
+UNIT = 1 << 16
 
 
 class State(shares.State):
-    """`marks` is the sum of `now`, `squares` that of its squares, and `crossed` that of the
-    history's share at every mark.
+    """`pairs` counts agreements between different questions, in order; `crossed` sums the
+    history's share at every count, in 1/`UNIT`.
     """
 
-    marks: int = 0
-    squares: int = 0
-    crossed: float = 0.0
+    pairs: int = 0
+    crossed: int = 0
 
 
 class Novelty(Shares):
@@ -69,11 +70,13 @@ class Novelty(Shares):
         benign_causes="an application's own system prompt, batch jobs, evaluation runs, a class "
         "on one exercise, content from one template, a language that few others write: anything "
         "new that one caller does often",
-        cost="about 4 us and 370 bytes a subject",
+        cost="about 4 us and 350 bytes a subject",
         lifecycle="draft",
     )
     in_bits = False
     slots = SLOTS
+    #: It speaks of all questions together; the latest stands for them.
+    cited = 1
     shape = State
 
     def __init__(
@@ -86,23 +89,21 @@ class Novelty(Shares):
         super().__init__(origin=origin, horizon=horizon)
         if history and len(history) != SLOTS:
             raise ValueError(f"history must have one share for each of {SLOTS} slots")
-        self._shares = tuple(history) or (CELLS / SLOTS,) * SLOTS
-        self._norm = math.fsum(share * share for share in self._shares)
+        self._shares = tuple(round(x * UNIT) for x in history or (CELLS / SLOTS,) * SLOTS)
+        self._norm = sum(share * share for share in self._shares) / UNIT**2
 
     def judge(self, state: State, sketch: Sketch) -> float:
-        now, squares, crossed, shares_ = state.now, state.squares, state.crossed, self._shares
-        places = {(cell >> 7) % SLOTS for cell in sketch.cells}
+        now, pairs, crossed, held = state.now, state.pairs, state.crossed, self._shares
         full = False
-        for place in places:
+        for place in {(cell >> 7) % SLOTS for cell in sketch.cells}:
             count = now[place]
-            squares += 2 * count + 1
-            crossed += shares_[place]
+            pairs += 2 * count
+            crossed += held[place]
             now[place] = count + 1
             if count + 1 == FULL:
                 full = True
         state.total = total = state.total + 1
-        state.marks += len(places)
-        state.squares, state.crossed = squares, crossed
+        state.pairs, state.crossed = pairs, crossed
         found = self._discrepancy(state) if total >= FEWEST else 0.0
         if full:
             self._halve(state)
@@ -113,20 +114,17 @@ class Novelty(Shares):
     def _discrepancy(self, state: State) -> float:
         """The unbiased MMD^2 between the questions counted and the history; at most 4."""
         n = state.total
-        within = (state.squares - state.marks) / (n * (n - 1))
-        return within - 2.0 * state.crossed / n + self._norm
+        return state.pairs / (n * (n - 1)) - 2 * state.crossed / (UNIT * n) + self._norm
 
     def _halve(self, state: State) -> None:
         state.now = now = state.now.translate(HALF)
         state.total >>= 1
-        state.marks = sum(now)
-        state.squares = sum(count * count for count in now)
-        state.crossed = math.fsum(c * share for c, share in zip(now, self._shares, strict=True))
+        state.pairs = sum(count * (count - 1) for count in now)
+        state.crossed = sum(c * share for c, share in zip(now, self._shares, strict=True))
 
     def begin(self, state: State) -> None:
         state.now, state.total = bytearray(SLOTS), 0
-        state.marks = state.squares = 0
-        state.crossed = 0.0
+        state.pairs = state.crossed = 0
 
     def note(self, state: State) -> str:
         return (

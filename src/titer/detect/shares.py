@@ -22,9 +22,6 @@ from titer.detect.glancing import GROWTH, STEP, Glancing
 from titer.detect.slim import POINT
 from titer.detect.strata import Glance
 
-#: Exchanges that a finding cites at most.
-CITES = 2
-
 HALF = bytes(n >> 1 for n in range(256))
 
 
@@ -49,6 +46,8 @@ class Shares(Glancing):
 
     unit = POINT
     slots: ClassVar[int]
+    #: Exchanges that a finding cites at most.
+    cited: ClassVar[int] = 2
     shape: ClassVar[type[Any]] = State
 
     @abstractmethod
@@ -91,7 +90,7 @@ class Shares(Glancing):
         if score > state.score:
             state.score = score
             cites = state.cites
-            if len(cites) == CITES:
+            if len(cites) == self.cited:
                 del cites[0]
             cites.append(exchange.id)
             if score >= state.told * GROWTH + STEP * POINT:

@@ -8,7 +8,7 @@ import pytest
 from titer.core.nouns import Finding
 from titer.core.sketch import CELLS
 from titer.detect.growth import Growth
-from titer.detect.novelty import FEWEST, FULL, SLOTS, Novelty
+from titer.detect.novelty import FEWEST, FULL, SLOTS, UNIT, Novelty
 
 #: What an attack's questions are about: three of their four meaning cells are alike.
 SUBJECT = tuple(n << 7 for n in (11, 23, 31))
@@ -50,7 +50,7 @@ def test_a_small_part_of_a_window_is_found(exchange, run, knowing, mix, count):
     honest = [run(knowing, chat(exchange, range(k, k + count)))[1] for k in (3000, 6000, 9000)]
     highest = max((f[-1].score for f in honest if f), default=1.0)
     assert found[-1].score > 2 * highest
-    assert all(isinstance(f, Finding) and len(f.cites) <= 2 for f in found)
+    assert all(isinstance(f, Finding) and len(f.cites) == 1 for f in found)
     assert "single questions together differ" in found[0].note
 
 
@@ -94,7 +94,7 @@ def test_the_discrepancy_is_that_of_the_questions_counted(exchange, run, knowing
     asks = [{cell >> 7 & (SLOTS - 1) for cell in x.sketch.cells} for x in log]
     n = len(asks)
     pairs = sum(len(a & b) for i, a in enumerate(asks) for j, b in enumerate(asks) if i != j)
-    history = knowing._shares
+    history = [share / UNIT for share in knowing._shares]
     cross = sum(history[slot] for ask in asks for slot in ask)
     exact = pairs / (n * (n - 1)) - 2 * cross / n + sum(share**2 for share in history)
     assert knowing._discrepancy(state) == pytest.approx(exact)
@@ -120,7 +120,8 @@ def test_a_horizon_begins_anew_and_the_score_stays(exchange, run):
     later = exchange(101, at=found[-1].at + 2 * detector.horizon)
     state, _ = detector.step(state, later)
     assert state.total == 1
-    assert state.marks == sum(state.now) == state.squares
+    assert state.pairs == 0
+    assert sum(state.now) == CELLS
     assert state.score / 256 >= found[-1].score
 
 
@@ -128,9 +129,8 @@ def test_counts_stay_bytes_and_the_state_small(exchange, run):
     state, _ = run(Novelty(), chat(exchange, range(3000), mix=1.0))
     assert max(state.now) < FULL
     assert state.total < 600
-    assert state.marks == sum(state.now)
-    assert state.squares == sum(count * count for count in state.now)
-    assert len(msgspec.msgpack.encode(state)) < 370
+    assert state.pairs == sum(count * (count - 1) for count in state.now)
+    assert len(msgspec.msgpack.encode(state)) < 350
 
 
 def test_a_history_has_a_share_for_each_slot():
