@@ -90,7 +90,7 @@ def honest() -> Iterator[Line]:
         origin = {"ip": f"198.51.100.{number}", "user_agent": "SDK/1"}
         for at in times(rng, rng.randint(140, 200) if number % 2 == 0 else rng.randint(20, 45)):
             told: dict = {"origin": origin, "out": rng.randint(20, 260)}
-            if at > 1440 * 5 and number % 5 == 0 and rng.random() < 0.3:
+            if at > 1440 * 5 and number % 3 and rng.random() < 0.3:
                 told["model"] = "m-2"
             if number % 2 == 0:
                 text: object = say(rng, (own,), 40)
@@ -265,6 +265,10 @@ def data(tmp_path_factory):
         (found for name, account in made.items() for found in account(_account(name))),
     )
     where = folder / "data"
+    where.mkdir(mode=0o700)
+    # Always the same secret: it decides who fits and who is scored.
+    (where / "secret").touch(mode=0o600)
+    (where / "secret").write_text("5e" * 32 + "\n")
     assert main(["calibrate", str(folder / "honest.jsonl"), "--data", str(where)]) == 0
     logs = [str(folder / "honest.jsonl"), str(folder / "attack.jsonl")]
     assert main(["feed", *logs, "--data", str(where)]) == 1
