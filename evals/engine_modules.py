@@ -40,6 +40,15 @@ def vllm_processors(wheel: Path | None) -> tuple[Any, Any]:
     return importlib.import_module(f"{base}.interface"), importlib.import_module(f"{base}.state")
 
 
+def interfaces(wheel: Path | None) -> dict[str, Any]:
+    """The base classes of logits processors by interface (`v1`, `v2`), after `vllm`."""
+    first, _ = vllm_processors(wheel)
+    if wheel is not None:
+        _empty("vllm.v1.worker.gpu.sample.logits_processor", wheel)
+    second = importlib.import_module("vllm.v1.worker.gpu.sample.logits_processor.interface")
+    return {"v1": first.LogitsProcessor, "v2": second.LogitsProcessor}
+
+
 def sglang(wheel: Path | None) -> Any:
     """The package `sglang.srt.sampling.watermarking`. Raises ImportError."""
     if wheel is not None:

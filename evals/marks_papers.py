@@ -8,8 +8,9 @@ published shares at 1e-6 against tokens for all schemes:
     kgw        the settings of Kirchenbauer et al., ICML 2023, Table 8 (OPT-1.3B, 200 tokens,
                temperature 0.7), on the small model of `marks_corpus` sharpened to the spike
                entropy that they report; at their thresholds z = 4 and z = 5
-    unbiased   the settings of He et al., NeurIPS 2025, Table 2 (OPT-1.3B, OPT-13B and Llama 3.1-8B
-               on C4; 200 and 400 tokens; temperatures 0.3 and 0.7), on the same model, at 1 %
+    unbiased   the settings of He et al., "On the Empirical Power of Goodness-of-Fit Tests in
+               Watermark Detection", Table 2 (OPT-1.3B, OPT-13B and Llama 3.1-8B on C4; 200 and 400
+               tokens; temperatures 0.3 and 0.7), on the same model, at 1 %
     formulas   shares at 1e-6 by what the papers prove of a marked token: Theorem 4.2 of the first
                (green tokens expected at least), and of Gumbel-max the distribution Beta(1/p, 1) of
                the chosen token's draw (TextSeal, arXiv 2605.12456, Corollary 1, after Aaronson)
@@ -39,7 +40,8 @@ from titer.marks.tournament import Tournament
 OUT = Path(__file__).parent / "marks_papers.json"
 MEASURED = Path(__file__).parent / "marks_quality.json"
 IMAGE = Path(__file__).parents[1] / "docs" / "images" / "marks-tokens.svg"
-#: What the papers print. KGW: delta, gamma, found at z = 4 and at z = 5 (multinomial sampling).
+#: What the papers print. KGW: delta, gamma, found at z = 4 and at z = 5 (multinomial sampling), as
+#: a reproduction of 2026 quotes them (P. Pelosi, "Watermarking LLMs").
 KGW_TABLE_8 = (
     (1.0, 0.5, 0.767, 0.504), (1.0, 0.25, 0.729, 0.482), (2.0, 0.5, 0.984, 0.978),
     (2.0, 0.25, 0.994, 0.988), (5.0, 0.5, 0.996, 0.992), (5.0, 0.25, 1.0, 0.998),

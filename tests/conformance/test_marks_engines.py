@@ -6,6 +6,7 @@ and TITER_SGLANG_WHEEL (`evals/engine_modules.py`). `python -m evals engines` co
 
 from __future__ import annotations
 
+import inspect
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from evals import engine_modules, marks_engines  # noqa: E402
 
 from titer.marks.plugins.transformers_processor import Planter as TransformersPlanter  # noqa: E402
 from titer.marks.plugins.vllm_v1 import Planter as VllmPlanter  # noqa: E402
+from titer.marks.plugins.vllm_v2 import Planter as VllmSecond  # noqa: E402
 
 V, KEY = 300, 0x0123_4567_89AB_CDEF
 
@@ -72,6 +74,18 @@ def expected(context, width):
     keys = np.array([KEY], np.uint64)
     Kgw(width, delta=2.0).plant(row, [as_tokens(np.array(context))], keys)
     return row[0]
+
+
+def test_planters_have_what_vllm_s_interfaces_ask_for():
+    package("vllm")
+    wheel = os.environ.get("TITER_VLLM_WHEEL")
+    found = engine_modules.interfaces(Path(wheel) if wheel else None)
+    for base, planter in ((found["v1"], VllmPlanter), (found["v2"], VllmSecond)):
+        assert base.__abstractmethods__
+        for name in base.__abstractmethods__:
+            asked = list(inspect.signature(getattr(base, name)).parameters)
+            given = list(inspect.signature(getattr(planter, name)).parameters)
+            assert given == asked, (planter, name)
 
 
 def test_vllm_s_own_batches_are_followed():
