@@ -31,6 +31,7 @@ import msgspec
 from titer.access.limits import Tier
 from titer.core.errors import EvidenceError, InputError, TiterError
 from titer.detect.parameter_policy import PolicyConfig
+from titer.gateway import heap
 from titer.gateway.networks import NOWHERE, Networks, Store, load
 from titer.gateway.networks.store import Stamp
 from titer.gateway.ring import Ring
@@ -252,6 +253,7 @@ def _child(main: Callable[[], None]) -> NoReturn:
     for number in STOPPING:
         signal.signal(number, signal.SIG_DFL)
     gc.set_threshold(*COLLECT)
+    heap.keep()
     try:
         main()
     except (TiterError, EvidenceError) as error:
