@@ -2,6 +2,7 @@
 
 import json
 import time
+import tracemalloc
 
 import pytest
 
@@ -430,6 +431,33 @@ def test_a_peer_that_never_ends_is_left(serving, monkeypatch):
     with serving(answer) as port:
         got = pull(f"http://127.0.0.1:{port}/c/", token="t", reach=HERE, unmarked="amber")
     assert (got.complete, got.pages) == (False, 5)
+
+
+def test_a_peer_without_end_costs_memory_for_one_page(serving, monkeypatch):
+    """Huge objects of wrong types, page after page: what is not taken is not kept."""
+    junk = json.dumps({"type": ["x"], "id": 7, "pattern": {"a": "b" * 500}}).encode()
+    objects = b",".join([junk] * 4_000)  # 2 MB
+
+    def peak(pages):
+        monkeypatch.setattr(taxii_client, "MAX_PAGES", pages)
+        count = iter(range(10_000))
+
+        def answer(handler):
+            answering(b'{"more":true,"next":"%d","objects":[%b]}' % (next(count), objects))(
+                handler
+            )
+
+        with serving(answer) as port:
+            tracemalloc.start()
+            got = pull(f"http://127.0.0.1:{port}/c/", token="t", reach=HERE, unmarked="amber")
+            most = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+        assert (got.pages, got.complete, got.read.told) == (pages, False, [])
+        return most
+
+    few, many = peak(2), peak(8)
+    assert many < 1.3 * few
+    assert many < 40 << 20
 
 
 @pytest.mark.parametrize(
