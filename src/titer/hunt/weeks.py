@@ -19,7 +19,7 @@ from titer.evidence.contents import Share, Week
 QUIET, USUAL = 0.2, 0.6
 #: Whole days that a week needs: three weeks, so that each day of the week has a median.
 FEWEST_DAYS = 21
-#: Days that are looked at: ten years.
+#: Days that are looked at, the last ones: ten years.
 MAX_DAYS = 3_660
 
 
@@ -63,7 +63,7 @@ class _Days:
     def __init__(self, mine: Counter[int], others: Counter[int], zone: int) -> None:
         self.mine, self.theirs = daily(mine, zone), daily(others, zone)
         first, last = min(self.mine, default=0), max(self.mine, default=0)
-        self.all = range(first + 1, min(last, first + MAX_DAYS))
+        self.all = range(max(first + 1, last - MAX_DAYS), last)
         self._usual = [
             [median(counts[d] for d in self.all if _weekday(d) == w) for w in range(7)]
             for counts in (self.mine, self.theirs)
