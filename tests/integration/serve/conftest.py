@@ -46,25 +46,29 @@ class Service:
 
     def __init__(self, data) -> None:
         self.data = data
-        self.port, self.upstream = free_port(), free_port()
+        self.port = 0
         self.server: subprocess.Popen[bytes] | None = None
         self._heard = b""
         self.model = subprocess.Popen(
-            [sys.executable, "-m", "titer.lab.upstream", "--port", str(self.upstream)],
-            stdout=subprocess.DEVNULL,
+            [sys.executable, "-m", "titer.lab.upstream"], stdout=subprocess.PIPE
         )
-        wait_for(lambda: listens(self.upstream), what="the model server")
+        self.upstream = int(self.model.stdout.readline().rpartition(b":")[2])
 
     def start(self, *flags: str) -> None:
+        """Start it on a port of its own choice: one that was looked for may be taken by then."""
         self.server = subprocess.Popen(
             [
-                sys.executable, "-m", "titer", "serve", "--port", str(self.port),
+                sys.executable, "-m", "titer", "serve", "--port", "0", "--json",
                 "--upstream", f"http://127.0.0.1:{self.upstream}", "--data", str(self.data),
                 *flags,
             ],
             stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
         )  # fmt: skip
+        told = self.server.stdout.readline()
+        if not told:
+            pytest.fail(f"the gateway ended: {self.server.communicate(timeout=60)[1].decode()}")
+        self.port = int(json.loads(told)["url"].rpartition(":")[2])
         wait_for(lambda: listens(self.port), what="the gateway")
 
     def began(self) -> None:
@@ -98,7 +102,7 @@ class Service:
             self.server.terminate()
             self.server.communicate(timeout=60)
         self.model.kill()
-        self.model.wait()
+        self.model.communicate()
 
     def verb(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
