@@ -71,7 +71,7 @@ class Conduct(msgspec.Struct, frozen=True):
     def even(self) -> bool:
         """Whether members carry like loads, as accounts of one program do and people do not."""
         most = min(EVEN, OF_USUAL * self.usual)
-        return self.members >= MEMBERS and self.each >= EACH and self.spread <= most
+        return self.members >= MEMBERS and self.each >= EACH and self.spread < most
 
     @property
     def sleepless(self) -> bool:

@@ -45,7 +45,7 @@ from titer.hunt.novelty import Novelty, against_history, within
 from titer.hunt.pools import pools
 from titer.hunt.source import Rows, Source
 from titer.hunt.tokens import MAX_UNITS_SHARE, MIN_UNITS
-from titer.hunt.verdict import FDR, Judged, Verdict, World, campaign, dealt, judge
+from titer.hunt.verdict import FDR, Judged, Verdict, World, campaign, judge, talk_alike
 
 #: Overlap (share of the smaller group) from which two candidates are one group.
 SAME_GROUP = 0.5
@@ -124,7 +124,7 @@ def find(
     looks = _Looks(source, shared, units, found, seed)
     judged = [Judged(c, [], looks.likeness(place)) for place, c in enumerate(found)]
     # Crowds that merely talk alike are explained already; they stay in the count of hypotheses.
-    open_ones = [j for j in judged if j.candidate.formed_by != "pool" or dealt(j.alike)]
+    open_ones = [j for j in judged if not talk_alike(j)]
     draws = permutations or nulls.draws_for([len(j.candidate.units) for j in open_ones])
     tested = nulls.test_groups(
         [(j.candidate.units, j.candidate.formed_by) for j in open_ones],

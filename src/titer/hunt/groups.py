@@ -52,13 +52,15 @@ MAX_CANDIDATES = 500
 class Candidate(msgspec.Struct):
     """Units that share text and one modality, `formed_by`; `tokens` are places in `Tokens`.
 
-    `uncertain` are units that may belong to it, and nobody says that they do.
+    `uncertain` are units that may belong to it, and nobody says that they do. `loose`: a closed
+    set of texts that are mostly no templates, which is nothing unless a program's conduct shows.
     """
 
     formed_by: str
     units: Places
     tokens: Ints
     uncertain: Places = msgspec.field(default_factory=lambda: np.empty(0, np.intp))
+    loose: bool = False
 
 
 class Shared(msgspec.Struct, frozen=True):

@@ -89,7 +89,7 @@ def pools(units: Units, shared: Shared, asked: Asked) -> tuple[list[Candidate], 
             tokens=len(free),
             count=units.count,
         )
-        before = len(found)
+        held = False
         first = fit = weigh(pairs, free, asked.rows)
         if not fit.own.any():
             break
@@ -100,15 +100,18 @@ def pools(units: Units, shared: Shared, asked: Asked) -> tuple[list[Candidate], 
         for part in some:
             sure = SURE if len(part.members) >= MANY else NATS
             members = part.members[fit.nats[part.members] >= sure]
-            if len(members) < USERS or not _pool(pairs, part, asked):
+            pool = len(members) >= USERS and _pool(pairs, part, asked)
+            loose = not pool and len(members) >= USERS and _loose(pairs, part, asked)
+            if not pool and not loose:
                 left += 1
                 continue
             uncertain = _uncertain(pairs, part, fit, sure)
-            found.append(Candidate("pool", members, np.flatnonzero(part.own), uncertain))
+            found.append(Candidate("pool", members, np.flatnonzero(part.own), uncertain, loose))
             belonging[part.members] = fit.nats[part.members]
-            taken[part.members] = True
+            taken[part.members] |= pool
+            held = held or pool
         # What nobody vouched for may be another pool's; but nothing is looked at for ever.
-        free &= ~(fit.own if len(found) > before else fit.own | first.own)
+        free &= ~(fit.own if held else fit.own | first.own)
     return found, belonging, left
 
 
@@ -154,15 +157,19 @@ class Part(msgspec.Struct, frozen=True):
         )
 
     @property
-    def alone(self) -> bool:
-        """Whether so much of its texts' use is its members', and they are mostly templates."""
+    def shut(self) -> bool:
+        """Whether so much of its texts' use is its members'."""
         small = len(self.members) < SMALL
         return bool(
             self.closed >= CLOSED
             and self.kept >= (KEPT_SMALL if small else KEPT)
-            and self.fixed >= FIXED
             and (not small or self.asked_by >= ASKED_BY)
         )
+
+    @property
+    def alone(self) -> bool:
+        """Whether so much of its texts' use is its members', and they are mostly templates."""
+        return self.shut and self.fixed >= FIXED
 
 
 def _parts(pairs: Pairs, fit: Weighed, asked: Asked) -> list[Part]:
@@ -181,6 +188,13 @@ def _pool(pairs: Pairs, part: Part, asked: Asked) -> bool:
     if not alone and len(part.members) >= SMALL:
         alone = _tightened(pairs, part, asked).alone
     return alone and _several(pairs, part.members, part.own & asked.likely, asked.band)
+
+
+def _loose(pairs: Pairs, part: Part, asked: Asked) -> bool:
+    """Whether a part is a closed set with several templates in it, though most of its texts are
+    none: what members fill them with is asked again and again, or comes from one trade.
+    """
+    return part.shut and _several(pairs, part.members, part.own & asked.likely, asked.band)
 
 
 def _uncertain(pairs: Pairs, part: Part, fit: Weighed, sure: float) -> Places:

@@ -118,8 +118,10 @@ def judge(one: Judged) -> Verdict:
     e_value = nulls.average(one.tested, silent=silent)
     why = ""
     if formed == "pool":
-        if not dealt(one.alike):
-            return Verdict(0.0, 0.0, "callers of one kind, who talk alike", hard)
+        if talk_alike(one):
+            loose = one.candidate.loose  # one of many, and not worth a word
+            kind = "" if loose else "callers of one kind, who talk alike"
+            return Verdict(0.0, 0.0, kind, hard)
         text = [t.e_value for t in one.tested if t.modality == OTHERS]
         rest = [t for t in one.tested if t.modality != OTHERS]
         # Half of the weight is on what formed it, tested on other callers; fixed beforehand.
@@ -155,6 +157,12 @@ def dealt(alike: Likeness) -> bool:
     most = DEALT_EVENLY if alike.evenly else DEALT_AGAIN
     once = alike.overlap <= most and alike.repeats <= most
     return alike.rows >= DEALT_ROWS and (once or drawn(alike, most=SAME_QUESTIONS))
+
+
+def talk_alike(one: Judged) -> bool:
+    """Whether a pool's callers have no more in common than a language or a trade."""
+    loose = one.candidate.loose and not one_program(one.alike)
+    return one.candidate.formed_by == "pool" and (loose or not dealt(one.alike))
 
 
 def one_program(alike: Likeness) -> bool:

@@ -20,7 +20,7 @@ HONEST, MEMBERS, TEMPLATES, EACH = 500, 90, 40, 16
 
 def world(
     seed, *, again=0.0, loose=False, whale=0, flood=0, stuffed=False, times=(), offices=0,
-    people=False,
+    people=False, mixed=False,
 ):  # fmt: skip
     """Honest callers with public templates; a pool of `TEMPLATES`, of which each uses `EACH`.
 
@@ -30,7 +30,8 @@ def world(
     with `stuffed`, half of the bands of a member's own requests are others' texts; with `times`,
     each of the pool's questions is asked as often as one of them says; with `offices`, the pool's
     members sit in so many, each with its network and card; with `people`, members ask as much as
-    each of them cares to.
+    each of them cares to; with `mixed`, half of the pool's texts stand in requests of any
+    length.
     """
     rng = np.random.default_rng(seed)
     rows, number = [], 0
@@ -64,7 +65,7 @@ def world(
             say(name, frames, rng.integers(2**62), 2 ** rng.uniform(4, 11))
 
     for i in range(HONEST):
-        cover(f"h{i}", 20)
+        cover(f"h{i}", 5 + int(rng.lognormal(2.4, 0.8)))
     deck = []
     while times and len(deck) < MEMBERS * 40:
         one = (rng.integers(2**62), rng.integers(380, 470), rng.integers(TEMPLATES))
@@ -74,7 +75,8 @@ def world(
         mine = rng.choice(TEMPLATES, EACH, replace=False)
         for k in range(int(rng.lognormal(3.7, 0.8)) + 5 if people else 40):
             exact = rng.integers(2**62)
-            chars = 2 ** rng.uniform(4, 11) if loose else rng.integers(380, 470)
+            any_length = loose or (mixed and mine[k % EACH] % 2 > 0)
+            chars = 2 ** rng.uniform(4, 11) if any_length else rng.integers(380, 470)
             if times:
                 exact, chars, mine[k % EACH] = deck[order.pop()]
             if rng.random() < again:
@@ -135,8 +137,8 @@ def test_a_pool_whose_texts_are_no_templates_is_none(found):
     kept = np.where((rows >= 0) & some[rows], rows, -1)
     there = (kept >= 0).any(axis=1)
     fewer = Asked(likely & some, asked.band, kept[there], asked.unit[there])
-    found_, belonging, left = pools(units, shared, fewer)
-    assert not found_ and left >= 1 and not belonging.any()
+    found_, _, left = pools(units, shared, fewer)
+    assert len(found_) + left >= 1 and all(one.loose for one in found_)
 
 
 def test_the_fit_says_who_draws_on_a_hidden_stock(found):
@@ -321,3 +323,13 @@ def test_draws_grow_with_the_number_of_candidates():
     assert text_draws_for(1) == 999
     assert text_draws_for(20) == 8_000
     assert text_draws_for(10_000) == 19_999
+
+
+def test_a_closed_set_of_texts_that_are_no_templates_needs_a_programs_conduct():
+    def accused(people):
+        report = find(world(6, mixed=True, people=people), seed=1, permutations=999)
+        return {m for c in report.campaigns if not c.review for m in c.members}
+
+    assert accused(people=True) == set()
+    program = accused(people=False)
+    assert len(program) >= 0.95 * MEMBERS and all(name.startswith("x") for name in program)
