@@ -152,6 +152,8 @@ def _ical(path: Path, text: str) -> Iterator[dt.date]:
             first, last = (day, last) if name == "DTSTART" else (first, day)
         elif name == "END" and value.strip().upper() == "VEVENT" and first is not None:
             end = last or first + dt.timedelta(days=1)  # DTEND is the day after
+            if end < first:
+                raise InputError(f"{path}:{number}: an event that ends before it begins")
             if (end - first).days > MAX_EVENT:
                 raise InputError(f"{path}:{number}: an event of more than {MAX_EVENT} days")
             yield first

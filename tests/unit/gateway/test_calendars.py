@@ -42,6 +42,8 @@ def test_icalendar_and_lists_of_dates_say_the_same(tmp_path):
         ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20261301\n", ":3: '20261301' is no day"),
         ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260101\nDTEND:20290101\nEND:VEVENT\n",
          "more than 60 days"),
+        ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260105\nDTEND:20260101\nEND:VEVENT\n",
+         "ends before it begins"),
         ("x" * (4 << 20) + "x", "more than 4194304 bytes"),
     ],
 )  # fmt: skip
