@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import sys
 
@@ -108,3 +109,16 @@ def test_another_folder_is_refused(tmp_path, monkeypatch, capsys):
 def test_a_file_that_is_no_capture_is_refused():
     with pytest.raises(ValueError, match="no capture"):
         list(ja4_vectors.frames(b"hello"))
+
+
+@pytest.mark.skipif("TITER_JA4" not in os.environ, reason="needs FoxIO's repository (TITER_JA4)")
+def test_foxios_vectors_come_out_as_they_were_written_down(monkeypatch, tmp_path):
+    """Its captures carry no licence of their own, so that they are not here."""
+    before = json.loads(ja4_vectors.RESULT.read_text())
+    monkeypatch.setattr(ja4_vectors, "RESULT", tmp_path / "result.json")
+    monkeypatch.setattr(sys, "argv", ["evals.ja4_vectors", os.environ["TITER_JA4"]])
+    assert ja4_vectors.main() == 0
+    after = json.loads((tmp_path / "result.json").read_text())
+    tcp = after["ja4 over TCP"]
+    assert tcp["same"] + tcp["older_alpn_rule"] == tcp["vectors"] >= 29
+    assert {**after, "captures_sha256": ""} == {**before, "captures_sha256": ""}
