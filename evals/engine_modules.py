@@ -40,13 +40,11 @@ def vllm_processors(wheel: Path | None) -> tuple[Any, Any]:
     return importlib.import_module(f"{base}.interface"), importlib.import_module(f"{base}.state")
 
 
-def interfaces(wheel: Path | None) -> dict[str, Any]:
-    """The base classes of logits processors by interface (`v1`, `v2`), after `vllm`."""
-    first, _ = vllm_processors(wheel)
+def vllm_second(wheel: Path | None) -> Any:
+    """`interface` of vLLM's second interface for logits processors, after `vllm`."""
     if wheel is not None:
         _empty("vllm.v1.worker.gpu.sample.logits_processor", wheel)
-    second = importlib.import_module("vllm.v1.worker.gpu.sample.logits_processor.interface")
-    return {"v1": first.LogitsProcessor, "v2": second.LogitsProcessor}
+    return importlib.import_module("vllm.v1.worker.gpu.sample.logits_processor.interface")
 
 
 def sglang(wheel: Path | None) -> Any:

@@ -28,10 +28,14 @@ from titer.marks.plugins.vllm_v2 import Planter as VllmSecond  # noqa: E402
 V, KEY = 300, 0x0123_4567_89AB_CDEF
 
 
+def wheel(name):
+    given = os.environ.get(f"TITER_{name.upper()}_WHEEL")
+    return Path(given) if given else None
+
+
 def package(name):
-    wheel = os.environ.get(f"TITER_{name.upper()}_WHEEL")
     try:
-        return getattr(engine_modules, name)(Path(wheel) if wheel else None)
+        return getattr(engine_modules, name)(wheel(name))
     except ImportError as error:
         pytest.skip(f"{name} is not there: {error}")
 
@@ -78,9 +82,12 @@ def expected(context, width):
 
 def test_planters_have_what_vllm_s_interfaces_ask_for():
     package("vllm")
-    wheel = os.environ.get("TITER_VLLM_WHEEL")
-    found = engine_modules.interfaces(Path(wheel) if wheel else None)
-    for base, planter in ((found["v1"], VllmPlanter), (found["v2"], VllmSecond)):
+    first, _ = engine_modules.vllm_processors(wheel("vllm"))
+    second = engine_modules.vllm_second(wheel("vllm"))
+    for base, planter in (
+        (first.LogitsProcessor, VllmPlanter),
+        (second.LogitsProcessor, VllmSecond),
+    ):
         assert base.__abstractmethods__
         for name in base.__abstractmethods__:
             asked = list(inspect.signature(getattr(base, name)).parameters)
@@ -91,8 +98,7 @@ def test_planters_have_what_vllm_s_interfaces_ask_for():
 def test_vllm_s_own_batches_are_followed():
     """Its builder says what was removed, added and moved; rows end up where it says."""
     package("vllm")
-    wheel = os.environ.get("TITER_VLLM_WHEEL")
-    interface, state = engine_modules.vllm_processors(Path(wheel) if wheel else None)
+    interface, state = engine_modules.vllm_processors(wheel("vllm"))
     asked = SimpleNamespace(extra_args={"titer_mark_key": f"{KEY:016x}", "titer_mark_width": 2})
     plain = SimpleNamespace(extra_args=None)
     outputs = [[7, 8], [9], [5, 6]]
@@ -117,6 +123,35 @@ def test_vllm_s_own_batches_are_followed():
     planter.update_state(builder.get_and_reset(2))
     logits = planter.apply(torch.zeros(3, V))
     assert not logits[0].any()
+
+
+def test_vllm_s_second_interface_is_followed():
+    """Its own description of a step, in tensors: two requests, of which one has two drafts."""
+    package("vllm")
+    interface = engine_modules.vllm_second(wheel("vllm"))
+    tokens = torch.zeros(4, 16, dtype=torch.int32)
+    tokens[2, :3] = torch.tensor([4, 5, 6])
+    none = SimpleNamespace()
+    states = interface.LogitsProcRequestState(
+        device=torch.device("cpu"), max_num_reqs=4, vocab_size=V,
+        all_token_ids=SimpleNamespace(gpu=tokens), prompt_len=none, prefill_len=none,
+        total_len=none,
+    )  # fmt: skip
+    planter = VllmSecond(None, states)
+    asked = {"titer_mark_key": f"{KEY:016x}", "titer_mark_width": 2}
+    assert planter.add_request(2, SimpleNamespace(extra_args=asked))
+    assert not planter.add_request(0, SimpleNamespace(extra_args=None))
+    planter.apply_staged_writes()
+    context = interface.LogitsContext(
+        expanded_idx_mapping=torch.tensor([0, 2, 2]), idx_mapping=torch.tensor([0, 2]),
+        idx_mapping_np=np.array([0, 2]), expanded_local_pos=torch.tensor([0, 0, 1]),
+        input_ids=torch.tensor([9, 6, 30]), pos=torch.tensor([5, 2, 3]),
+        seq_lens_upper_bound_np=np.array([6, 4]),
+    )  # fmt: skip
+    logits = planter.apply(torch.zeros(3, V), context)
+    assert not logits[0].any()
+    assert (logits[1].numpy() == expected([5, 6], 2)).all()
+    assert (logits[2].numpy() == expected([6, 30], 2)).all()
 
 
 def test_transformers_continuous_batching_plants_at_width_1_and_drops_the_others():
