@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
@@ -28,28 +28,46 @@ def from_log(view: View, key: MarkKey, width: int, *, below: int) -> ContextLog:
 
     Raises InputError when there are none, or none of this width.
     """
+    found = all_from_log(view, [key], width, below=below)
+    if not found:
+        raise InputError(
+            f"contexts: the log holds none that replies marked for {key.account} in epoch "
+            f"{key.epoch} reached; see `contexts` and `tokenizer` under [marks], or name a file "
+            "that `titer marks contexts` made of them"
+        )
+    return found[0][1]
+
+
+def all_from_log(
+    view: View, keys: Iterable[MarkKey], width: int, *, below: int
+) -> list[tuple[MarkKey, ContextLog]]:
+    """The same of several keys in one pass, without those that marked nothing.
+
+    Raises InputError for a width that the log does not hold.
+    """
     if width not in WIDTHS:
         widths = ", ".join(map(str, WIDTHS))
         raise InputError(
             f"contexts: the log holds those of {widths} tokens and not of {width}; name a file "
             "that `titer marks contexts` made of the replies"
         )
+    parts: dict[tuple[str, str], tuple[MarkKey, list[bytes]]] = {
+        (key.account, key.id): (key, []) for key in keys
+    }
     decode = msgspec.json.Decoder(Reached).decode
-    parts: list[bytes] = []
     for stored in view.scan(0, below):
         if stored.kind == KIND and stored.body is not None:
             with contextlib.suppress(msgspec.MsgspecError):  # of a later version, or damaged
                 reached = decode(stored.body)
-                if reached.key == key.id and reached.account == key.account:
-                    parts.append(reached.contexts.get(width, b""))
-    found = ContextLog(key.secret, width)
-    found.merge(parts)
-    if not len(found):
-        raise InputError(
-            f"contexts: the log holds none that replies marked for {key.account} in epoch "
-            f"{key.epoch} reached; see `contexts` and `tokenizer` under [marks], or name a file "
-            "that `titer marks contexts` made of them"
-        )
+                wanted = parts.get((reached.account, reached.key))
+                if wanted is not None:
+                    wanted[1].append(reached.contexts.get(width, b""))
+    found = []
+    for key, kept in parts.values():
+        log = ContextLog(key.secret, width)
+        log.merge(kept)
+        if len(log):
+            found.append((key, log))
     return found
 
 

@@ -174,14 +174,12 @@ def _reached(
         contexts.load(read_file(Path(arguments.contexts), limit=context_log.MAX_FILE))
         return [(keys[0], contexts)]
     view = open_view(arguments.data)
-    found, why = [], None
-    for key in keys:
-        try:
-            found.append((key, logged.from_log(view, key, width, below=view.size)))
-        except InputError as error:  # an epoch in which this account got no marked reply
-            why = error
+    found = logged.all_from_log(view, keys, width, below=view.size)
     if not found:
-        raise why or InputError("--contexts log: there is no key")
+        raise InputError(
+            "the log holds no contexts that marked replies of this account reached; see "
+            "`contexts` and `tokenizer` under [marks], or name a file of `titer marks contexts`"
+        )
     return found
 
 
