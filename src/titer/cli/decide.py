@@ -73,8 +73,8 @@ def register(verbs: Any) -> None:
         if verb == "impose":
             one.add_argument(
                 "--force", action="store_true",
-                help="with --campaign: also members with a grant, of a declared organisation, or "
-                "that a person has decided about",
+                help="with --campaign: also members with a grant, organisations of several "
+                "accounts, and those that a person has decided about",
             )  # fmt: skip
             one.add_argument("--rung", metavar="NAME", default="", help="a rung of the ladder")
             one.add_argument(

@@ -2,9 +2,9 @@
 
 Who is left alone, unless the person insists:
 
-    a grant                  the operator has permitted it something that looks like this
-    a declared organisation  many callers who act as one because they are one
-    a person's decision      somebody has looked at this subject already, and it stands
+    a grant              the operator has permitted it something that looks like this
+    an organisation      of several accounts: they act as one because they are one
+    a person's decision  somebody has looked at this subject already, and it stands
 
 Each decision cites the campaign and ends its id with it, by which `lift` finds what it undoes.
 """
@@ -27,7 +27,8 @@ from titer.respond import person
 from titer.respond.ladder import PENDING, Ladder, in_force
 
 #: Why a member is left alone.
-GRANT, ORGANISATION, DECIDED = "a grant", "a declared organisation", "a person's decision"
+GRANT, DECIDED = "a grant", "a person's decision"
+ORGANISATION = "an organisation of several accounts"
 NOT_WAITING, NOT_OURS = "nothing waits for a person", "nothing was imposed for this campaign"
 
 #: Those that a person can insist on.
@@ -78,6 +79,7 @@ class _Known(msgspec.Struct):
 
     latest: Decision | None = None
     principal: Principal | None = None
+    several: bool = False
 
 
 def plan(
@@ -142,7 +144,9 @@ def _campaign(data: Path, name: str) -> Campaign:
 
 
 def _known(data: Path, campaign: Campaign, ladder: Ladder) -> dict[str, _Known]:
-    """Each member's latest decision that counts, and who it was at its latest exchange."""
+    """Each member's latest decision that counts, who it was at its latest exchange, and whether it
+    is an organisation that more than one account asks for.
+    """
     known = {subject: _Known() for subject in campaign.members}
     decision_of = msgspec.json.Decoder(Decision).decode
     asked_of = msgspec.json.Decoder(_Asked).decode
@@ -152,6 +156,7 @@ def _known(data: Path, campaign: Campaign, ladder: Ladder) -> dict[str, _Known]:
         if stored.kind == "exchange":
             principal = asked_of(stored.body).principal
             if (one := known.get(principal.subject)) is not None:
+                one.several |= one.principal is not None and one.principal.id != principal.id
                 one.principal = principal
         elif stored.kind == "decision":
             decision = decision_of(stored.body)
@@ -179,6 +184,6 @@ def _left(order: Order, campaign: Campaign, known: _Known, now: int) -> str:
         return "" if latest is not None and latest.by == PENDING else NOT_WAITING
     if principal is not None and principal.grants:
         return GRANT
-    if principal is not None and principal.org:
+    if known.several:
         return ORGANISATION
     return DECIDED if latest is not None and person.is_person(latest) else ""

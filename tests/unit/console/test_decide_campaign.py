@@ -44,6 +44,12 @@ def data(tmp_path):
         msgspec.structs.replace(x, id=f"x-{member}", principal=who.get(member, Principal(member)))
         for member, x in zip(MEMBERS[:-1], population.harvester(9), strict=False)
     ]
+    exchanges += [
+        msgspec.structs.replace(
+            exchanges[0], id=f"x-{account}", principal=Principal(account, DECLARED)
+        )
+        for account in ("a", "b")
+    ]
     with feed_sink(tmp_path, LADDER) as sink:
         sink.take(exchanges)
         for campaign in (
