@@ -12,6 +12,7 @@ rules     rules that combine detectors, on tune sources (needs the data)
 weights   whether detectors should count by learnt weights, on tune sources (needs the data)
 default   makes the calibration that titer ships: attention only
 cells     which meaning cells survive a paraphrase
+poisoning how slowly an attacker must go to become the usual (needs the data)
 conduct   which detectors of conduct see which conduct, on tune sources (needs the data)
 lower     what lowering costs honest accounts, at each rung of the default ladder
 attribution  ties and links of strangers, and of crews that share networks and hours
@@ -45,7 +46,7 @@ MODULES = {"logits": "logit_theft", "callers": "frames_coverage", "hunt": "hunt_
            "detect": "detect", "rules": "combination",
            "weights": "weights",
            "cells": "cells", "lower": "lower", "hidden": "hidden_reasoning", "leaks": "leak_guard",
-           "families": "families", "conduct": "conduct",
+           "poisoning": "slow_poisoning", "families": "families", "conduct": "conduct",
            "repositories": "repositories"}  # fmt: skip
 #: What writes into the package or needs a file of yours, and so runs only when it is named.
 MAKERS = {"default": "default_calibration", "marks": "marks_quality",

@@ -41,6 +41,11 @@ def test_quick_run_gives_every_figure_of_the_side_that_may_be_looked_at(quick):
     assert by_tier["all"]["organisations"] == side["honest"]["organisations"]
     attacks = set(side["detection"])
     assert attacks == {"all", "template", "reasoning", "rubric", "instruct", "logits", "prompt"}
+    assert set(side["lookalikes"]) == {"1.0", "0.5", "0.25"}
+    for by_method in side["lookalikes"].values():
+        alike = by_method["combination"]
+        assert alike["honest"]["hits"] == sum(n for n, _ in alike["kinds"].values())
+        assert all(n <= of for n, of in alike["kinds"].values())
     logits = side["detection"]["logits"]["1.0"]["parameters"]["0.01"]
     assert logits["detected"]["share"] == 1.0
     assert logits["median"] < 60
