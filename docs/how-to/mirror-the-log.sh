@@ -3,8 +3,9 @@
 #
 # Needs rsync, and SSH where the copy is on another host (RSYNC_RSH names another shell). Run it from
 # a timer; the log may be written meanwhile. The head is read first and sent last, so that the copy's
-# head never covers what the copy lacks; tiles go before the journal that they follow from, keys of
-# subjects before and after the bodies that are sealed under them.
+# head never covers what the copy lacks; tiles go before the journal that they follow from. Keys of
+# subjects go after the bodies that are sealed under them, and both again if a key came or was
+# destroyed meanwhile: the copy would lack the entry that says of whom.
 set -eu
 from=${1%/}
 to=${2%/}
@@ -17,8 +18,19 @@ cp -p "$from/checkpoint" "$held/checkpoint"
 cd "$from"
 sync --checksum ./keys
 sync ./tile
-sync ./bodies
-sync --checksum ./keys
+tries=0
+while
+  before=$(cksum <keys/subjects)
+  sync ./bodies
+  sync --checksum ./keys
+  [ "$before" != "$(cksum <keys/subjects)" ]
+do
+  tries=$((tries + 1))
+  if [ "$tries" = 100 ]; then
+    echo "keys of subjects change faster than they are copied: run it again" >&2
+    exit 1
+  fi
+done
 set -- ./log.key ./log.pub
 for one in log.key.old log.key.next rotations heads; do
   [ ! -e "$one" ] || set -- "$@" "./$one"

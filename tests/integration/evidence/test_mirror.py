@@ -39,7 +39,7 @@ def test_every_copy_of_a_log_that_is_being_written_opens_and_holds(tmp_path):
                 log.append([finding(turn % 97 + n) for n in range(30)])
                 if turn % 3 == 0:
                     log.checkpoint()
-                if turn % 20 == 19:
+                if turn % 60 == 59:
                     log.erase(f"s{turn % 97}", reason="asked for")
                 if stop.is_set():
                     return
