@@ -54,7 +54,7 @@ PRICES = {"bulk": 0.1, "verified": 1.0, "paid": 25.0}
 TOKENS = 10.0
 REACT_H, EVERY_H = 1.0, 6.0
 #: What tells a world (and how often it was hunted) from another.
-WORLD = ("own", "paraphrase", "accounts", "every_h")
+WORLD = {"own": 0.5, "paraphrase": "none", "accounts": 200, "every_h": EVERY_H, "texts": "same"}
 #: The curve: recalls, seeds, and hours between looks.
 RECALLS = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 CURVE_SEEDS = tuple(range(401, 411))
@@ -75,7 +75,7 @@ def rows_of(
     for run in runs:
         row: dict[str, Any] = {
             "answer": run.name, "own": plan.own, "seed": plan.seed, "accounts": plan.accounts,
-            "honest": plan.honest, "paraphrase": plan.paraphrase,
+            "honest": plan.honest, "paraphrase": plan.paraphrase, "texts": plan.texts,
             "scale": round(plan.scale, 2), "step_h": step_h, "every_h": every_h,
             "pairs": hourly(run.pairs), "bought": hourly(run.attacker.bought),
             "tokens_a_pair": round(run.tokens / max(1, len(run.pairs)), 1),
@@ -97,7 +97,7 @@ def _found(run: Run, defence: Defence, start: int) -> dict[str, Any]:
         "first_named_h": None if first is None else round((first - start) / HOUR, 1),
         "most_bits": round(defence.most_bits, 2),
         "honest_seen": len(honest), "honest_named": len(honest & named),
-        "honest_dosed": len(honest & dosed),
+        "honest_dosed": len(honest & dosed), "honest_touched": len(run.honest_touched),
     }  # fmt: skip
 
 
@@ -131,6 +131,11 @@ class Oracle:
                 tokens_out=self._tokens,
             )
         ]  # fmt: skip
+
+    def returned(self, now: int) -> list[Campaign]:
+        """Nobody: what is known is known at the next look."""
+        del now
+        return []
 
 
 def bare(made: Made, wanted: np.ndarray, number: int):
@@ -269,8 +274,8 @@ def merge(name: str, rows: list[dict[str, Any]]) -> None:
 
 
 def world_of(row: dict[str, Any]) -> tuple[Any, ...]:
-    """The kind of world that a row is of; rows of before say nothing of how often was hunted."""
-    return tuple(row.get(name, EVERY_H) for name in WORLD)
+    """The kind of world that a row is of; older rows do not say what is usual."""
+    return tuple(row.get(name, usual) for name, usual in WORLD.items())
 
 
 def compact(found: dict[str, Any]) -> str:
@@ -298,8 +303,11 @@ def summary(found: dict[str, Any]) -> list[dict[str, Any]]:
                 "record": against(rows, answer, days=RECORD_DAYS),
             }  # fmt: skip
             if answer != "off":
-                touched, n = (sum(r[k] for r in mine) for k in ("honest_dosed", "honest_seen"))
-                one["honest"] = {"k": touched, "n": n, "interval": clopper_pearson(touched, n)}
+                dosed, n = (sum(r[k] for r in mine) for k in ("honest_dosed", "honest_seen"))
+                one["honest"] = {"k": dosed, "n": n, "interval": clopper_pearson(dosed, n)}
+                # Older rows know requests that were refused alone.
+                late = sum(r.get("honest_touched", r["honest_refused_requests"]) for r in mine)
+                one["honest_touched"] = {"k": late, "n": n, "interval": clopper_pearson(late, n)}
                 named, seen = (sum(r[k] for r in mine) for k in ("named", "seen"))
                 one["recall"] = {"k": named, "n": seen, "interval": clopper_pearson(named, seen)}
                 one["first_named_h"] = [r["first_named_h"] for r in mine]
@@ -312,6 +320,8 @@ def main() -> None:
     parser.add_argument("--seeds", default="")
     parser.add_argument("--own", type=float, default=0.5)
     parser.add_argument("--paraphrase", default="none", choices=("none", "jitter", "half", "most"))
+    parser.add_argument("--texts", default="same", choices=("same", "new"))
+    parser.add_argument("--on-sale", type=int, default=8, help="accounts, as many times")
     parser.add_argument("--accounts", type=int, default=200)
     parser.add_argument("--honest", type=int, default=1000)
     parser.add_argument("--days", type=float, default=5.0)
@@ -322,8 +332,9 @@ def main() -> None:
     chosen = set(given.answers.split(";")) - {""}
     for seed in map(int, given.seeds.split(",")) if given.seeds else ():
         plan = Plan(
-            seed=seed, own=given.own, accounts=given.accounts, on_sale=8 * given.accounts,
-            honest=given.honest, days=given.days, paraphrase=given.paraphrase,
+            seed=seed, own=given.own, accounts=given.accounts, texts=given.texts,
+            on_sale=given.on_sale * given.accounts, honest=given.honest, days=given.days,
+            paraphrase=given.paraphrase,
         )  # fmt: skip
         made = Made(plan.world())
         runs = made_runs(plan, crowd(made)[1], react_h=REACT_H)

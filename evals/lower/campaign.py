@@ -63,6 +63,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     days: float = 5.0
     per_day: float = 26.0
     paraphrase: Literal["none", "jitter", "half", "most"] = "none"
+    #: Whether accounts that are bought go on with the texts of the others, or with new ones.
+    texts: Literal["same", "new"] = "same"
 
     @property
     def scale(self) -> float:
@@ -70,13 +72,19 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return RECORD / self.accounts
 
     def world(self) -> World:
-        crew = Crew(
-            name="c1", accounts=self.accounts + self.on_sale, mix=self.own, per_day=self.per_day,
-            paraphrase=self.paraphrase, pool=max(50, self.accounts // 10),
+        sizes = [self.accounts + self.on_sale]
+        if self.texts == "new":
+            sizes = [self.accounts, self.on_sale]
+        crews = tuple(
+            Crew(
+                name=f"c{n}", accounts=size, mix=self.own, per_day=self.per_day,
+                paraphrase=self.paraphrase, pool=max(50, self.accounts // 10),
+            )
+            for n, size in enumerate(sizes, 1)
         )  # fmt: skip
         return World(
             name="cost", seed=self.seed, honest=self.honest, days=self.days, pace=0.4, whale=0.2,
-            campaigns=(crew,),
+            campaigns=crews,
         )  # fmt: skip
 
 
@@ -130,14 +138,25 @@ class Finder(Protocol):
 
     def run(self) -> list[Campaign]: ...
 
+    def returned(self, now: int) -> list[Campaign]: ...
+
 
 class Defence:
-    """titer, as far as it bears on a campaign. `person_h` are the hours until a person decides."""
+    """titer, as far as it bears on a campaign. `person_h` are the hours until a person decides;
+    `returns` says whether callers who come back are told between hunts.
+    """
 
     def __init__(
-        self, answer: Answer, finder: Finder, *, scale: float = 1.0, person_h: float = 0.0
+        self,
+        answer: Answer,
+        finder: Finder,
+        *,
+        scale: float = 1.0,
+        person_h: float = 0.0,
+        returns: bool = False,
     ) -> None:
         self._answer = answer
+        self._returns = returns
         self._finder = finder
         self._scale = scale
         self._delay = int(person_h * HOUR)
@@ -160,6 +179,10 @@ class Defence:
             )
         self._weigher.weigh(exchange)
         self._finder.add([exchange])
+        if self._returns:
+            for campaign in self._finder.returned(exchange.at):
+                self._tell(campaign.members, exchange.at)
+                self._weigher.join(campaign)
         return served, seen
 
     def _dose(self, exchange: Exchange) -> tuple[bool, bool]:
@@ -222,6 +245,7 @@ class Run:
         self.tokens = 0
         self.sent = 0
         self.honest_refused = 0
+        self.honest_touched: set[str] = set()  # a request of theirs waited or was refused
         self.subjects: dict[str, bool] = {}  # subject: whether it is of the campaign
 
     def see(self, asked: Asked, *, campaign: bool) -> None:
@@ -235,6 +259,8 @@ class Run:
             served, seen = self.defence.answers(asked)
         if not campaign:
             self.honest_refused += not served
+            if seen:
+                self.honest_touched.add(exchange.principal.subject)
             return
         if served:
             self.sent += 1
@@ -250,6 +276,7 @@ def crowd(made: Made) -> tuple[list[bool], list[int]]:
     of = [bool(account.campaign) for account in made.accounts]
     members = [who for who, campaign in enumerate(of) if campaign]
     random.Random(f"sale-{made.plan.seed}").shuffle(members)
+    members.sort(key=lambda who: made.accounts[who].campaign)  # new texts are sold last
     return of, members
 
 
@@ -306,11 +333,15 @@ def made_runs(plan: Plan, members: list[int], *, react_h: float) -> list[Run]:
     against an attacker that goes on with what it has, and one that buys new accounts.
     """
 
-    def run(name: str, answer: Answer, *, buys: bool, person_h: float = 0.0) -> Run:
+    def run(
+        name: str, answer: Answer, *, buys: bool, person_h: float = 0.0, returns: bool = False
+    ) -> Run:
         attacker = Attacker(members, plan.accounts, buys=buys, react=int(react_h * HOUR))
         defence = None
         if answer != "off":
-            defence = Defence(answer, LiveHunt(), scale=plan.scale, person_h=person_h)
+            defence = Defence(
+                answer, LiveHunt(), scale=plan.scale, person_h=person_h, returns=returns
+            )
         return Run(name, attacker, defence)
 
     return [
@@ -318,5 +349,7 @@ def made_runs(plan: Plan, members: list[int], *, react_h: float) -> list[Run]:
         run("shadow", "shadow", buys=True),
         run("ladder, stays", "ladder", buys=False),
         run("ladder, buys", "ladder", buys=True),
+        run("ladder and returns, stays", "ladder", buys=False, returns=True),
+        run("ladder and returns, buys", "ladder", buys=True, returns=True),
         *(run(f"person {h} h, buys", "person", buys=True, person_h=h) for h in (0, 4, 24)),
     ]

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from evals.lower.attacker_cost import RECORD_DAYS, against
+from titer.respond.ladder import default_ladder
 from titer.respond.throttle import interval
 
 EVALS = Path(__file__).parents[1]
@@ -54,7 +55,10 @@ def _head(*columns: str) -> list[str]:
 
 def rungs() -> list[str]:
     honest, served = read("lower/honest.json"), read("lower/served.json")
+    found = read("lower/rungs.json")
     assert honest is not None
+    assert found is not None
+    at = {rung.name: rung.alone or rung.at for rung in default_ladder().rungs}
     rows = {}
     for run in honest["runs"]:
         for rung in run["rungs"]:
@@ -71,14 +75,35 @@ def rungs() -> list[str]:
     timed = {row["rung"]: row for row in (served or {"rungs": []})["rungs"]}
     head = _head(
         "rung", "honest organisations dosed (built-in; published prompts)",
-        "µs a request, p50, p99", "µs a chunk, p50, p99", "attacker loses",
+        "dosed, of 40,000 others", "touched", "µs a request, p50, p99", "µs a chunk, p50, p99",
+        "attacker loses",
     )  # fmt: skip
     lines = []
     for name, cells in rows.items():
         row = timed.get(name, {})
-        cost = [_pair(row.get("request_us")), _pair(row.get("chunk_us, logprobs"))]
+        cost = [
+            *_reached(found, at[name], doses=name != "attention"),
+            _pair(row.get("request_us")),
+            _pair(row.get("chunk_us, logprobs")),
+        ]
         lines.append(f"| {name} | {'; '.join(cells)} | {' | '.join(cost)} | {loss[name]} |")
     return head + lines
+
+
+def _reached(found: dict, at: float, *, doses: bool) -> list[str]:
+    """Of the large honest crowd, who is dosed and who is touched at a rung's threshold (beyond the
+    last one that was tried: at that).
+    """
+    if not doses:
+        return ["-", "0: no doses"]
+    tried = max(t for t in found["thresholds"] if t <= at)
+    level = found["fresh"]["levels"][f"{tried:g}"]
+    return [_in_10_000(level["reached"]), _in_10_000(level["noticed"])]
+
+
+def _in_10_000(found: dict) -> str:
+    low, high = (1e4 * end for end in found["interval"])
+    return f"{found['hits']} [{low:.1f}, {high:.1f} in 10,000]"
 
 
 def _pair(found: dict | None) -> str:
@@ -109,7 +134,7 @@ def thresholds() -> list[str]:
     crowds = [name for name in ("looked", "fresh") if name in found]
     told = {"looked": " (as in detect.json)", "fresh": ""}
     columns = [f"honest that get there{told[name]}" for name in crowds]
-    columns += [f"would notice{told[name]}" for name in crowds]
+    columns += [f"touched{told[name]}" for name in crowds]
     lines = _head("standing bits", *columns, "keys at 100 %", "50 %", "25 %", "10 %")
     for at in found["thresholds"]:
         name = f"{at:g}"

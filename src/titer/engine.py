@@ -220,8 +220,9 @@ class Weigher:
             )  # fmt: skip
             standing = self.standings.get(member, Standing(member, since=campaign.last_seen))
             if not campaign.review:
+                # Who joins between hunts ("+") shares the bounds of the rest.
                 standing = msgspec.structs.replace(
-                    standing, campaign=campaign.id, shared=campaign.tokens_out
+                    standing, campaign=campaign.id.partition("+")[0], shared=campaign.tokens_out
                 )
             standing = self.standings[member] = self._believe(standing, [finding])
             out.append((finding, self._decide(standing, campaign.last_seen)))

@@ -91,6 +91,8 @@ class Hunt(Protocol):
 
     def run(self) -> list[Campaign]: ...
 
+    def returned(self, now: int) -> list[Campaign]: ...
+
     def forget(self, subject: str) -> None: ...
 
 
@@ -259,8 +261,10 @@ class Analysis:
             self._keep(self._weigher.weigh(exchange))
         if self._attention is not None:
             self._spool += self._attention.entries(exchanges)
-        if self._hunt is not None:
+        if self._hunt is not None and exchanges:
             self._hunt.add(exchanges)
+            for campaign in self._hunt.returned(exchanges[-1].at):
+                self._join(campaign)
 
     def _keep(self, weighed: Weighed) -> None:
         """Queue the entries of one exchange, in the order in which they came to be."""
@@ -358,15 +362,19 @@ class Analysis:
             self._hunted[campaign.id] = seen
             if self._alert is not None:
                 self._alert.told(campaign)
-            self._spool.append(("campaign", self._encode(campaign)))
-            for finding, decision in self._weigher.join(campaign):
-                self._spool.append(("finding", self._encode(finding)))
-                if decision is not None:
-                    self._decided(decision)
-                else:  # the row says with whom the member shares its throttle
-                    self._repeat(finding.subject)
+            self._join(campaign)
         if self._spool:
             self._flush()
+
+    def _join(self, campaign: Campaign) -> None:
+        """Queue the entries of a campaign, and of what it makes of its members."""
+        self._spool.append(("campaign", self._encode(campaign)))
+        for finding, decision in self._weigher.join(campaign):
+            self._spool.append(("finding", self._encode(finding)))
+            if decision is not None:
+                self._decided(decision)
+            else:  # the row says with whom the member shares its throttle
+                self._repeat(finding.subject)
 
     def _note_gaps(self) -> None:
         """Log what the rings had to drop since last time."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from titer.core.nouns import Campaign, Exchange
+from titer.hunt.again import Again
 from titer.hunt.find import SAME_GROUP, HuntReport, find
 from titer.hunt.nulls import MIN_DRAWS
 from titer.hunt.past import Past, PastAndRows
@@ -23,7 +24,9 @@ MIN_ROWS = 200
 
 
 class LiveHunt:
-    """`add` what passes, `run` now and then. A campaign keeps its id until it has grown."""
+    """`add` what passes, `run` now and then, and ask between who has `returned`. A campaign keeps
+    its id until it has grown.
+    """
 
     def __init__(self, *, rows: int = ROWS, seed: int = 0, permutations: int = MIN_DRAWS) -> None:
         if rows < PIECE:
@@ -35,11 +38,13 @@ class LiveHunt:
         self._past = Past()
         self._waiting: list[Exchange] = []
         self._known: dict[str, frozenset[str]] = {}
+        self._again = Again()
         self.report: HuntReport | None = None
 
     def add(self, exchanges: Sequence[Exchange]) -> None:
         """Remember some exchanges, and forget the oldest beyond the limit."""
         self._waiting.extend(exchanges)
+        self._again.see(exchanges)
         if len(self._waiting) >= PIECE:
             self._take()
 
@@ -48,19 +53,29 @@ class LiveHunt:
         self._take()
         self._builder.forget(subject)
         self._past.forget(subject)
+        self._again.forget(subject)
 
     def run(self) -> list[Campaign]:
         """Campaigns among what is remembered; members are subjects."""
         self._take()
         if self._builder.rows < MIN_ROWS:
             return []
+        table = self._builder.build()
         self.report = find(
-            PastAndRows(self._past, self._builder.build()),
+            PastAndRows(self._past, table),
             seed=self._seed,
             permutations=self._permutations,
             subjects=True,
         )
-        return [self._named(campaign) for campaign in self.report.campaigns]
+        campaigns = [self._named(campaign) for campaign in self.report.campaigns]
+        self._again.learn(campaigns, table)
+        return campaigns
+
+    def returned(self, now: int) -> list[Campaign]:
+        """Callers who since the last time were seen to send a found campaign's own requests: parts
+        of it, each under its id with `+` and a number.
+        """
+        return self._again.told(now)
 
     def _take(self) -> None:
         self._builder.add(self._waiting)

@@ -44,14 +44,15 @@ shadow = false
 
 [[ladder]]
 name = "logprobs"
-at = 7.5
+at = 6.75
+alone = 7.5
 give = [{{ mitigation = "logprobs" }}]
 shadow = false
 ttl_s = 604_800
 
 [[ladder]]
 name = "throttle"
-at = 7.75
+at = 7.0
 give = [{{ mitigation = "logprobs" }}, {{ mitigation = "throttle", strength = 0.5 }}]
 shadow = false
 

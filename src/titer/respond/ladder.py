@@ -203,21 +203,25 @@ def default_ladder(*, shadow: bool = True) -> Ladder:
     supports at most log2(n + 1) bits (10.97 at n = 2000), and averaging with the hunt costs one
     bit: so about 10 bits are the most that all detectors together give there. By Markov's
     inequality an honest subject ever reaches b bits with probability at most 2^-b: 1 in 8, 181,
-    215 and 1,000,000 for the four rungs. The last is out of reach of detectors at that n: it
-    needs a campaign, or a larger calibration, and a person.
+    10,000 and 1,000,000 for the four rungs, of who acts with nobody. The last is out of reach of
+    detectors at that n: it needs a campaign, or a larger calibration, and a person.
     No rung asks for exposure: whoever reads out logits takes one token at a time.
 
     Honest callers notice a throttle, and slowing one account takes next to nothing from an
     attacker. So that rung asks who acts with nobody for `ALONE` bits: at most 1 honest caller in
     10,000 gets there, whatever the calibration, and none under a calibration of fewer than about
-    20,000 organisations, which cannot say so much.
+    20,000 organisations, which cannot say so much. A member of a campaign that a hunt found is
+    slowed from 7 bits on, which a hunt of 8 gives at once: a day that it waits is a third of a
+    million pairs (docs/adr/0044-a-campaign-is-slowed-when-it-is-found.md).
     """
     strip, slow = Dose("logprobs", 1.0), Dose("throttle", 0.5)
     return Ladder(
         (
             Rung(name="attention", at=3.0, shadow=shadow),
-            Rung(name="logprobs", at=7.5, give=(strip,), shadow=shadow, ttl_s=7 * DAY_S),
-            Rung(name="throttle", at=7.75, alone=ALONE, give=(strip, slow), shadow=shadow),
+            Rung(
+                name="logprobs", at=6.75, alone=7.5, give=(strip,), shadow=shadow, ttl_s=7 * DAY_S
+            ),
+            Rung(name="throttle", at=7.0, alone=ALONE, give=(strip, slow), shadow=shadow),
             Rung(
                 name="refuse", at=20.0, give=(Dose("refuse", 1.0),), shadow=shadow, needs="person"
             ),

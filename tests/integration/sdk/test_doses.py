@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 
 import anthropic
@@ -15,7 +16,7 @@ from titer.engine import Verdict
 from titer.lab.upstream_plan import Behaviour
 from titer.respond import Options, builtin
 from titer.respond.dosing import Doser
-from titer.respond.ladder import in_force
+from titer.respond.ladder import default_ladder, in_force
 from titer.respond.quota import QuotaConfig
 from titer.respond.step_up import StepUpSettings
 from titer.respond.vary import VaryConfig
@@ -27,6 +28,9 @@ OPTIONS = Options(
     step_up=StepUpSettings(url="https://verify.example/", secret="x"),
     vary=VaryConfig(n_best=3, temperature=0.05),
 )
+#: How a stream is cut into chunks is the gateway's own.
+CHUNK = re.compile(rb"(?:^|\r\n)[0-9a-f]+\r\n")
+
 PATHS = {
     "/v1/chat/completions": {"model": "m", "messages": TALK, "logprobs": True},
     "/v1/completions": {"model": "m", "prompt": "Once", "logprobs": 2},
@@ -125,24 +129,41 @@ def test_a_varied_reply_is_one_answer(play):
     play(script)
 
 
+def replies(play, stream, *doses, drop=()):
+    """(bodies that callers of every path got, bytes that were sent) under some doses, of requests
+    without the members `drop`.
+    """
+
+    async def script(stage):
+        if doses:
+            dosed(stage.gate, *doses)
+        got = []
+        for path, body in PATHS.items():
+            asked = {name: value for name, value in body.items() if name not in drop}
+            sent = json.dumps({**asked, "stream": stream}).encode()
+            body = (await stage.raw(path, sent))[1]
+            got.append(CHUNK.sub(b"", body) if stream else body)
+        return got, [flight.raw for flight in stage.gate.flights]
+
+    return play(script)
+
+
 @pytest.mark.parametrize("name", sorted(builtin()))
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_strength_0_is_identical_bytes(play, name, stream):
     """Of body and payload: the head has a date, and its framing may be the gateway's own."""
+    assert replies(play, stream, Dose(name, 0.0)) == replies(play, stream)
 
-    def taken(dose):
-        async def script(stage):
-            if dose:
-                dosed(stage.gate, Dose(name, 0.0))
-            got = []
-            for path, body in PATHS.items():
-                sent = json.dumps({**body, "stream": stream}).encode()
-                got.append((await stage.raw(path, sent))[1])
-            return got, [flight.raw for flight in stage.gate.flights]
 
-        return play(script)
-
-    assert taken(dose=True) == taken(dose=False)
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_stripped_log_probabilities_touch_nobody_who_asks_for_none(play, stream):
+    """What `evals.lower.rungs` counts as touched: whoever asks for none gets identical bytes."""
+    (dose,) = next(rung for rung in default_ladder().rungs if rung.name == "logprobs").give
+    assert dose == Dose("logprobs", 1.0)
+    assert replies(play, stream, dose, drop=("logprobs",)) == replies(
+        play, stream, drop=("logprobs",)
+    )
+    assert replies(play, stream, dose) != replies(play, stream)  # who asks for them is touched
 
 
 def test_a_dose_that_ends_mid_stream_ends_with_the_reply(play):

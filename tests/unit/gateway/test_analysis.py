@@ -131,12 +131,17 @@ class Hunt:
     def __init__(self) -> None:
         self.rows = 0
         self.campaigns: list[Campaign] = []
+        self.back: list[Campaign] = []
 
     def add(self, exchanges):
         self.rows += len(exchanges)
 
     def run(self):
         return self.campaigns
+
+    def returned(self, now):
+        back, self.back = self.back, []
+        return back
 
 
 @pytest.fixture
@@ -286,6 +291,15 @@ def test_a_campaign_is_logged_with_what_it_does_to_its_members_once(world):
     assert world.log.kinds()[before:] == ["campaign", "finding", "finding"]
     findings = {f.detector for f in world.weigher.standings["p0"].findings}
     assert findings == {"always@1", "hunt@1"}
+
+
+def test_who_comes_back_between_hunts_joins_the_campaign(world):
+    world.send(1)
+    world.hunt.back = [Campaign("c+1", ("p7",), ("text",), ("hours",), 12.0, "T", 1, 2)]
+    before = world.log.size
+    assert world.one._turn()
+    assert world.log.kinds()[before:][-3:] == ["campaign", "finding", "decision"]
+    assert world.weigher.standings["p7"].campaign == "c"
 
 
 def test_members_under_a_dose_get_a_row_that_names_their_campaign(world):

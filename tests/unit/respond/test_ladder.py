@@ -135,9 +135,9 @@ def test_same_input_same_decision():
 def test_the_default_ladder():
     ladder = default_ladder()
     assert [(r.name, r.at) for r in ladder.rungs] == [
-        ("attention", 3), ("logprobs", 7.5), ("throttle", 7.75), ("refuse", 20)
+        ("attention", 3), ("logprobs", 6.75), ("throttle", 7.0), ("refuse", 20)
     ]  # fmt: skip
-    assert [r.alone for r in ladder.rungs] == [0, 0, 13.3, 0]
+    assert [r.alone for r in ladder.rungs] == [0, 7.5, 13.3, 0]
     assert 2**-13.3 <= 1e-4
     assert all(r.shadow for r in ladder.rungs)
     assert not any(r.shadow for r in default_ladder(shadow=False).rungs)

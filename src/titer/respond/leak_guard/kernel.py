@@ -150,6 +150,8 @@ _SHARES_REACH, _RUNS_REACH = np.uint64(gates.SHARES_REACH), np.uint64(gates.RUNS
 _3, _4, _6, _7, _14, _21, _BYTE = (np.uint64(n) for n in (3, 4, 6, 7, 14, 21, 255))
 #: Signs of one run (letters and digits, or signs of the world) from which groups are read.
 _LONG_RUN = 20
+#: The same for packed signs: fewer stand together in program text all the time.
+_PACKED_RUN = 24
 #: The lanes of each decoder: from, to.
 _LANES_OF = (HEX, DECIMAL, BINARY, MORSE, ROT47, UU, B32, B64, B85, A85)
 _LANES_TO = (DECIMAL, BINARY, MORSE, ROT47, B32, B64, B85, BAG, A85, UU)
@@ -162,6 +164,17 @@ def _opens(shares: Any, runs: Any, opens: I64) -> Any:
     """The decoders that shares and runs open."""
     high = (((shares + _SHARES_REACH) & _HIGH) >> _7) | (((runs + _RUNS_REACH) & _HIGH) >> _3)
     return opens[(high | high >> _7 | high >> _14 | high >> _21) & _BYTE]
+
+
+@compiled
+def _indents(point: Any, recent: I32, place: Any) -> bool:
+    """Whether the last signs are all the same blank: the indent of a line."""
+    if point != 32 and point != 9:
+        return False
+    same = 0
+    for back in range(1, _LONG_RUN):
+        same += recent[(place - back) & (RECENT - 1)] == point
+    return same == _LONG_RUN - 1
 
 
 @compiled
@@ -291,6 +304,8 @@ def scan(
         )
         if member:
             group_run += 1
+            if group_run == _LONG_RUN and _indents(point, recent, place):
+                group_run -= 1
             if group_run == _LONG_RUN:
                 for k in range(len(sums)):
                     sums[k] = counts[k, 0] = 0
@@ -313,9 +328,9 @@ def scan(
                 grouped = 0
                 active -= calm(numbers, limit, GROUPS, GROUPS + len(sums))
         # Bytes packed into signs, where signs stand together as in no language.
-        if run >= _LONG_RUN and not space:
+        if run >= _PACKED_RUN and not space:
             if not packing:
-                for back in range(min(_LONG_RUN, place), 0, -1):
+                for back in range(min(_PACKED_RUN, place), 0, -1):
                     state[PACKED_SIGNS] += 1
                     active += packs(np.int64(recent[(place - back) & (RECENT - 1)]), packed, by,
                                     state[PACKED_SIGNS], seen, reg, numbers, limit,

@@ -28,7 +28,8 @@ UNPACKED = 200_000
 
 #: What runs are made of: letters, digits, and the other signs of base64.
 _SIGNS = string.ascii_letters + string.digits + "+/=_-"
-_RUN = re.compile(rf"[{re.escape(_SIGNS)}]{{{LEAST},}}")
+#: Not begun inside a word, so that none is gone through from each of its letters.
+_RUN = re.compile(rf"(?<![{re.escape(_SIGNS)}])[{re.escape(_SIGNS)}]{{{LEAST},}}")
 _CLASSES = (string.digits, string.ascii_uppercase, string.ascii_lowercase)
 #: Base 58 as Ripple has it; others keep their classes in an order of their own.
 _RIPPLE = "rpshnaf39wBUDNEGHJKLM4PQRST7VWXYZ2bcdeCg65jkm8oFqi1tuvAxyz"

@@ -159,10 +159,12 @@ class Scan:
 
     def push(self, text: str) -> str:
         """What may leave now that `text` has come."""
+        waited = self._held
         out = self._read(text)
         if self._runs is None:
             return out
-        self._long = self._long or bool(self._state[lanes.MOST_RUN] >= LEAST)
+        # What was held until now may have come with an earlier piece.
+        self._long = bool(self._state[lanes.MOST_RUN] >= LEAST) or (self._long and bool(waited))
         return self._runs.push(out, long=self._long) if out else ""
 
     def _spelt(self, text: str) -> bool:
