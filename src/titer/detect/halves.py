@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Collection, Iterable
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -28,9 +29,11 @@ TOP = 8
 NOT_HONEST = frozenset({DISTILLATION})
 
 
-#: A day in microseconds; and 1 in so many exchanges at either end of a log whose times no other
-#: exchange bears out: a clock was wrong.
-DAY, STRAY = 86_400_000_000, 1000
+#: A day in microseconds.
+DAY = 86_400_000_000
+#: 1 in so many exchanges may lie at an end of a log, apart from all others, before it is taken for
+#: the end: clocks are wrong now and then.
+STRAY = 1000
 
 
 class Crowd(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,16 +106,16 @@ class Log:
         """
         days, stray = sorted(self.days), 0
         for step in (1, -1):
-            ends, cut, held = days[::step], 0, 0
-            for place in range(len(ends) - 1):
-                held += self.days[ends[place]][2]
+            ends = days[::step]
+            held = cut = apart = 0
+            for place, (day, following) in enumerate(pairwise(ends), 1):
+                held += self.days[day][2]
                 if held * STRAY > self.count:
                     break
-                if abs(ends[place + 1] - ends[place]) > 1:
-                    cut, stray_here = place + 1, held
-            if cut:
-                stray += stray_here
-                days = ends[cut:][::step]
+                if abs(following - day) > 1:
+                    cut, apart = place, held
+            stray += apart
+            days = ends[cut:][::step]
         return self.days[days[0]][0], self.days[days[-1]][1], stray
 
     def crowd(self, stray: int) -> Crowd:

@@ -92,6 +92,7 @@ def test_a_feed_counts_every_fault(log, tmp_path, capsys):
                  "before the day on which their account", "the order of reading",
                  "no usable origin"):  # fmt: skip
         assert said in text
+    assert f"11 of {report['exchanges'] + 25} exchanges have no usable origin" in text
     assert verb(capsys, "replay", "--data", tmp_path / "data")[0] == 0
 
 
