@@ -2,7 +2,7 @@
 
     python -m evals.lower.attacker_cost --own 0.5 --seeds 301,302    # about three minutes a seed
     python -m evals.lower.attacker_cost --recall                     # the curve; half a minute
-    python -m evals.lower.attacker_cost                              # prints what is kept
+    python -m evals.lower.attacker_cost                              # sums up what is kept
 
 Runs are those of `evals.lower.campaign`; each seed's rows are merged into attacker_cost.json. The
 worlds stand for the campaign of the public record at a scale, so that a million pairs are a
@@ -262,7 +262,7 @@ def kept() -> dict[str, Any]:
 def merge(name: str, rows: list[dict[str, Any]]) -> None:
     """Put rows into the file, in place of those of the same world and answer."""
     found = kept()
-    key = lambda r: (*world_of(r), r["seed"], r["answer"])  # noqa: E731
+    key = lambda r: (*world_of(r), r["seed"], answer_of(r))  # noqa: E731
     merged = {key(row): row for row in found[name]} | {key(row): row for row in rows}
     found[name] = [merged[k] for k in sorted(merged)]
     found["summary"] = summary(found)
@@ -276,6 +276,14 @@ def merge(name: str, rows: list[dict[str, Any]]) -> None:
 def world_of(row: dict[str, Any]) -> tuple[Any, ...]:
     """The kind of world that a row is of; older rows do not say what is usual."""
     return tuple(row.get(name, usual) for name, usual in WORLD.items())
+
+
+def answer_of(row: dict[str, Any]) -> str:
+    """What titer did; rows of before decision 44, when members of a campaign were slowed from 7.75
+    bits on, are those that do not count who was touched.
+    """
+    before = row["answer"] not in {"off", "shadow"} and "honest_touched" not in row
+    return f"{row['answer']}, from 7.75 bits" if before and "seen" in row else row["answer"]
 
 
 def compact(found: dict[str, Any]) -> str:
@@ -294,7 +302,9 @@ def summary(found: dict[str, Any]) -> list[dict[str, Any]]:
     """Multipliers by world and answer, and the honest accounts that were touched beside them."""
     out = []
     for world in sorted({world_of(row) for row in found["rows"]}):
-        rows = [row for row in found["rows"] if world_of(row) == world]
+        rows = [
+            row | {"answer": answer_of(row)} for row in found["rows"] if world_of(row) == world
+        ]
         for answer in dict.fromkeys(r["answer"] for r in rows):
             mine = [r for r in rows if r["answer"] == answer]
             one: dict[str, Any] = {
@@ -347,6 +357,7 @@ def main() -> None:
         runs = curve_runs(plan, crowd(made)[1])
         live(made, runs, every_h=EVERY_H, source=bare)
         merge("curve", rows_of(made, runs, plan, step_h=6))
+    merge("rows", [])
     for one in summary(kept()):
         print(json.dumps(one))
 

@@ -14,7 +14,7 @@ import re
 import sys
 from pathlib import Path
 
-from evals.lower.attacker_cost import RECORD_DAYS, against
+from evals.lower.attacker_cost import EVERY_H, RECORD_DAYS, against
 from titer.respond.ladder import default_ladder
 from titer.respond.throttle import interval
 
@@ -161,7 +161,7 @@ def cost() -> list[str]:
     lines = _head(
         "own share", "titer, attacker", "worlds", "named", "days", "accounts",
         "price at $0.10, $1, $25 an account", "accounts, all of 45 days", "price likewise",
-        "honest dosed",
+        "honest dosed, touched",
     )  # fmt: skip
     for row in found["summary"]:
         if row["answer"] == "off":
@@ -169,6 +169,7 @@ def cost() -> list[str]:
         million, record = row["million"]["times"], row["record"]["times"]
         named, honest = row["recall"], row["honest"]
         share = f"{row['own']:.0%}" + ("" if row["paraphrase"] == "none" else ", half reworded")
+        share += "" if row["every_h"] == EVERY_H else f", hunted every {row['every_h']:g} h"
         lines.append(
             f"| {share} | {row['answer']} | {row['million']['seeds']} |"
             f" {named['k'] / named['n']:.0%} of {named['n']:,} |"
@@ -176,7 +177,7 @@ def cost() -> list[str]:
             f" {_prices(million)} |"
             f" {_times(record['accounts'])} |"
             f" {_prices(record)} |"
-            f" {honest['k']} of {honest['n']:,} |"
+            f" {honest['k']}, {row['honest_touched']['k']} of {honest['n']:,} |"
         )
     return lines
 
