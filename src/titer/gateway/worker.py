@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 import time
@@ -23,6 +22,7 @@ from titer.detect.parameter_policy import ParameterPolicy
 from titer.engine import Engine
 from titer.gateway import alert
 from titer.gateway.dialects import find
+from titer.gateway.heap import Cycles
 from titer.gateway.marking import with_mark_keys
 from titer.gateway.metrics import total
 from titer.gateway.networks import Watch, load
@@ -122,6 +122,7 @@ class Worker:
             self._engine.ring = shared.rings[number]
         self._pages = Pages(shared.pages, number)
         self._ring = ring
+        self._cycles = Cycles()
         self._stopping = asyncio.Event()
         self._parent = shared.parent
         self._origins = Origins(
@@ -164,7 +165,8 @@ class Worker:
             await asyncio.sleep(HOUSEKEEPING)
             if os.getppid() != self._parent:  # the supervisor was killed: nobody would stop us
                 self._stopping.set()
-            gc.collect(0)  # closed connections leave cycles, too few to set off a collection
+            plane = self._proxy.plane
+            self._cycles.look(plane.metrics.connections_opened + plane.pool.dialled)
             with contextlib.suppress(ConfigError):  # the key book has closed itself: 401 for all
                 self._keys.refresh()
             self._pages.write(self._counters())
