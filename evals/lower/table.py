@@ -169,6 +169,7 @@ def cost() -> list[str]:
         million, record = row["million"]["times"], row["record"]["times"]
         named, honest = row["recall"], row["honest"]
         share = f"{row['own']:.0%}" + ("" if row["paraphrase"] == "none" else ", half reworded")
+        share += ", new texts when it buys" if row["texts"] == "new" else ""
         share += "" if row["every_h"] == EVERY_H else f", hunted every {row['every_h']:g} h"
         lines.append(
             f"| {share} | {row['answer']} | {row['million']['seeds']} |"
