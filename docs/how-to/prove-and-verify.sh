@@ -4,8 +4,8 @@
 #
 #   sh prove-and-verify.sh FOLDER          FOLDER is made; TITER may name the command (titer)
 #
-# Needs titer, openssl 3 and python3; uses Go (golang-golang-x-mod-dev) and securesystemslib too where
-# they are, and says what it skipped. Exit 0: all of it held.
+# Needs titer, openssl 3 and python3; uses Go (golang-golang-x-mod-dev), securesystemslib and
+# stix2-validator 3.2.0 too where they are, and says what it skipped. Exit 0: all of it held.
 set -eu
 
 titer=${TITER:-titer}
@@ -30,6 +30,15 @@ cp "$data/log/log.pub" "$out/log.pub" # over another channel, in earnest
 (cd "$out/pack" && sha256sum -c --quiet MANIFEST.sha256)
 sh "$out/pack/verify.sh" "$out/pack/$campaign.dossier" "$out/log.pub"
 $titer verify "$out/pack/$campaign.dossier" --key "$(cat "$out/log.pub")" >/dev/null
+
+echo "== exported for a partner"
+$titer share stix "$campaign" --data "$data" --for partner -o "$out/partner.json"
+if command -v stix2_validator >/dev/null; then
+  stix2_validator --silent "$out/partner.json"
+  echo "ok  stix2-validator: the bundle is STIX 2.1"
+else
+  echo "--  stix2-validator: not here, the bundle was not checked"
+fi
 
 echo "== one member is erased"
 member=$($titer verify "$out/pack/$campaign.dossier" --json >/dev/null && python3 - \

@@ -27,3 +27,5 @@ def test_prove_verify_erase_in_part_and_verify_again(tmp_path):
     if Path("/usr/share/gocode/src/golang.org/x/mod").exists() and shutil.which("go"):
         assert done.stdout.count("ok  Go's tlog") == 3
     assert done.stdout.count("ok  securesystemslib") == 3
+    if shutil.which("stix2_validator", path=path):
+        assert "ok  stix2-validator: the bundle is STIX 2.1" in done.stdout
