@@ -257,7 +257,7 @@ def campaign(one: Judged, verdict: Verdict, ways: int, world: World) -> Campaign
             same_limit=SAME_QUESTIONS,
             size=len(inside),
             team=TEAM,
-            strangers=(strangers or one_program(one.alike)) and len(inside) >= UNTIED,
+            strangers=_apart(one, ties, strangers=strangers) and len(inside) >= UNTIED,
             declared=declared,
             ties=ties,
             hard=HARD,
@@ -295,7 +295,7 @@ def _review(
         return "most are declared organisations"
     alike, program = news_of_one_hand(one), one_program(one.alike)
     if one.candidate.formed_by == "pool":
-        enough = size >= TEAM or (size >= UNTIED and (strangers or program))
+        enough = size >= TEAM or (size >= UNTIED and _apart(one, ties, strangers=strangers))
         return "" if enough else "so few may be a team"
     if not program and not alike and (payer or not ties >= HARD):
         return "members ask as people do: each as much as he cares to, or too little to tell"
@@ -307,6 +307,13 @@ def _review(
     if len(ties) + alike + program < wanted:
         return "too few ties besides text for its size"
     return ""
+
+
+def _apart(one: Judged, ties: set[str], *, strangers: bool) -> bool:
+    """Whether members are no small team's: they share neither network nor card, or carry one
+    program's loads and do not pay together.
+    """
+    return strangers or ("payment" not in ties and one_program(one.alike))
 
 
 def _note(one: Judged, size: int, review: str) -> str:
