@@ -36,7 +36,7 @@ CONFIG = """\
 shadow = false
 
 # The built-in rungs, but for one thing: the built-in throttle asks a caller who acts with nobody
-# for 13.3 bits, more than the 3,000 accounts of this demo can support.
+# for 13.3 bits, more than the 3,000 accounts of this demo can support. Here it asks for 7.75.
 [[ladder]]
 name = "attention"
 at = 3.0
@@ -53,6 +53,7 @@ ttl_s = 604_800
 [[ladder]]
 name = "throttle"
 at = 7.0
+alone = 7.75
 give = [{{ mitigation = "logprobs" }}, {{ mitigation = "throttle", strength = 0.5 }}]
 shadow = false
 
