@@ -211,11 +211,13 @@ class Weigher:
         review gives none.
         """
         out: list[tuple[Finding, Decision | None]] = []
+        others = len(campaign.members) - 1
+        acts = f"acts as one with {others} others: " if others else ""
         for member in campaign.members:
             finding = Finding(
                 f"f-{campaign.id}-{member}", campaign.last_seen, HUNT, member,
                 campaign.technique, 0.0 if campaign.review else campaign.bits,
-                f"acts as one with {len(campaign.members) - 1} others: {campaign.note}",
+                f"{acts}{campaign.note}",
                 calibration=campaign.id,
             )  # fmt: skip
             standing = self.standings.get(member, Standing(member, since=campaign.last_seen))

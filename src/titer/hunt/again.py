@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import numpy as np
 
-from titer.core.nouns import Campaign, Exchange
+from titer.core.nouns import DISTILLATION, Campaign, Exchange
 from titer.hunt.pools import OWN, OWN_USERS
 from titer.hunt.source import I64
 from titer.hunt.table import Table
@@ -41,6 +41,7 @@ class Again:
     def __init__(self) -> None:
         self._campaigns: dict[str, Campaign] = {}
         self._members: set[str] = set()
+        self._permitted: set[str] = set()
         self._of_token: dict[int, str] = {}
         self._first: dict[tuple[str, str], frozenset[int]] = {}
         self._met: dict[str, list[str]] = {}
@@ -50,6 +51,7 @@ class Again:
         """The campaigns as the last hunt found them, and the rows that it had."""
         some = [campaign for campaign in campaigns if not campaign.review]
         self._members |= {member for campaign in some for member in campaign.members}
+        self._permitted |= {p.subject for p in table.principals if DISTILLATION in p.grants}
         subjects = [principal.subject for principal in table.principals]
         number = {subject: n for n, subject in enumerate(dict.fromkeys(subjects))}
         unit = np.array([number[subject] for subject in subjects], np.int64)[table.account]
@@ -81,7 +83,9 @@ class Again:
         return np.array(left, np.int64)
 
     def see(self, exchanges: Sequence[Exchange]) -> None:
-        """Look at what passes; a caller is told with its second whole request."""
+        """Look at what passes; a caller is told with its second whole request. Not one with a
+        `distillation` grant, or any account of its organisation with one: as in a hunt.
+        """
         if not self._of_token:
             return
         of_token = self._of_token
@@ -90,9 +94,11 @@ class Again:
             if len(found) < WHOLE:
                 continue
             subject = exchange.principal.subject
+            if DISTILLATION in exchange.principal.grants:
+                self._permitted.add(subject)
             name = of_token[found[0]]
             whole = frozenset(token for token in found if of_token[token] == name)
-            if subject in self._members or len(whole) < WHOLE:
+            if subject in self._members or subject in self._permitted or len(whole) < WHOLE:
                 continue
             first = self._first.setdefault((subject, name), whole)
             if len(whole - first) >= WHOLE:
@@ -122,6 +128,7 @@ class Again:
     def forget(self, subject: str) -> None:
         """Drop what is known of a subject that was erased."""
         self._members.discard(subject)
+        self._permitted.discard(subject)
         for key in [key for key in self._first if key[0] == subject]:
             del self._first[key]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from titer.core.nouns import Campaign, Exchange, Principal, Sketch
@@ -73,6 +74,35 @@ def test_parts_of_requests_do_not_tell(again):
 def test_members_and_others_are_not_told(again):
     again.see([exchange("m3", template(n)) for n in (1, 2)])
     again.see([exchange("h3", other(n)) for n in (1, 2)])
+    assert again.told(9) == []
+
+
+def test_who_has_a_grant_is_not_told(again):
+    granted = Principal("house", org="o-1", grants=("distillation",))
+    rows = [
+        msgspec.structs.replace(exchange("house", template(n), n), principal=granted)
+        for n in (1, 2, 3)
+    ]
+    again.see(rows)
+    colleague = Principal("colleague", org="o-1")
+    again.see([msgspec.structs.replace(row, principal=colleague) for row in rows])
+    assert again.told(9) == []
+
+
+def test_a_grant_in_the_hunts_memory_counts_as_well():
+    granted = msgspec.structs.replace(
+        exchange("old", other(10**6)),
+        principal=Principal("old", org="o-1", grants=("distillation",)),
+    )
+    again = Again()
+    again.learn([campaign()], world(extra=[granted]))
+    colleague = Principal("colleague", org="o-1")
+    again.see(
+        [
+            msgspec.structs.replace(exchange("x", template(n), n), principal=colleague)
+            for n in (1, 2)
+        ]
+    )
     assert again.told(9) == []
 
 
