@@ -7,6 +7,9 @@ leaves a file for the holder, who appends it and answers with the index:
     DATA/intake/<time>-<random>.answer    {"index":17} or {"refused":"why"}    by the holder
     DATA/intake/taking                    which files are being appended, and from which index
 
+The holder publishes a head before it answers: whoever has the answer finds the entry in whatever
+it reads next (a lift sees the decision that was imposed a moment ago).
+
 An entry is appended exactly once: `taking` is durable before the append, so that whoever takes
 over after a crash can compare what is in the log with what was about to go in.
 
@@ -112,6 +115,8 @@ class Writer(Protocol):
     def erase(self, subject: str, *, reason: str, by: str = "", name: str = "") -> int: ...
 
     def rotate(self, *, overlap: int) -> Rotation: ...
+
+    def checkpoint(self) -> str: ...
 
 
 class _Handed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -325,6 +330,7 @@ class Intake:
         except InputError as error:
             _answer(fd, name, _Answer(refused=str(error)))
             return []
+        _publish(log)
         _answer(fd, name, _Answer(index=index))
         return [Taken(index, handed.kind, log.kept(index).body or b"")]
 
@@ -333,6 +339,7 @@ class Intake:
         folder.put(fd, _TAKING, msgspec.json.encode(plan))
         entries = [(handed.kind, handed.body.encode()) for _, handed in batch]
         first = log.append(entries)
+        _publish(log)
         out = [Taken(first + i, *entry) for i, entry in enumerate(entries)]
         for (name, _), one in zip(batch, out, strict=True):
             _answer(fd, name, _Answer(index=one.index))
@@ -343,6 +350,7 @@ class Intake:
         """Finish what a holder had begun: answer what is in the log already."""
         data = folder.get(fd, _TAKING, 65_536)
         taken: list[Taken] = []
+        _publish(log)
         try:
             plan = msgspec.json.decode(data or b"", type=_Taking)
         except msgspec.MsgspecError:
@@ -372,6 +380,12 @@ def _perform(log: Writer, kind: str, body: bytes) -> int:
         return log.erase(asked.subject, reason=asked.reason, by=asked.by, name=asked.id)
     except LookupError as error:
         raise InputError(str(error.args[0])) from None
+
+
+def _publish(log: Writer) -> None:
+    """Let readers see what was appended. A full disk: the holder's next head shows it."""
+    with contextlib.suppress(OSError):
+        log.checkpoint()
 
 
 def _free(data: Path, origin: str) -> Log | None:

@@ -56,6 +56,32 @@ def test_the_holder_appends_what_is_handed_over_and_answers_with_the_index(held)
     assert list((data / "intake").iterdir()) == []
 
 
+@pytest.mark.parametrize("kind", ["case", "rotation"])
+def test_whoever_has_the_answer_finds_the_entry_in_whatever_it_reads_next(held, kind):
+    data, log = held
+    folder = Intake(data)
+    name = folder.hand_over(kind, b'{"overlap":1000000}')
+    assert View.open(data / "log").size == 0  # the holder has published nothing yet
+    folder.take(log)
+    assert View.open(data / "log").read(folder.answer(name).index).kind == kind
+
+
+def test_an_entry_is_taken_when_the_disk_has_no_room_for_a_head(held, monkeypatch):
+    data, log = held
+    folder = Intake(data)
+    name = folder.hand_over("case", BODY)
+
+    def full():
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(log, "checkpoint", full)
+    folder.take(log)
+    monkeypatch.undo()
+    assert folder.answer(name).index == 1
+    log.checkpoint()
+    assert View.open(data / "log").read(1).body == BODY
+
+
 def test_what_the_holder_does_not_take_in_time_is_kept_for_the_next(held):
     data, log = held
     done = enter(data, "case", BODY, origin=ORIGIN, timeout=0.05)
