@@ -455,8 +455,9 @@ def test_a_peer_without_end_costs_memory_for_one_page(serving, monkeypatch):
         assert (got.pages, got.complete, got.read.told) == (pages, False, [])
         return most
 
-    few, many = peak(2), peak(8)
-    assert many < 1.3 * few
+    # The peer is in this process too, and may be a page ahead or not: kept, 32 would be 64 MB.
+    few, many = peak(4), peak(32)
+    assert many < 3 * few
     assert many < 40 << 20
 
 
