@@ -1,12 +1,20 @@
-"""Calibrations kept between runs, as long as nothing that they depend on has changed."""
+"""What a run has worked out, kept for later runs while nothing that it depends on changes.
+
+Calibrations, and slices of crowds that were run through fitted detectors: a run that is cut off
+goes on where it was, and a larger one takes over what a smaller one has done. All lies in the
+temporary folder; a change of any source that counts (`SOURCES`) makes other names.
+"""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
 
 from titer.detect.calibration import Calibration, load
 
@@ -17,7 +25,7 @@ SOURCES = ("src/titer/core", "src/titer/detect", "evals/detect", "evals/accounts
 
 def calibration(name: str, make: Callable[[], Calibration]) -> Calibration:
     """The calibration of that name from the temporary folder, or a new one."""
-    path = Path(tempfile.gettempdir()) / f"titer-evals-{name}-{state()[:16]}.json"
+    path = _path(name, "json")
     if path.exists():
         return load(path.read_bytes())
     made = make()
@@ -27,6 +35,26 @@ def calibration(name: str, make: Callable[[], Calibration]) -> Calibration:
     return made
 
 
+def arrays(name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The arrays of that name, or new ones; without a name nothing is kept."""
+    if not name:
+        return make()
+    path = _path(name, "npz")
+    if not path.exists():
+        made = make()
+        part = path.with_suffix(".part")
+        with part.open("wb") as sink:
+            np.savez(sink, **made)
+        part.replace(path)
+    with np.load(path, allow_pickle=False) as held:
+        return dict(held)
+
+
+def _path(name: str, suffix: str) -> Path:
+    return Path(tempfile.gettempdir()) / f"titer-evals-{name}-{state()[:16]}.{suffix}"
+
+
+@functools.cache
 def state() -> str:
     """A hash of all source text that the figures depend on."""
     mark = hashlib.sha256()

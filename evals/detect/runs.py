@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from evals.accounts import Prompts, _filled, _templates
-from evals.detect import crowd, naive
+from evals.detect import crowd, kept, naive
 from evals.detect.attackers import ATTACKS, PIPELINES, Arms, Attacker
 from evals.detect.pools import Pools
 from evals.detect.running import Runner, spread
@@ -18,8 +18,8 @@ from titer.detect.calibration import Calibration, fit
 from titer.detect.plugins import detectors
 
 MIXES = (1.0, 0.5, 0.25, 0.1)
-#: Organisations that one worker takes at a time.
-CHUNK = 200
+#: Organisations that one worker takes at a time, and that are kept together.
+CHUNK = 250
 
 
 class Sizes(msgspec.Struct, frozen=True):
@@ -38,13 +38,21 @@ class Sizes(msgspec.Struct, frozen=True):
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """Where runs take place: the texts, fitted detectors, seed, mean rate of flags, processes."""
+    """Where runs take place: the texts, fitted detectors, seed, mean rate of flags, processes.
+
+    `kept` names what is run here for later runs; "" keeps nothing.
+    """
 
     pools: Pools
     runner: Runner
     seed: int
     flagged: float
     jobs: int
+    kept: str = ""
+
+    def named(self, *parts: object) -> str:
+        """The name of one slice of it, or ""."""
+        return "-".join(map(str, (self.kept, self.seed, *parts))) if self.kept else ""
 
 
 class Honest(msgspec.Struct, frozen=True):
@@ -105,28 +113,35 @@ def mean_flags(pools: Pools, seed: int, size: int = 3000) -> float:
 def run_honest(setting: Setting, size: int) -> Honest:
     """`size` other honest organisations under fitted detectors."""
     pools, runner = setting.pools, setting.runner
+    seed = f"{setting.seed}-{pools.side}-test"
 
-    def work(first: int) -> tuple[np.ndarray, list[str], list[str], int, list[float]]:
-        rows, kinds, tiers, count, wealth = [], [], [], 0, []
-        seed = f"{setting.seed}-{pools.side}-test"
-        for number in range(first, min(first + CHUNK, size)):
-            name, seen = f"t{number}", []
-            kind, pairs = crowd.organisation(pools, name, seed)
+    def run(first: int, last: int) -> dict[str, np.ndarray]:
+        rows, kinds, counts, wealth = [], [], [], []
+        for number in range(first, last):
+            seen: list[bool] = []
+            kind, pairs = crowd.organisation(pools, f"t{number}", seed)
             row, exchanges = runner.final(_watched(pairs, seen))
             rows.append(row)
             kinds.append(kind)
-            tiers.append(crowd.tier_of(kind, f"{seed}-{name}"))
-            count += exchanges
+            counts.append(exchanges)
             wealth.append(float(naive.wealth(seen, setting.flagged)[-1]))
-        return np.array(rows), kinds, tiers, count, wealth
+        return {
+            "rows": np.array(rows), "kinds": np.array(kinds), "counts": np.array(counts),
+            "wealth": np.array(wealth),
+        }  # fmt: skip
+
+    def work(first: int) -> dict[str, np.ndarray]:
+        last = min(first + CHUNK, size)
+        return kept.arrays(setting.named("honest", first, last), lambda: run(first, last))
 
     parts = spread(work, range(0, size, CHUNK), setting.jobs)
+    kinds = [str(kind) for part in parts for kind in part["kinds"]]
     return Honest(
-        np.concatenate([part[0] for part in parts]),
-        [kind for part in parts for kind in part[1]],
-        [tier for part in parts for tier in part[2]],
-        sum(part[3] for part in parts),
-        np.array([value for part in parts for value in part[4]]),
+        np.concatenate([part["rows"] for part in parts]),
+        kinds,
+        [crowd.tier_of(kind, f"{seed}-t{number}") for number, kind in enumerate(kinds)],
+        sum(int(part["counts"].sum()) for part in parts),
+        np.concatenate([part["wealth"] for part in parts]),
     )
 
 
@@ -137,22 +152,28 @@ def run_attackers(
     pools, runner = setting.pools, setting.runner
     arms = Arms(pools)
 
-    def work(item: tuple[str, int]) -> list[tuple[list, np.ndarray]]:
-        attack, number = item
+    def run(attack: str, number: int) -> dict[str, np.ndarray]:
         key = f"{setting.seed}-{pools.side}"
         caller = Attacker(pools, arms, attack, f"{key}-{number}", sizes.exchanges)
-        found = []
+        found = {}
         for mix in MIXES:
             seen: list[bool] = []
             trace = runner.trace(_watched(caller.exchanges(mix, sizes.exchanges), seen))
-            found.append((trace, naive.wealth(seen, setting.flagged)))
+            found[f"at {mix}"] = np.array([at for at, _ in trace], dtype=np.int64)
+            found[f"rows {mix}"] = np.array([row for _, row in trace])
+            found[f"wealth {mix}"] = naive.wealth(seen, setting.flagged)
         return found
+
+    def work(item: tuple[str, int]) -> dict[str, np.ndarray]:
+        name = setting.named("attacker", *item, sizes.exchanges)
+        return kept.arrays(name, lambda: run(*item))
 
     items = [(attack, n) for attack in ATTACKS for n in range(sizes.attackers)]
     out: dict[tuple[str, float], list] = {}
     for (attack, _), found in zip(items, spread(work, items, setting.jobs), strict=True):
-        for mix, one in zip(MIXES, found, strict=True):
-            out.setdefault((attack, mix), []).append(one)
+        for mix in MIXES:
+            trace = list(zip(found[f"at {mix}"].tolist(), found[f"rows {mix}"], strict=True))
+            out.setdefault((attack, mix), []).append((trace, found[f"wealth {mix}"]))
     return out
 
 

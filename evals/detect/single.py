@@ -22,9 +22,12 @@ from evals.detect.runs import (
     run_honest,
 )
 from evals.detect.tally import against, first_above, rate, roc, threshold, waiting
+from titer.core.bits import average_bits
+from titer.detect.bench import SOURCES
 from titer.detect.calibration import Calibration
 from titer.detect.combine import Combination
 from titer.detect.plugins import detectors
+from titer.respond.ladder import default_ladder
 
 NOMINAL = (1e-2, 3e-3, 1e-3, 3e-4, 1e-4)
 REALISED = (1e-2, 1e-3, 1e-4)
@@ -41,7 +44,7 @@ class Side:
         #: Tiers with rarities of their own.
         self.tiers = tuple(calibration.combination.tiers)
         self.flagged = mean_flags(pools, seed, min(2000, calibration.combination.fitted))
-        self.setting = Setting(pools, self.runner, seed, self.flagged, jobs)
+        self.setting = Setting(pools, self.runner, seed, self.flagged, jobs, calibration.id)
 
     def columns(self, scores: np.ndarray, combination: Combination) -> np.ndarray:
         """The columns that a combination wants, in its order."""
@@ -71,11 +74,12 @@ class Side:
             "exchanges_watched": sizes.exchanges,
             "false_alarms": self._false_alarms(honest, self.calibration),
             "false_alarms_by_tier": self._by_tier(honest),
+            "rungs": self._rungs(honest),
             "mean_null": self._mean_null(honest),
         }
         if other is not None:
             runner = Runner(other.fit_detectors(detectors()))
-            moved = msgspec.structs.replace(self.setting, runner=runner)
+            moved = msgspec.structs.replace(self.setting, runner=runner, kept=other.id)
             foreign = run_honest(moved, sizes.shifted)
             out["false_alarms_other_sources"] = {
                 "calibration": describe(other), **self._false_alarms(foreign, other)
@@ -104,16 +108,36 @@ class Side:
                 found["detectors"][name] = _levels(alone)
         return found
 
-    def _by_tier(self, honest: Honest) -> dict:
-        """Each organisation beside its own tier: by tier, and all together."""
-        tiers, rows = (
-            np.array(honest.tiers),
-            self.columns(honest.scores, self.calibration.combination),
-        )
-        parts = {
+    def _beside(self, honest: Honest) -> dict[str, np.ndarray]:
+        """By tier, the bits of each of its organisations beside that tier."""
+        tiers = np.array(honest.tiers)
+        rows = self.columns(honest.scores, self.calibration.combination)
+        return {
             tier: self.calibration.combined_many(rows[tiers == tier], tier)
             for tier in sorted(set(honest.tiers))
         }
+
+    def _rungs(self, honest: Honest) -> dict:
+        """Honest organisations, acting with nobody, that reach each rung of the default ladder.
+
+        Bits are a standing's: averaged with a silent hunt. `most` is what this calibration
+        supports; nobody can reach a rung above it.
+        """
+        bits = np.concatenate(list(self._beside(honest).values()))
+        worth = np.array([average_bits([b], SOURCES) for b in bits.tolist()])
+        rungs = {}
+        for rung in default_ladder().rungs:
+            asked = max(rung.at, rung.alone)
+            doses = [dose.mitigation for dose in rung.give]
+            found = rate(int((worth >= asked).sum()), len(worth))
+            rungs[rung.name] = {"bits": asked, "doses": doses, **found}
+        held = self.calibration.combination
+        each = [held.most, *(np.log2(tier.n + 1) for tier in held.tiers.values())]
+        return {"most": round(average_bits([max(each)], SOURCES), 3), "reached": rungs}
+
+    def _by_tier(self, honest: Honest) -> dict:
+        """Each organisation beside its own tier: by tier, and all together."""
+        parts = self._beside(honest)
         held = self.calibration.combination.tiers
         found = {t: {"scored": held[t].n, **_counted(b)} for t, b in parts.items() if t in held}
         return {**found, "all": _counted(np.concatenate(list(parts.values())))}
