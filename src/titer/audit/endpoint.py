@@ -189,7 +189,6 @@ class _Lists(msgspec.Struct):
     tokens: list[str] = []
     token_logprobs: list[float | None] = []
     top_logprobs: list[dict[str, float] | None] | None = None
-    text_offset: list[int] = []
 
 
 class _Written(msgspec.Struct):

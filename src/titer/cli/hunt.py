@@ -132,7 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
             {"members": [named[m] for m in a.members], "formed": a.formed, "why": a.why}
             for a in report.attention
         ],
-        "notes": [*report.notes, *log.notes, *_key_note(arguments, seed, log)],
+        "notes": [*report.notes, *log.notes, *_key_note(arguments, seed, log, report)],
     }
     if arguments.json:
         show(out)
@@ -259,11 +259,22 @@ def _moment(at: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{micros // 1000:03d}Z"
 
 
-def _key_note(arguments: argparse.Namespace, seed: int, log: Log) -> list[str]:
-    if arguments.data is not None or not log.from_logs:
+def _key_note(arguments: argparse.Namespace, seed: int, log: Log, report: HuntReport) -> list[str]:
+    """How long names and sketches hold, and how to keep a campaign."""
+    keep = "nothing was kept: `titer feed FILES --hunt --data DIR` puts campaigns into a log"
+    if not report.campaigns or not log.from_logs:
+        keep = ""
+    if arguments.data is not None:
+        return [f"{keep}, under these names, for `titer prove` and `titer case`"] if keep else []
+    if not log.from_logs:
         return []
-    made = "sketches were made under a key for this run alone, and forgotten"
-    return [f"{made}; --seed {seed} repeats it"]
+    made = f"made under a key for this run alone, and forgotten; --seed {seed} repeats it"
+    if not keep:
+        return [f"sketches were {made}"]
+    return [
+        f"sketches and the names of campaigns were {made}",
+        f"{keep}, for `titer prove` and `titer case`; `titer hunt --data DIR` names them as there",
+    ]
 
 
 def _lines(report: HuntReport, out: dict[str, Any]) -> list[str]:

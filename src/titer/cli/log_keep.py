@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,10 @@ def vouch(arguments: argparse.Namespace) -> int:
     else:
         tell([f"head of {done.size} entries"])
         tell(f"cosigned by {name}" for name in done.cosigned)
-        tell(f"stamped by {one.authority}" for one in done.stamps)
+        tell(
+            f"stamped by {one.authority} (its certificate ends on "
+            f"{datetime.fromtimestamp(one.certificate_ends, UTC):%F})"
+            for one in done.stamps
+        )
         tell((f"titer: {text}" for text in done.failed), error=True)
     return 1 if done.failed else 0

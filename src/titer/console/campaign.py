@@ -15,8 +15,9 @@ from titer.console.names import Names
 from titer.core.errors import InputError
 from titer.core.nouns import Campaign, Considered
 
-#: How the hunt names a campaign (`titer.hunt.verdict`).
-NAME = re.compile(r"c-[0-9a-f]{16}")
+#: How the hunt names a campaign (`titer.hunt.verdict`): with the number of a newer version once it
+#: has grown (`titer.hunt.live`), and of those who came back between hunts (`titer.hunt.again`).
+NAME = re.compile(r"c-[0-9a-f]{16}(\.[0-9]+)?(\+[0-9]+)?")
 #: Members that are told by name; all of them are in the JSON.
 TOLD = 10
 
@@ -72,12 +73,19 @@ def explain_campaign(data: Path, name: str) -> CampaignExplanation:
     """The campaign of a log. Raises `InputError` when the log has none of that name."""
     found = campaigns_in(open_view(data)).get(name)
     if found is None:
-        raise InputError(
-            f"the log has no campaign {name!r}; `titer share list --data {data}` lists them"
-        )
+        raise no_campaign(name)
     names = Names(data)
     known = {m: names.of(m) for m in (*found.members, *found.uncertain) if names.of(m)}
     return CampaignExplanation(found, known)
+
+
+def no_campaign(name: str) -> InputError:
+    """What to say, and to do, where a log has no campaign of that name."""
+    return InputError(
+        f"the log has no campaign {name!r}; `titer share list` lists those that it has. `titer "
+        "hunt` keeps nothing: `titer feed FILES --hunt` with the same --data puts what it finds "
+        "into the log"
+    )
 
 
 def _considered(one: Considered) -> str:

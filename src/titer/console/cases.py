@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from titer.console.attribution import campaigns_in
+from titer.console.campaign import no_campaign
 from titer.console.explain import open_view
 from titer.console.names import Names
 from titer.core.errors import EvidenceError, InputError
@@ -142,7 +143,7 @@ def _refs(data: Path, wanted: Wanted) -> tuple[Ref, ...]:
 
 def _campaign(log: View, name: str) -> Ref:
     if name not in campaigns_in(log):
-        raise InputError(f"the log has no campaign {name!r}: `titer feed --hunt` finds some")
+        raise no_campaign(name)
     return Ref("campaign", name)
 
 

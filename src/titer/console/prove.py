@@ -13,6 +13,7 @@ from titer.access.secret import load_or_create
 from titer.audit.report import marks
 from titer.audit.trail import results
 from titer.console.attribution import attribute, campaigns_in, partner_groups
+from titer.console.campaign import NAME, no_campaign
 from titer.console.explain import Explanation, explain, open_view
 from titer.console.found_marks import found_marks
 from titer.console.names import Names
@@ -68,6 +69,8 @@ def prove(data: Path, name: str, wanted: Wanted | None = None) -> Made:
     campaign = campaigns_in(log).get(name)
     if campaign is not None:
         return _campaign(data, log, campaign, wanted)
+    if NAME.fullmatch(name):
+        raise no_campaign(name)
     found = explain(data, name)
     names = {found.subject: found.name} if wanted.disclose and found.name else {}
     # What partners said is theirs, and no evidence: it is in no dossier.

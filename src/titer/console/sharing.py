@@ -16,6 +16,7 @@ import msgspec
 
 from titer.access.secret import load_or_create
 from titer.console.attribution import campaigns_in
+from titer.console.campaign import no_campaign
 from titer.console.explain import open_view
 from titer.core.errors import InputError
 from titer.core.ids import Pseudonyms
@@ -168,7 +169,7 @@ def _find(log: View, name: str) -> _Seen:
             if told.id == name:
                 seen = _Seen(told, seen.began if seen is not None else stored.at, stored.at)
     if seen is None:
-        raise InputError(f"the log has no campaign {name!r}; `titer share list` lists them")
+        raise no_campaign(name)
     return seen
 
 

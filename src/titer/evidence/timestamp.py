@@ -33,7 +33,9 @@ MAX_ROOTS = 64
 
 
 class Stamp(msgspec.Struct, frozen=True):
-    """What a verified reply says: when (seconds since 1970), by whom, under which policy."""
+    """What a verified reply says: when (seconds since 1970), by whom, under which policy, and when
+    the authority's certificate ends: until then another may be had over this head.
+    """
 
     at: int
     authority: str

@@ -52,6 +52,8 @@ from titer.evidence.vouched import Said, Trust
 
 #: Microseconds of the last moment that a calendar of four-digit years holds.
 _LAST_DATE = 253_402_300_799_000_000
+#: Claims of a summary that are times, in microseconds since 1970.
+_TIMES = frozenset({"first_at", "last_at"})
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,10 +120,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
         if self.where:
             lines.append(f"served   {shown(self.where)}")
         lines += [f"name     {shown(k)} = {shown(v)}" for k, v in self.names.items()]
-        lines += [
-            f"claims   {shown(k)}: {shown(msgspec.json.encode(v).decode())}"
-            for k, v in self.summary.items()
-        ]
+        lines += [f"claims   {shown(k)}: {_claimed(k, v)}" for k, v in self.summary.items()]
         lines += told(self.contents)
         if self.omitted:
             reasons = Counter(o.why for o in self.omitted)
@@ -325,6 +324,13 @@ def _check_counts(counts: form.Counts, kinds: Counter[str]) -> None:
         },
         (("exchanges", counts.exchanges_in_log, counts.exchange_cap, counts.exchanges),),
     )  # fmt: skip
+
+
+def _claimed(name: str, value: Any) -> str:
+    """A claim for a person: times, which are microseconds in the file, as dates."""
+    if name in _TIMES and isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return _date(value)
+    return shown(msgspec.json.encode(value).decode())
 
 
 def _date(at: int) -> str:

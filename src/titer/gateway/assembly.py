@@ -427,17 +427,19 @@ class FeedSink:
         if not builder.rows:
             return []
         found = find(MemorySource(builder.build()), seed=seed, subjects=True).campaigns
+        self.join([campaign for campaign in found if known.get(campaign.id) != campaign])
+        return list(found)
+
+    def join(self, campaigns: Sequence[Campaign]) -> None:
+        """Log campaigns, and weigh their members, as live. Raises OSError."""
         entries: list[tuple[str, bytes]] = []
-        for campaign in found:
-            if known.get(campaign.id) == campaign:
-                continue
+        for campaign in campaigns:
             entries.append(("campaign", self._encode(campaign)))
             for finding, decision in self._weigher.join(campaign):
                 entries.append(("finding", self._encode(finding)))
                 if decision is not None:
                     entries.append(("decision", self._encode(decision)))
         self._log.append(entries)
-        return list(found)
 
 
 @contextmanager

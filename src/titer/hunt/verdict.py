@@ -232,7 +232,7 @@ def campaign(one: Judged, verdict: Verdict, ways: int, world: World) -> Campaign
     names = world.name(inside)
     totals = units.totals
     return Campaign(
-        id="c-" + hashlib.blake2b("\n".join(names).encode(), digest_size=8).hexdigest(),
+        id=_id(inside, world),
         members=names,
         formed=("text", formed_by),
         tested=tuple(t.modality for t in one.tested),
@@ -338,6 +338,14 @@ def _inside(members: Places, candidate: Candidate, world: World) -> npt.NDArray[
     chosen[candidate.tokens] = True
     both: npt.NDArray[np.bool_] = chosen[world.shared.of_pair] & belongs[tokens.unit]
     return both
+
+
+def _id(inside: Places, world: World) -> str:
+    """Of the subjects, also where members are reported as accounts: hunts under one secret that
+    find the same group give it the same name, in files and in the log.
+    """
+    names = sorted(world.units.callers.subjects[int(unit)] for unit in inside)
+    return "c-" + hashlib.blake2b("\n".join(names).encode(), digest_size=8).hexdigest()
 
 
 def _began(candidate: Candidate, members: Places, world: World) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 
+import msgspec
 import pytest
 
 from titer.cli import main
@@ -85,6 +87,49 @@ def test_a_campaign_is_proved_rendered_and_unsealed(proved, counsel, capsys):
     assert {n.removeprefix("org-") for n in opened["names"].values()} <= hired
     assert len(opened["names"]) == len(found.members)
     assert (folder / "c.pdf").read_bytes().startswith(b"%PDF-1.7")
+
+
+def test_a_hunt_on_the_files_names_what_the_log_holds(proved, capsys):
+    folder, data = proved
+    capsys.readouterr()
+    assert main(["hunt", str(folder / "w" / "log.jsonl"), "--data", str(data), "--seed", "3",
+                 "--json"]) == 1  # fmt: skip
+    found = json.loads(capsys.readouterr().out)
+    assert [c["id"] for c in found["campaigns"]] == [campaign_of(data).id]
+    assert any("titer feed FILES --hunt" in note for note in found["notes"])
+
+
+def test_those_who_came_back_between_hunts_are_proved_under_their_name(proved, tmp_path, capsys):
+    from titer.gateway.assembly import feed_sink
+    from titer.respond.ladder import default_ladder
+
+    data = tmp_path / "data"
+    shutil.copytree(proved[1], data)
+    found = campaign_of(data)
+    name = f"{found.id}.2+1"
+    told = msgspec.structs.replace(found, id=name, members=found.members[:3], review=False)
+    with feed_sink(data, default_ladder()) as sink:
+        sink.join([told])
+    assert main(["replay", "--data", str(data), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["replayed"]["campaigns"] == 2
+    assert main(["explain", name, "--data", str(data)]) == 1
+    assert f"{name}: 3 callers act as one" in capsys.readouterr().out
+    out = tmp_path / "c.dossier"
+    assert main(["prove", name, "--data", str(data), "-o", str(out)]) == 0
+    assert main(["verify", str(out)]) == 0
+    text = capsys.readouterr().out
+    assert f"verified campaign {name}: " in text
+    assert "claims   first_at: 2026-05-01 " in text
+    assert main(["share", "stix", name, "--data", str(data), "--for", "lab-b"]) == 0
+    assert main(["case", "open", "--title", "They came back", "--data", str(data), "--json"]) == 0
+    case = json.loads(capsys.readouterr().out.splitlines()[-1])["case"]
+    assert main(["case", "add", case, "--campaign", name, "--data", str(data)]) == 0
+    pack = tmp_path / "pack"
+    assert main(["case", "refer", case, "--to", "counsel", "--out", str(pack),
+                 "--data", str(data)]) == 0  # fmt: skip
+    assert (pack / f"{name.replace('+', '_')}.dossier").exists()
+    assert main(["prove", found.id + ".9", "--data", str(data), "-o", str(out)]) == 2
+    assert "`titer feed FILES --hunt`" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
