@@ -27,13 +27,17 @@ from titer.marks.sha256 import first_64_bits
 
 #: Keys whose draws are made at once in `exponential_sums`, and in `_sums` without storing them.
 _KEYS, _IN_CACHE = 8192, 1024
-#: Values of 1 - u, at least 2^-33 each, that are multiplied before powers of two are taken out.
+#: Values of 2^32 (1 - u), 1/2 to 2^32, that are multiplied before powers of two are taken out.
 _PRODUCTS = 16
+#: 2^32 (1 - u) is this less what was drawn.
+_WHOLE = 4294967295.5
 _LN2 = np.log(2.0)
 #: What the two keys of one are derived with.
 _DOMAINS = (b"key_a", b"key_b")
 #: Tokens that are ruled out together when a token is chosen.
 _BLOCK = 512
+#: A thousandth is more than rounding may have cost.
+_MORE = np.float32(1.001)
 #: Contexts that a sampler remembers; older ones are marked again, as vLLM does.
 MAX_HISTORY = 8192
 
@@ -111,7 +115,7 @@ class GumbelSampler:
             del self._seen[next(iter(self._seen))]
         second = self._scheme.alpha > 0 and self._rng.random() < self._scheme.alpha
         drawn = self._scheme._drawn(seed, self._keys[second], len(logits))  # noqa: SLF001
-        return int(likeliest(logits, drawn))
+        return int(likeliest(logits, drawn, int(np.argmax(logits))))
 
 
 def pair(key: int) -> tuple[int, int]:
@@ -133,28 +137,45 @@ def weighted_all(keys: U64, alpha: float) -> list[tuple[U64, float]]:
 
 @compiled
 def _sums(context: U64, tokens: U32, low: U32, high: U32) -> F64:
-    """Sums of -log(1 - u) for many keys; one logarithm is taken, of the product."""
+    """Sums of -log(1 - u) for many keys; one logarithm is taken, of the product of 2^32 (1 - u).
+
+    Two tokens are drawn for in one loop over keys: what depends on the key alone is made once for
+    both, and the processor fills the waits of one with the other.
+    """
     out = np.empty(len(low), np.float64)
     product, exponent = np.empty(_IN_CACHE, np.float64), np.empty(_IN_CACHE, np.int64)
-    drawn = np.empty(_IN_CACHE, np.uint32)  # apart from the product, to fill 32-bit lanes
+    first = np.empty(_IN_CACHE, np.uint32)  # apart from the product, to fill 32-bit lanes
+    second = np.empty(_IN_CACHE, np.uint32)
+    above = np.uint64(32)
+    pairs = len(context) // 2 * 2
     for begin in range(0, len(low), _IN_CACHE):
         many = min(_IN_CACHE, len(low) - begin)
         some, more = low[begin : begin + many], high[begin : begin + many]
         product[:] = 1.0
         exponent[:] = 0
-        for i in range(len(context)):
-            c_low = np.uint32(context[i])
-            c_high = np.uint32(context[i] >> np.uint64(32))
+        for i in range(0, pairs, 2):
+            one_low, one_high = np.uint32(context[i]), np.uint32(context[i] >> above)
+            two_low, two_high = np.uint32(context[i + 1]), np.uint32(context[i + 1] >> above)
+            token, after = tokens[i], tokens[i + 1]
+            for k in range(many):
+                a, b = words(one_low, one_high, some[k], more[k])
+                c, d = words(two_low, two_high, some[k], more[k])
+                first[k] = draw(token, a, b)
+                second[k] = draw(after, c, d)
+            for k in range(many):
+                product[k] *= (_WHOLE - np.float64(first[k])) * (_WHOLE - np.float64(second[k]))
+            if i % _PRODUCTS == _PRODUCTS - 2:
+                take_exponents(product, exponent)
+        for i in range(pairs, len(context)):
+            one_low, one_high = np.uint32(context[i]), np.uint32(context[i] >> above)
             token = tokens[i]
             for k in range(many):
-                a, b = words(c_low, c_high, some[k], more[k])
-                drawn[k] = draw(token, a, b)
+                a, b = words(one_low, one_high, some[k], more[k])
+                first[k] = draw(token, a, b)
             for k in range(many):
-                product[k] *= (4294967295.5 - np.float64(drawn[k])) * 2.0**-32
-            if i % _PRODUCTS == _PRODUCTS - 1:
-                take_exponents(product, exponent)
+                product[k] *= _WHOLE - np.float64(first[k])
         for k in range(many):
-            out[begin + k] = -np.log(product[k]) - exponent[k] * _LN2
+            out[begin + k] = -np.log(product[k]) - (exponent[k] - 32 * len(context)) * _LN2
     return out
 
 
@@ -205,42 +226,43 @@ def _times(product: F64, drawn: U32) -> None:
 
 
 @compiled
-def likeliest(logits: F32, drawn: U32) -> int:
-    """Where logit - log(-log u) is largest.
+def likeliest(logits: F32, drawn: U32, found: int) -> int:
+    """Where logit - log(-log u) is largest. `found` is the likeliest token, whose score is a good
+    one to begin with.
 
     A token beats `best` only where -log u < exp(logit - best), and 1 - u <= -log u always: so two
     vector operations rule out all but some ten tokens, which are computed exactly.
     """
-    best = -np.inf
-    found = 0
-    for token in range(len(logits)):  # the likeliest token's score is a good one to begin with
-        if logits[token] > best:
-            best = logits[token]
-            found = token
     best = _score(logits[found], drawn[found])
     bound = np.empty(_BLOCK, np.int32)
     power = bound.view(np.float32)
     for begin in range(0, len(logits), _BLOCK):
-        many = min(_BLOCK, len(logits) - begin)
+        row, draws = logits[begin : begin + _BLOCK], drawn[begin : begin + _BLOCK]
         base = np.float32(best)
-        for i in range(many):  # bits of a float: 2^floor(y) (1 + y - floor(y)), at least 2^y
-            y = (logits[begin + i] - base) * np.float32(1.442695)
-            y = min(max(y, np.float32(-126)), np.float32(126))
+        for i in range(len(row)):  # bits of a float: 2^floor(y) (1 + y - floor(y)), at least 2^y
+            y = (row[i] - base) * np.float32(1.442695)
+            # Selects: calls of max and min do not vectorise.
+            y = y if y > np.float32(-126) else np.float32(-126)  # noqa: FURB136
+            y = y if y < np.float32(126) else np.float32(126)  # noqa: FURB136
             bound[i] = np.int32((y + np.float32(127)) * np.float32(8388608))
-        hits = 0
-        for i in range(many):
-            short = np.float32(4294967295.5 - drawn[begin + i]) * np.float32(2.0**-32)
-            # a thousandth is more than rounding may have cost
-            hits += 1 if short < power[i] * np.float32(1.001) else 0
+        hits = np.uint32(0)
+        for i in range(len(row)):
+            hit = _short(draws[i]) < power[i] * _MORE
+            hits = np.uint32(hits + (np.uint32(1) if hit else np.uint32(0)))
         if hits:
-            for i in range(begin, begin + many):
-                short = np.float32(4294967295.5 - drawn[i]) * np.float32(2.0**-32)
-                if short < power[i - begin] * np.float32(1.001):
-                    score = _score(logits[i], drawn[i])
+            for i in range(len(row)):
+                if _short(draws[i]) < power[i] * _MORE:
+                    score = _score(row[i], draws[i])
                     if score > best:
                         best = score
-                        found = i
+                        found = begin + i
     return found
+
+
+@inlined
+def _short(drawn: np.uint32) -> np.float32:
+    """1 - u, or 2^-33 less."""
+    return np.float32(np.uint32(~drawn)) * np.float32(2.0**-32)
 
 
 @compiled

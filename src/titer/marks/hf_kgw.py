@@ -17,12 +17,13 @@ from typing import Literal
 
 import numpy as np
 
+from titer.marks.compiled import compiled
 from titer.marks.contract import F64, I64, U32, U64, BinomialNull, Keyed
 from titer.marks.mersenne import among_first, shuffled
 
 #: Entries of the table that `selfhash` hashes with.
 _TABLE = 1_000_003
-_MODULUS = (1 << 64) - 1
+_MODULUS = np.uint64((1 << 64) - 1)
 
 
 class HfKgw(Keyed, frozen=True):
@@ -80,7 +81,7 @@ class HfKgw(Keyed, frozen=True):
     def _seeds(self, tokens: U32, positions: I64, key: int) -> U64:
         """What torch's generator is seeded with at each position."""
         if self.seeding == "lefthash":
-            return _product(tokens[positions - 1].astype(np.uint64), key)
+            return _product(tokens[positions - 1].astype(np.uint64), np.uint64(key))
         table = _table(key).astype(np.int64) + 1
         hashed = table[tokens.astype(np.int64) % _TABLE]
         wrapped = np.int64(key) * hashed  # torch multiplies in 64 signed bits
@@ -92,18 +93,21 @@ class HfKgw(Keyed, frozen=True):
         return np.asarray(unsigned - (smallest < 0))
 
 
-def _product(numbers: U64, key: int) -> U64:
-    """Products with the key, modulo 2^64 - 1, for numbers below 2^31 and a key below 2^63."""
+@compiled
+def _product(numbers: U64, key: np.uint64) -> U64:
+    """Products with the key, modulo 2^64 - 1, for numbers below 2^32 and a key below 2^63."""
+    out = np.empty(len(numbers), np.uint64)
     half = np.uint64(32)
-    low = numbers * np.uint64(key & 0xFFFF_FFFF)
-    high = numbers * np.uint64(key >> 32)
-    whole = (high << half) + low
-    above = (high >> half) + (whole < low)
-    total = whole + above
-    total += total < whole
-    return np.where(total == np.uint64(_MODULUS), np.uint64(0), total)
+    k_low, k_high = key & np.uint64(0xFFFF_FFFF), key >> half
+    for i in range(len(numbers)):
+        low, high = numbers[i] * k_low, numbers[i] * k_high
+        whole = (high << half) + low
+        total = whole + (high >> half) + (np.uint64(1) if whole < low else np.uint64(0))
+        total += np.uint64(1) if total < whole else np.uint64(0)
+        out[i] = np.uint64(0) if total == _MODULUS else total
+    return out
 
 
 @lru_cache(maxsize=8)
 def _table(key: int) -> U32:
-    return shuffled(np.uint64(key & _MODULUS), _TABLE, _TABLE)
+    return shuffled(np.uint64(key), _TABLE, _TABLE)
