@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from titer.core.errors import EvidenceError
+
 #: Ends the name of a file that is being written; such files are never read.
 TEMPORARY = ".tmp"
 #: Files of one `replace_many` that are open together; far below the usual limit of 1024.
 OPEN_AT_ONCE = 256
+#: Bytes of one file that is read whole: far above a bundle of 256 lines, a head, a key.
+MAX_FILE = 16 << 20
 #: Syncs in flight; from so many files on, threads are worth their start.
 THREADS = 16
 
@@ -86,8 +90,14 @@ def make_directory(path: Path) -> None:
 
 
 def read(path: Path) -> bytes | None:
-    """The content, or None when there is no such file. Raises other OSErrors."""
+    """The content, or None when there is no such file. Raises EvidenceError when it is larger than
+    a file of a log can be (a device, a mount of somebody else's), and other OSErrors.
+    """
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE + 1)
     except FileNotFoundError:
         return None
+    if len(data) > MAX_FILE:
+        raise EvidenceError(f"{path}: more than {MAX_FILE} bytes, so no file of a log")
+    return data

@@ -30,6 +30,8 @@ from titer.gateway.vouchers import Vouching
 
 #: Seconds between two looks of the thread: the anchor is at most this much older than the log.
 ANCHOR_EVERY = 10.0
+#: Begins every signature line of a head (C2SP signed-note).
+SIGNED = "\n\N{EM DASH} ".encode()
 
 
 class Round(msgspec.Struct, frozen=True):
@@ -144,6 +146,11 @@ def _compare(log: View, data: bytes, size: int, who: str) -> None:
     try:
         other = monitor.known(who, data, keyring.every(log.directory))
     except EvidenceError as error:
+        if SIGNED not in data:  # nobody's head: another file, or an empty one
+            raise EvidenceError(
+                f"{who} holds no head of any log, and was left alone; name a file that titer "
+                "alone writes, or one that is not there yet"
+            ) from None
         raise EvidenceError(
             f"{error}; if the log was started anew on purpose, name another anchor"
         ) from None
