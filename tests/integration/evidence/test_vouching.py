@@ -95,6 +95,8 @@ def test_a_head_is_cosigned_stamped_proved_and_verified_by_others(
     assert titer("witness", "list", "--data", where).stdout == f"{ORIGIN}  300 entries\n"
     with Log.open(data / "log") as log:
         log.append([("start", b"more")] * 500)
+    words = titer("log", "vouch", "--stamper", one.name, one.peer.url, one.roots, "--data", data)
+    assert "stamped by CN=tsa (its certificate ends on 20" in words.stdout
     again = titer("log", "vouch", "--witness", key, url, "--data", data, "--json")
     assert json.loads(again.stdout)["vouched"]["size"] == 800
 
@@ -124,6 +126,17 @@ def test_a_disk_that_was_rolled_back_is_noticed_by_anchor_and_witness(data, witn
                 vouching.vouch(log, one)
     told = titer("log", "vouch", "--witness", key, url, "--data", copy, code=2)
     assert "CONTRADICTED" in told.stderr
+
+
+def test_another_file_is_no_anchor_and_is_left_alone(data, tmp_path):
+    other = tmp_path / "my notes.txt"
+    for content in (b"important\n", b""):
+        other.write_bytes(content)
+        told = titer("log", "vouch", "--anchor", other, "--data", data, code=2).stderr
+        assert f"the anchor {other} holds no head of any log, and was left alone" in told
+        assert other.read_bytes() == content
+    assert "more than" in titer("log", "vouch", "--anchor", "/dev/zero", "--data", data,
+                                code=2).stderr  # fmt: skip
 
 
 def test_a_witness_that_cannot_be_asked_costs_its_cosignature_and_no_more(data, stamper):
