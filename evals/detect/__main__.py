@@ -1,10 +1,11 @@
 """How well one caller is weighed: python -m evals detect [--quick].
 
-    python -m evals detect             # needs ../shared/data; about half an hour on two cores
+    python -m evals detect             # needs ../shared/data; about an hour on two cores
     python -m evals detect --quick     # under a minute, prints, writes nothing
     python -m evals detect --part windows --side report --guard FOLDER    # a part of the result
     python -m evals detect --part windows --group chat    # one group; others of that commit stay
 
+Stopped and started again it goes on: what was run lies in the temporary folder (`kept.py`).
 Sources are split: `tune` may be looked at while building, `report` gives the published figures.
 Crowds, attackers, volumes and reply lengths are ours; prompts and templates are published ones.
 """

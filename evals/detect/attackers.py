@@ -45,6 +45,8 @@ _REPLIES = {
     "logits": (0.0, 0.0), "prompt": (4.8, 0.8),
 }  # fmt: skip
 _VOCABULARY = 128_000
+#: The source of an attack that fills no pipeline's template.
+PROBES = "published probes"
 _PLACES = {"": 35, "hosting": 30, "residential": 20, "proxy": 15}
 
 
@@ -86,6 +88,8 @@ class Attacker:
         }
         self.scan = self.rng.choice(("top-k", "bisect", "sweep"))
         self.pools = pools
+        #: Where its texts were published.
+        self.source = PROBES
         self.deck = self._deck(pools, arms, most)
 
     def _deck(self, pools: Pools, arms: Arms, most: int) -> Deck:
@@ -100,6 +104,7 @@ class Attacker:
                 ]
             )
         row = rng.choice(arms.templates[self.attack])
+        self.source = row["pipeline"]
         stages = [row]
         if self.attack == "instruct":
             of_pipeline = [

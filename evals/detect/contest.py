@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from evals.detect import guard, minilm, mmd
+from evals.detect import guard, kept, minilm, mmd
 from evals.detect.pools import Pools
 from evals.detect.running import spread
 from evals.detect.runs import Setting, calibrated
 from evals.detect.single import Side
-from evals.detect.tally import rate, threshold
+from evals.detect.tally import conformal, rate
 from evals.detect.windows import (
     ATTACKS,
     GROUPS,
@@ -27,8 +27,9 @@ from evals.detect.windows import (
 )
 from titer.detect.calibration import Calibration
 
-#: Share of honest windows that may pass a threshold.
+#: The chance that an honest window may pass a threshold, and others for the curve.
 ALPHA = 1e-3
+CURVE = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 #: Detectors that look at what is asked alone, as the other tests do; replies' lengths weigh a
 #: little in some of them.
 OF_TEXTS = (
@@ -133,7 +134,11 @@ def report(
 
     def fit(group: str) -> Calibration:
         volume = sizes.before(group) + sizes.window
-        return calibrated(other, sizes.fitted, seed, GROUPS[group], volume)
+        shape = f"{sizes.fitted}x{volume}x{sizes.pools:g}-{seed}"
+        return kept.calibration(
+            f"windows-{other.side}-{group.replace(' ', '-')}-{shape}",
+            lambda: calibrated(other, sizes.fitted, seed, GROUPS[group], volume),
+        )
 
     made = spread(fit, names, jobs)
     sides = {g: Side(pools, found, seed, jobs) for g, found in zip(names, made, strict=True)}
@@ -157,8 +162,10 @@ def report(
                 places[attack, mix] = range(len(everything), len(everything) + len(windows))
                 everything += windows
         found = methods.scores(sides[group], everything, len(first))
+        sources = [window.source for window in everything]
         out["groups"][group] = {
-            name: _figures(values, places, counts[group]) for name, values in found.items()
+            name: _figures(values, places, counts[group], sources if ":" not in name else ())
+            for name, values in found.items()
         }
         if methods.flags is not None:
             benign_texts = set(np.concatenate([s.texts for s in first]).tolist())
@@ -195,14 +202,34 @@ def _guarded(
     return {**_figures(values, places, counts), "requests": flagged}
 
 
-def _figures(values: np.ndarray, places: dict, counts: tuple[int, int]) -> dict:
-    bound = threshold(values[: counts[0]], ALPHA)
-    test = values[counts[0] : sum(counts)]
-    out: dict = {"calibrated_on": counts[0], "attacks": {}}
+def _figures(
+    values: np.ndarray,
+    places: dict,
+    counts: tuple[int, int],
+    sources: Sequence[str] = (),
+) -> dict:
+    """One method: its threshold's null, false alarms, and what it finds by mix; with `sources` of
+    all windows also by source, and at other thresholds.
+    """
+    honest, test = values[: counts[0]], values[counts[0] : sum(counts)]
+    bound, chance = conformal(honest, ALPHA)
+    out: dict = {"calibrated_on": counts[0], "at_most": round(chance, 6), "attacks": {}}
     out["false_alarms"] = rate(int((test > bound).sum()), len(test))
     for mix in MIXES:
         hits = {a: values[list(places[a, mix])] > bound for a in ATTACKS}
         whole = np.concatenate(list(hits.values()))
         out[str(mix)] = rate(int(whole.sum()), len(whole))
         out["attacks"][str(mix)] = {a: round(float(h.mean()), 4) for a, h in hits.items()}
+        if not sources:
+            continue
+        at = [place for attack in ATTACKS for place in places[attack, mix]]
+        of = np.array([sources[place] for place in at])
+        out.setdefault("sources", {})[str(mix)] = {
+            source: rate(int(whole[of == source].sum()), int((of == source).sum()))
+            for source in sorted(set(of.tolist()))
+        }
+        out.setdefault("curve", {})[str(mix)] = [
+            [round(level, 6), round(float((values[at] > least).mean()), 4)]
+            for least, level in (conformal(honest, alpha) for alpha in CURVE)
+        ]
     return out

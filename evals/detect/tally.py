@@ -34,6 +34,17 @@ def threshold(scores: np.ndarray, alpha: float) -> float:
     return float(ordered[min(int(alpha * len(ordered)), len(ordered) - 1)])
 
 
+def conformal(scores: np.ndarray, alpha: float) -> tuple[float, float]:
+    """A score that another honest one exceeds with a chance of at most `alpha`, and that chance.
+
+    Split conformal: the (k + 1)-th highest of n is exceeded with (k + 1) / (n + 1) at most if the
+    other is exchangeable with these. Too few for `alpha` give their highest, and 1 / (n + 1).
+    """
+    ordered = np.sort(scores)[::-1]
+    k = max(1, int(alpha * (len(ordered) + 1)))
+    return float(ordered[k - 1]), k / (len(ordered) + 1)
+
+
 def first_above(trace: Sequence[tuple[int, float]], bound: float) -> int:
     """The number of the first exchange after which the score exceeds the bound, or `NEVER`."""
     return next((number for number, score in trace if score > bound), NEVER)

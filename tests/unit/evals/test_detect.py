@@ -58,6 +58,13 @@ def test_windows_hold_every_baseline_against_the_same_requests(quick):
     assert set(tested) == {"chat", "any service", "own past"}
     for figures in tested.values():
         assert {"titer", "mmd", "prada", "busiest hour", "tokens"} <= set(figures)
+        titer = figures["titer"]
+        assert titer["at_most"] == pytest.approx(1 / (titer["calibrated_on"] + 1), abs=1e-6)
+        for mix, by_source in titer["sources"].items():
+            assert sum(found["n"] for found in by_source.values()) == titer[mix]["n"]
+            shares = [share for _, share in titer["curve"][mix]]
+            assert shares[0] == pytest.approx(titer[mix]["share"])
+            assert shares == sorted(shares)
         for row in figures.values():
             assert row["0.25"]["hits"] <= row["0.25"]["n"] == 5
 
@@ -84,6 +91,40 @@ print(json.dumps(drawn(json.load(sys.stdin))))
 """
 
 
+@pytest.mark.data
+def test_windows_that_are_kept_come_back_as_they_were():
+    if not DATA.exists():
+        pytest.skip("needs the prompt data beside the repository")
+    done = subprocess.run(
+        [sys.executable, "-c", KEEP], cwd=ROOT, capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+
+
+KEEP = """
+import io
+import numpy as np
+from evals.detect.windows import Seen, packed, unpacked
+
+pairs = [np.array([3, 5, 9]), np.array([1, 4, 2])], [np.array([7]), np.array([6])]
+seen = [
+    Seen(np.array([0.5, 2.0]), *pairs[0], tuple(pairs[1]), 11, 12, 0.25, "camel"),
+    Seen(np.array([1.5, 0.0]), *pairs[1], None, 21, 22, 0.75),
+]
+sink = io.BytesIO()
+np.savez(sink, **packed(seen))
+sink.seek(0)
+back = unpacked(dict(np.load(sink, allow_pickle=False)))
+for old, new in zip(seen, back, strict=True):
+    assert (old.scores == new.scores).all() and (old.texts == new.texts).all()
+    assert (old.times == new.times).all() and (old.past is None) == (new.past is None)
+    if old.past is not None:
+        assert all((a == b).all() for a, b in zip(old.past, new.past, strict=True))
+    assert (old.busiest, old.tokens, old.alike, old.source) == (
+        new.busiest, new.tokens, new.alike, new.source)
+"""
+
+
 def tally():
     path = ROOT / "evals" / "detect" / "tally.py"
     spec = importlib.util.spec_from_file_location("evals_detect_tally", path)
@@ -99,6 +140,15 @@ def test_threshold_lets_no_more_than_alpha_exceed():
     for alpha, most in ((1e-2, 10), (1e-3, 1), (5e-3, 5)):
         bound = tally().threshold(scores, alpha)
         assert (scores > bound).sum() == most
+
+
+def test_a_conformal_threshold_says_what_chance_it_leaves():
+    import numpy as np
+
+    scores = np.arange(1, 1001, dtype=float)
+    assert tally().conformal(scores, 1e-3) == (1000.0, pytest.approx(1 / 1001))
+    assert tally().conformal(scores, 1e-2) == (991.0, pytest.approx(10 / 1001))
+    assert tally().conformal(scores[:300], 1e-3) == (300.0, pytest.approx(1 / 301))
 
 
 def test_median_over_all_accounts_counts_the_undetected():
