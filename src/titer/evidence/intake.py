@@ -7,8 +7,9 @@ leaves a file for the holder, who appends it and answers with the index:
     DATA/intake/<time>-<random>.answer    {"index":17} or {"refused":"why"}    by the holder
     DATA/intake/taking                    which files are being appended, and from which index
 
-The holder publishes a head before it answers: whoever has the answer finds the entry in whatever
-it reads next (a lift sees the decision that was imposed a moment ago).
+The holder publishes a head and does what the entry asks of it before it answers: whoever has the
+answer finds the entry in whatever it reads next (a lift sees the decision that was imposed a
+moment ago), and an erased subject in no file of the holder.
 
 An entry is appended exactly once: `taking` is durable before the append, so that whoever takes
 over after a crash can compare what is in the log with what was about to go in.
@@ -286,22 +287,25 @@ class Intake:
             folder.drop(fd, name + _ANSWER)
             return found
 
-    def take(self, log: Writer) -> list[Taken]:
+    def take(self, log: Writer, act: Callable[[Taken], None] = lambda _: None) -> list[Taken]:
         """Append what waits (at most `TAKE_AT_ONCE`), and answer. Call it as the log's holder.
 
-        Returns what is now in the log. A file that is not ours, is no plain file, or is not a
-        permitted entry is removed. Raises OSError when the log cannot be written: nothing is
-        lost, call again. Raises `InputError` when the folder itself is not safe.
+        `act` is given each entry once readers can see it, before the verb has its answer; after a
+        crash of the holder it may be given one again. Returns what is now in the log.
+
+        A file that is not ours, is no plain file, or is not a permitted entry is removed. Raises
+        OSError when the log cannot be written: nothing is lost, call again. Raises `InputError`
+        when the folder itself is not safe.
         """
         try:
             with folder.opened(self.directory) as fd:
-                return self._take(fd, log)
+                return self._take(fd, log, act)
         except FileNotFoundError:
             return []
 
-    def _take(self, fd: int, log: Writer) -> list[Taken]:
+    def _take(self, fd: int, log: Writer, act: Callable[[Taken], None]) -> list[Taken]:
         names = sorted(folder.names(fd, MAX_NAMES))
-        taken = self._resume(fd, log) if _TAKING in names else []
+        taken = self._resume(fd, log, act) if _TAKING in names else []
         waiting = [n for n in names if n.endswith(_ENTRY)]
         if not waiting:
             _forget(fd, names)
@@ -317,13 +321,15 @@ class Intake:
                     batch.append((name, handed))
         for name, handed in batch:
             if handed.kind in _ASKED:
-                taken += self._do(fd, log, name, handed)
+                taken += self._do(fd, log, name, handed, act)
         batch = [one for one in batch if one[1].kind not in _ASKED]
         if batch:
-            taken += self._append(fd, log, batch)
+            taken += self._append(fd, log, batch, act)
         return taken
 
-    def _do(self, fd: int, log: Writer, name: str, handed: _Handed) -> list[Taken]:
+    def _do(
+        self, fd: int, log: Writer, name: str, handed: _Handed, act: Callable[[Taken], None]
+    ) -> list[Taken]:
         """Erase or rotate, as the holder. What had been done before is refused as such."""
         try:
             index = _perform(log, handed.kind, handed.body.encode())
@@ -331,10 +337,14 @@ class Intake:
             _answer(fd, name, _Answer(refused=str(error)))
             return []
         _publish(log)
+        done = Taken(index, handed.kind, log.kept(index).body or b"")
+        act(done)
         _answer(fd, name, _Answer(index=index))
-        return [Taken(index, handed.kind, log.kept(index).body or b"")]
+        return [done]
 
-    def _append(self, fd: int, log: Writer, batch: list[tuple[str, _Handed]]) -> list[Taken]:
+    def _append(
+        self, fd: int, log: Writer, batch: list[tuple[str, _Handed]], act: Callable[[Taken], None]
+    ) -> list[Taken]:
         plan = _Taking(log.size, tuple(name for name, _ in batch))
         folder.put(fd, _TAKING, msgspec.json.encode(plan))
         entries = [(handed.kind, handed.body.encode()) for _, handed in batch]
@@ -342,11 +352,12 @@ class Intake:
         _publish(log)
         out = [Taken(first + i, *entry) for i, entry in enumerate(entries)]
         for (name, _), one in zip(batch, out, strict=True):
+            act(one)
             _answer(fd, name, _Answer(index=one.index))
         folder.drop(fd, _TAKING)
         return out
 
-    def _resume(self, fd: int, log: Writer) -> list[Taken]:
+    def _resume(self, fd: int, log: Writer, act: Callable[[Taken], None]) -> list[Taken]:
         """Finish what a holder had begun: answer what is in the log already."""
         data = folder.get(fd, _TAKING, 65_536)
         taken: list[Taken] = []
@@ -364,6 +375,7 @@ class Intake:
             stored = log.kept(index)
             if (stored.kind, stored.body) == (handed.kind, handed.body.encode()):
                 taken.append(Taken(index, handed.kind, handed.body.encode()))
+                act(taken[-1])
                 _answer(fd, name, _Answer(index=index))
         folder.drop(fd, _TAKING)
         return taken

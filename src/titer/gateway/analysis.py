@@ -305,12 +305,9 @@ class Analysis:
         if self._intake is None or self._spool:
             return
         try:
-            taken = self._intake.take(self._log)
+            self._intake.take(self._log, self._entered)
         except (OSError, InputError):  # the verb that waits says so; nothing is lost
             self.faults += 1
-            return
-        for entry in taken:
-            self._entered(entry)
 
     def _entered(self, entry: Taken) -> None:
         """What an entry of a verb means for this process, now that the log holds it."""

@@ -45,7 +45,7 @@ from titer.gateway.sequencing import Receiver, Rows, SharingPublisher, known
 from titer.gateway.snapshots import Snapshots, rows_to_publish
 from titer.gateway.standings_feed import Publisher
 from titer.gateway.tls import listening
-from titer.gateway.workers import COLLECT, Service, Shared
+from titer.gateway.workers import COLLECT, FREE_WITHIN, HELD_WITHIN, Service, Shared, soon
 from titer.hunt import find
 from titer.hunt.live import ROWS, LiveHunt
 from titer.hunt.memory import MemorySource
@@ -256,7 +256,8 @@ def make_analysis(shared: Shared) -> Analysis:
     """The analysis process of `serve`, ready to run."""
     service = shared.service
     lease = service.sequencing.make_lease()
-    log = vouching.opened(open_log(service.data, lease), service.vouching)
+    held = soon(lambda: open_log(service.data, lease), HELD_WITHIN)
+    log = vouching.opened(held, service.vouching)
     weigher = make_weigher(load_calibration(service.data), service.ladder)
     snapshots = Snapshots(service.data / "state")
     hunt = LiveHunt() if service.hunt_every else None
@@ -381,15 +382,18 @@ class FeedSink:
         entries += self._attention.entries(exchanges)
         self._log.append(entries)
         with suppress(OSError, InputError):  # the verb that waits says so; nothing is lost
-            for entry in self._intake.take(self._log):
-                if entry.kind == "erasure":
-                    self._weigher.forget(msgspec.json.decode(entry.body, type=Erasure).subject)
-                else:
-                    heed(self._weigher, entry.kind, entry.body)
+            self._intake.take(self._log, self._entered)
         if self._log.size >= self._head:
             self._sign()
         self.weighed += len(out)
         return out
+
+    def _entered(self, entry: intake.Taken) -> None:
+        """What an entry of a verb means for this fold."""
+        if entry.kind == "erasure":
+            self._weigher.forget(msgspec.json.decode(entry.body, type=Erasure).subject)
+        else:
+            heed(self._weigher, entry.kind, entry.body)
 
     def move(self, transfers: Sequence[Transfer]) -> None:
         """Append repository events durably. Raises OSError when the log cannot be written."""
@@ -446,7 +450,7 @@ class FeedSink:
 def feed_sink(data: Path, ladder: Ladder) -> Iterator[FeedSink]:
     """A sink over a data directory; on leaving, the head is signed and the state is kept."""
     data.mkdir(parents=True, exist_ok=True)
-    log = open_log(data)
+    log = soon(lambda: open_log(data), FREE_WITHIN)
     usual = gc.get_threshold()
     gc.set_threshold(*COLLECT)
     try:

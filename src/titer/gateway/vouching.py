@@ -99,6 +99,7 @@ class Voucher:
         self._directory = directory
         self._vouching = vouching
         self._stop = threading.Event()
+        self._anchoring = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="titer-vouch", daemon=True)
         self.contradicted = ""
         self.rounds = 0
@@ -112,25 +113,27 @@ class Voucher:
     def stop(self) -> None:
         """Ask the thread to end, and tell the anchor the last head.
 
-        The thread holds nothing, and is not waited for.
+        The thread is waited for only while it writes an older head to the anchor.
         """
         self._stop.set()
-        with contextlib.suppress(OSError, LookupError, TiterError):
+        with contextlib.suppress(OSError, LookupError, TiterError), self._anchoring:
             log = View.open(self._directory)
             remember(log, self._vouching.anchor, log.publish())
 
     def _run(self) -> None:
-        anchored, every = self._vouching.anchor is not None, self._vouching.every
-        pause = min(ANCHOR_EVERY, every) if anchored else every
-        due = time.monotonic() + every
+        asked = self._vouching
+        others = msgspec.structs.replace(asked, anchor=None)
+        pause = asked.every if asked.anchor is None else min(ANCHOR_EVERY, asked.every)
+        due = time.monotonic() + asked.every
         while not self._stop.wait(pause):
-            asked = self._vouching
-            if time.monotonic() < due:
-                asked = Vouching(anchor=asked.anchor)
-            else:
-                due = time.monotonic() + every
             try:
-                done = vouch(View.open(self._directory), asked)
+                with self._anchoring:  # or a head read here would come after that of `stop`
+                    if self._stop.is_set():
+                        return
+                    done = vouch(View.open(self._directory), Vouching(anchor=asked.anchor))
+                if time.monotonic() >= due:
+                    due = time.monotonic() + asked.every
+                    done = vouch(View.open(self._directory), others)
             except EvidenceError as error:
                 self.contradicted = str(error)  # the analysis process ends with it
                 return

@@ -24,7 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import msgspec
 
@@ -58,6 +58,19 @@ COLLECT = (100_000, 20, 100)
 
 #: Exit status of a child that must not be restarted: its message tells the operator why.
 GIVE_UP = 3
+
+#: Seconds for which a start waits for a log that another process writes: a verb that enters
+#: something holds it for a moment, and must not keep a service from coming up. Who holds it
+#: longer is another service or a feed, and is told.
+FREE_WITHIN = 3.0
+
+#: The same for the analysis process, which has callers already: it takes more to give up then.
+HELD_WITHIN = 10.0
+
+#: Seconds between two looks at it.
+LOOK = 0.05
+
+T = TypeVar("T")
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,7 +148,7 @@ def check_free(log: Path) -> None:
     except OSError:
         return  # there is no log yet, or it cannot be used: who opens it says why
     try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        soon(lambda: fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB), FREE_WITHIN)
     except BlockingIOError:
         raise InputError(
             f"another process writes the log {log} (titer serve, titer feed): stop it first, or "
@@ -143,6 +156,20 @@ def check_free(log: Path) -> None:
         ) from None
     finally:
         os.close(lock)
+
+
+def soon(call: Callable[[], T], seconds: float) -> T:
+    """What `call` returns, tried again while it raises BlockingIOError, for some seconds at most;
+    then that is raised.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return call()
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                raise
+        time.sleep(LOOK)
 
 
 class Supervisor:
@@ -163,7 +190,8 @@ class Supervisor:
         self._analysis = self._fork(lambda: run_analysis(self._shared))
         for worker in range(self._shared.service.workers):
             self._fork(lambda worker=worker: run_worker(self._shared, worker))  # type: ignore[misc]
-        ready()
+        if not self._stopping:
+            ready()
         status = 0
         while self._children:
             try:
@@ -176,16 +204,21 @@ class Supervisor:
         return status
 
     def _fork(self, main: Callable[[], None]) -> int:
+        """Start a child; 0 after a stop was asked for: who was told of it is there already."""
         sys.stdout.flush()
         sys.stderr.flush()
         # A signal must not meet the child before it has its own handlers.
         old = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-        pid = os.fork()
-        if pid == 0:
-            _child(main)
-        self._children[pid] = main
-        signal.pthread_sigmask(signal.SIG_SETMASK, old)
-        return pid
+        try:
+            if self._stopping:
+                return 0
+            pid = os.fork()
+            if pid == 0:
+                _child(main)
+            self._children[pid] = main
+            return pid
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, old)
 
     def _ended(self, pid: int, code: int) -> int:
         """Replace a child that died; returns what this means for our own exit status."""
@@ -195,8 +228,6 @@ class Supervisor:
         if not self._stopping and code != GIVE_UP and self._may_restart():
             say(f"a process ended with status {code}; restarting it")
             time.sleep(RESTART_PAUSE)
-            if self._asked_to_stop():
-                return 0
             started = self._fork(main)
             if pid == self._analysis:
                 self._analysis = started
@@ -208,9 +239,6 @@ class Supervisor:
             self._kill(self._analysis)  # the workers are gone: the rings can be emptied
         early = -signal.SIGTERM if pid != self._analysis else 0  # a worker that never listened
         return 0 if code in (0, early) else 2
-
-    def _asked_to_stop(self) -> bool:
-        return self._stopping
 
     def _may_restart(self) -> bool:
         now = time.monotonic()

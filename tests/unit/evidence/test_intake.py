@@ -66,6 +66,28 @@ def test_whoever_has_the_answer_finds_the_entry_in_whatever_it_reads_next(held, 
     assert View.open(data / "log").read(folder.answer(name).index).kind == kind
 
 
+@pytest.mark.parametrize("kind", ["case", "rotation"])
+def test_what_an_entry_asks_for_is_done_before_it_is_answered(held, kind):
+    data, log = held
+    folder = Intake(data)
+    name = folder.hand_over(kind, b'{"overlap":1000000}')
+    acted = []
+
+    def act(taken):
+        assert View.open(data / "log").read(taken.index).kind == kind
+        assert folder.answer(name) is None
+        acted.append(taken)
+        if len(acted) == 1 and kind == "case":  # what cannot be redone is refused when asked again
+            raise OSError(5, "the holder fails")
+
+    if kind == "case":
+        with pytest.raises(OSError, match="fails"):
+            folder.take(log, act)
+        assert folder.answer(name) is None
+    assert folder.take(log, act) == acted[-1:]
+    assert folder.answer(name).index == acted[-1].index == 1
+
+
 def test_an_entry_is_taken_when_the_disk_has_no_room_for_a_head(held, monkeypatch):
     data, log = held
     folder = Intake(data)

@@ -1,0 +1,96 @@
+"""The supervisor: a stop that comes early reaches everybody; a log that is held for a moment."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from titer.core.errors import InputError
+from titer.evidence.log import Log
+from titer.gateway import workers
+from titer.gateway.workers import check_free, soon
+
+#: A supervisor whose children wait for a signal; another signal comes at the place of `STOP`.
+SUPERVISOR = """
+import os, signal, sys, types
+from titer.gateway import workers
+from titer.gateway.workers import STOPPING, Supervisor
+
+def child(*_):
+    signal.sigwait(STOPPING)
+
+def stop():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+where, forks = sys.argv[1], 0
+real = Supervisor._fork
+
+def fork(self, main):
+    global forks
+    forks += 1
+    if where == f"before {forks}":
+        stop()
+    pid = real(self, main)
+    if where == f"after {forks}":
+        stop()
+    return pid
+
+Supervisor._fork = fork
+workers.run_analysis = workers.run_worker = child
+workers.listen = lambda settings: types.SimpleNamespace(close=lambda: None)
+workers._share = stop if where == "at first" else lambda: None
+workers.RESTART_PAUSE = 0.0
+service = types.SimpleNamespace(workers=2, settings=None)
+one = Supervisor(types.SimpleNamespace(service=service))
+
+def ready():
+    print("ready", flush=True)
+    if where.endswith("4"):  # a worker dies, and is to be started again
+        os.kill(list(one._children)[-1], signal.SIGKILL)
+    else:
+        stop()
+
+print("ended", one.run(ready), flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    "where", ["at first", "before 1", "after 1", "before 2", "after 2", "before 3", "after 3",
+              "never", "before 4", "after 4"],
+)  # fmt: skip
+def test_a_stop_at_any_moment_of_a_start_leaves_no_child(where):
+    done = subprocess.run(
+        [sys.executable, "-c", SUPERVISOR, where], capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "ended 0"
+    assert ("ready" in done.stdout) == (where[-1] in "r4")  # "never", and after the start
+
+
+def test_a_log_that_a_verb_holds_for_a_moment_is_waited_for(tmp_path, monkeypatch):
+    check_free(tmp_path / "none")
+    log = Log.open(tmp_path / "log", origin="titer.test/workers")
+    threading.Timer(0.2, log.close).start()
+    check_free(tmp_path / "log")
+    log = Log.open(tmp_path / "log")
+    threading.Timer(0.2, log.close).start()
+    soon(lambda: Log.open(tmp_path / "log"), 60.0).close()
+    monkeypatch.setattr(workers, "FREE_WITHIN", 0.1)
+    with Log.open(tmp_path / "log"), pytest.raises(InputError, match="another process writes"):
+        check_free(tmp_path / "log")
+
+
+def test_what_is_held_for_good_is_told():
+    tries = []
+
+    def held():
+        tries.append(1)
+        raise BlockingIOError
+
+    with pytest.raises(BlockingIOError):
+        soon(held, 0.12)
+    assert len(tries) > 1
