@@ -1,6 +1,7 @@
 """Recall of the leak guard by writing, its false positives, and the peer on the same cases.
 
     python -m evals leaks [--peer PYTHON] [--written FILE] [--part ...]   # writes leak_guard.json
+    python -m evals leaks --part --answers CHECKOUT    # of alpaca_eval: models' answers; minutes
 
 Cases: each protected text in each writing, in a short answer, streamed in pieces of 1 to 40
 characters. Caught: the guard takes something out, and less than half of the writing leaves. The
@@ -10,8 +11,9 @@ were looked at (`first_run`). What stands for never-seen writings is `others`: w
 other people makes of the texts (`evals/leaks/transforms.cjs`), whose list was not read before that
 one run. Recall is texts x writings, with Clopper-Pearson.
 
-False positives: `evals.leaks.honest`, each answer against one protected text drawn at random, and
-every role prompt against every other one, which share their templates. `timing`: how long honest
+False positives: `evals.leaks.honest` (`--answers`: what 227 models said), each answer against one
+protected text drawn at random, and every role prompt against every other one, which share their
+templates. `timing`: how long honest
 characters wait, and whether the memory of pieces bites honest callers. `--peer` runs unmimic's
 exact check (no model download) in its own environment, and the share is its own threshold's.
 """
@@ -39,7 +41,7 @@ from evals.leaks.cases import (
     protected,
     telling,
 )
-from evals.leaks.honest import held_out, rows
+from evals.leaks.honest import held_out, of_models, rows
 from evals.leaks.honest import honest as honest_answers
 from evals.leaks.timing import given_away, sessions, waits
 from titer.core.interval import clopper_pearson
@@ -222,6 +224,8 @@ def main() -> int:
     parser.add_argument("--peer", metavar="PYTHON", help="an interpreter that has unmimic 0.1.0")
     parser.add_argument("--written", metavar="FILE", type=Path,
                         help="what evals/leaks/transforms.cjs wrote")  # fmt: skip
+    parser.add_argument("--answers", metavar="CHECKOUT", type=Path,
+                        help="of alpaca_eval: false positives on models' answers")  # fmt: skip
     parser.add_argument("--part", nargs="*", choices=PARTS, help="measure these alone again")
     given = parser.parse_args()
     texts = protected()
@@ -237,6 +241,12 @@ def main() -> int:
     made: dict = {name: measured[name]() for name in (PARTS if given.part is None else given.part)}
     if given.written:
         made["others"] = others(given.written, texts)
+    if given.answers:
+        made["answers"] = taken(texts, of_models(given.answers))
+        models = made["answers"].pop("by_source")
+        made["answers"] |= {
+            "models": len(models), "by_model": {m: row for m, row in models.items() if row[0]}
+        }  # fmt: skip
     if given.peer:
         made["unmimic 0.1.0, exact check"] = peer(given.peer, texts)
     result: dict = json.loads(OUT.read_text()) if OUT.exists() else {}
@@ -251,7 +261,7 @@ def main() -> int:
                 print("   ", name, row["caught"], row["of"], row["by_source"], row["median_left"])
     for name in ("all", "not named in a list of ours"):
         print("others,", name, result.get("others", {}).get(name))
-    for name in ("waits", "sessions", "in_pieces", "honest", "held_out"):
+    for name in ("waits", "sessions", "in_pieces", "honest", "held_out", "answers"):
         print(name, {k: v for k, v in result.get(name, {}).items() if k != "by_source"})
     return 0
 

@@ -70,6 +70,15 @@ def held_out(draw: random.Random) -> Iterator[tuple[str, str]]:
     yield from _cut("encoded files of installed packages, others", _encoded(draw, 1))
 
 
+def of_models(checkout: Path) -> Iterator[tuple[str, str]]:
+    """(model, answer): what published models said to the instructions of AlpacaEval, out of a
+    checkout of github.com/tatsu-lab/alpaca_eval (Apache-2.0; 227 models at cd543a1).
+    """
+    for file in sorted(checkout.glob("results/*/model_outputs.json")):
+        for row in json.loads(file.read_text("utf-8")):
+            yield file.parent.name, row["output"]
+
+
 def _packaged(draw: random.Random, endings: tuple[str, ...]) -> Iterator[str]:
     """Files of installed packages, by their endings."""
     files = [file for file in sorted(Path(sysconfig.get_path("purelib")).rglob("*"))

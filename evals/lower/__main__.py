@@ -4,6 +4,9 @@
     python -m evals.lower honest           # one part
     python -m evals lower --quick          # a small run for a look; writes nothing
 
+At the end stands the table of rungs: honest cost beside the attacker's loss, out of what was
+measured just now, and out of what is kept where a part was not run.
+
 honest         honest cost: the share of honest accounts that each rung touches, and waiting
 served         microseconds that doses add, and search in turned embeddings
 distillation   what students lose by containment, stripped log-probabilities and dilution
@@ -19,9 +22,9 @@ from __future__ import annotations
 
 import argparse
 
-from evals.lower import distillation, honest, served
+from evals.lower import distillation, honest, served, table
 
-#: Each part is a function that takes `quick`.
+#: Each part is a function that takes `quick` and returns what it found.
 PARTS = {"honest": honest.main, "served": served.main, "distillation": distillation.main}
 
 
@@ -33,8 +36,8 @@ def main() -> int:
     unknown = set(given.parts) - set(PARTS)
     if unknown:
         parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
-    for name in given.parts or PARTS:
-        PARTS[name](quick=given.quick)
+    made = {name: PARTS[name](quick=given.quick) for name in given.parts or PARTS}
+    print("\n".join(table.rungs(made)))
     return 0
 
 

@@ -54,7 +54,7 @@ PRICES = {"bulk": 0.1, "verified": 1.0, "paid": 25.0}
 TOKENS = 10.0
 REACT_H, EVERY_H = 1.0, 6.0
 #: What tells a world (and how often it was hunted) from another.
-WORLD = {"own": 0.5, "paraphrase": "none", "accounts": 200, "every_h": EVERY_H, "texts": "same"}
+WORLD = ("own", "paraphrase", "accounts", "every_h", "texts")
 #: The curve: recalls, seeds, and hours between looks.
 RECALLS = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 CURVE_SEEDS = tuple(range(401, 411))
@@ -262,7 +262,7 @@ def kept() -> dict[str, Any]:
 def merge(name: str, rows: list[dict[str, Any]]) -> None:
     """Put rows into the file, in place of those of the same world and answer."""
     found = kept()
-    key = lambda r: (*world_of(r), r["seed"], answer_of(r))  # noqa: E731
+    key = lambda r: (*world_of(r), r["seed"], r["answer"])  # noqa: E731
     merged = {key(row): row for row in found[name]} | {key(row): row for row in rows}
     found[name] = [merged[k] for k in sorted(merged)]
     found["summary"] = summary(found)
@@ -274,16 +274,8 @@ def merge(name: str, rows: list[dict[str, Any]]) -> None:
 
 
 def world_of(row: dict[str, Any]) -> tuple[Any, ...]:
-    """The kind of world that a row is of; older rows do not say what is usual."""
-    return tuple(row.get(name, usual) for name, usual in WORLD.items())
-
-
-def answer_of(row: dict[str, Any]) -> str:
-    """What titer did; rows of before decision 44, when members of a campaign were slowed from 7.75
-    bits on, are those that do not count who was touched.
-    """
-    before = row["answer"] not in {"off", "shadow"} and "honest_touched" not in row
-    return f"{row['answer']}, from 7.75 bits" if before and "seen" in row else row["answer"]
+    """The kind of world that a row is of."""
+    return tuple(row[name] for name in WORLD)
 
 
 def compact(found: dict[str, Any]) -> str:
@@ -302,9 +294,7 @@ def summary(found: dict[str, Any]) -> list[dict[str, Any]]:
     """Multipliers by world and answer, and the honest accounts that were touched beside them."""
     out = []
     for world in sorted({world_of(row) for row in found["rows"]}):
-        rows = [
-            row | {"answer": answer_of(row)} for row in found["rows"] if world_of(row) == world
-        ]
+        rows = [row for row in found["rows"] if world_of(row) == world]
         for answer in dict.fromkeys(r["answer"] for r in rows):
             mine = [r for r in rows if r["answer"] == answer]
             one: dict[str, Any] = {
@@ -315,8 +305,7 @@ def summary(found: dict[str, Any]) -> list[dict[str, Any]]:
             if answer != "off":
                 dosed, n = (sum(r[k] for r in mine) for k in ("honest_dosed", "honest_seen"))
                 one["honest"] = {"k": dosed, "n": n, "interval": clopper_pearson(dosed, n)}
-                # Older rows know requests that were refused alone.
-                late = sum(r.get("honest_touched", r["honest_refused_requests"]) for r in mine)
+                late = sum(r["honest_touched"] for r in mine)
                 one["honest_touched"] = {"k": late, "n": n, "interval": clopper_pearson(late, n)}
                 named, seen = (sum(r[k] for r in mine) for k in ("named", "seen"))
                 one["recall"] = {"k": named, "n": seen, "interval": clopper_pearson(named, seen)}
@@ -338,8 +327,11 @@ def main() -> None:
     parser.add_argument("--every", type=float, default=EVERY_H, help="hours between hunts")
     parser.add_argument("--recall", action="store_true", help="the curve over recall")
     parser.add_argument("--answers", default="", help="some answers alone, with ';' between")
+    parser.add_argument("--anew", action="store_true", help="drop all that is kept first")
     given = parser.parse_args()
     chosen = set(given.answers.split(";")) - {""}
+    if given.anew:
+        RESULT.unlink(missing_ok=True)
     for seed in map(int, given.seeds.split(",")) if given.seeds else ():
         plan = Plan(
             seed=seed, own=given.own, accounts=given.accounts, texts=given.texts,

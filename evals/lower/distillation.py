@@ -327,15 +327,17 @@ def _dilution(cases: list[Case], diluted_on) -> dict:
     return {weight: {k: _spread(v) for k, v in row.items()} for weight, row in rows.items()}
 
 
-def main(*, quick: bool = False, parts=PARTS, size: int = 0) -> None:
+def main(*, quick: bool = False, parts=PARTS, size: int = 0) -> dict:
     if quick:
-        print(json.dumps(run(SEEDS[:1], TOKENS[:3], TAUGHT[:1], {5_000: (0.0, 0.6)}), indent=1))
-        return
+        found = run(SEEDS[:1], TOKENS[:3], TAUGHT[:1], {5_000: (0.0, 0.6)})
+        print(json.dumps(found, indent=1))
+        return found
     before = json.loads(RESULT.read_text("utf-8")) if RESULT.exists() else None
     diluted = {n: weights for n, weights in DILUTED.items() if size in (0, n)}
     found = run(SEEDS, TOKENS, TAUGHT, diluted, parts=parts, before=before)
     print(json.dumps(found, indent=1))
     RESULT.write_text(json.dumps(found, indent=1) + "\n")
+    return found
 
 
 if __name__ == "__main__":

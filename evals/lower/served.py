@@ -214,7 +214,7 @@ def search() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def main(*, quick: bool = False) -> None:
+def main(*, quick: bool = False) -> dict[str, Any]:
     requests = bodies(REQUESTS // 10 if quick else REQUESTS)
     ladder = default_ladder(shadow=False)
     always = Rung(name="(embeddings, 0.25)", at=1.0, give=(Dose("embeddings", 0.25),))
@@ -225,6 +225,7 @@ def main(*, quick: bool = False) -> None:
     print(json.dumps(found, indent=1))
     if not quick:
         RESULT.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    return found
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """Honest cost beside the attacker's loss, rung by rung, out of what was measured.
 
-    python -m evals.lower.table            # prints Markdown
+    python -m evals lower [--quick]        # measures, and prints the table of rungs at its end
+    python -m evals.lower.table            # prints all tables out of what is kept
     python -m evals.lower.table --write    # into docs/explanation/what-lowering-achieves.md
 
 Reads the results beside it and evals/logit_theft.json. Computes nothing new but what a throttle
-lets through in a day, from its own formula.
+lets through in a day, from its own formula, and ratios.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from evals.lower.attacker_cost import EVERY_H, RECORD_DAYS, against
 from titer.respond.ladder import default_ladder
@@ -53,8 +56,13 @@ def _head(*columns: str) -> list[str]:
     return [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
 
 
-def rungs() -> list[str]:
-    honest, served = read("lower/honest.json"), read("lower/served.json")
+def rungs(made: Mapping[str, Any] | None = None) -> list[str]:
+    """Honest cost beside the attacker's loss by rung: of the parts of `evals lower` that are given
+    (`honest`, `served`, `distillation`), the others as they are kept.
+    """
+    made = made or {}
+    honest = made.get("honest") or read("lower/honest.json")
+    served = made.get("served") or read("lower/served.json")
     found = read("lower/rungs.json")
     assert honest is not None
     assert found is not None
@@ -63,15 +71,7 @@ def rungs() -> list[str]:
     for run in honest["runs"]:
         for rung in run["rungs"]:
             rows.setdefault(rung["rung"], []).append(share(rung["touched_by_doses"]))
-    alone, shared = through(0.5, 100_000), through(0.5, 5_000_000)
-    loss = {
-        "attention": "nothing: people look",
-        "logprobs": "log-probabilities and `logit_bias`: see the next table",
-        "throttle": f"{ACCOUNTS:,} accounts known as one: {shared:,} requests a day together"
-        f" instead of {REQUESTS:,}, {REQUESTS / max(shared, 1):.0f} times fewer (one account: at"
-        f" most {alone:,}, which is nothing)",
-        "refuse": "everything, once a person has approved it",
-    }
+    loss = losses(made.get("distillation") or read("lower/distillation.json"))
     timed = {row["rung"]: row for row in (served or {"rungs": []})["rungs"]}
     head = _head(
         "rung", "honest organisations dosed (built-in; published prompts)",
@@ -88,6 +88,38 @@ def rungs() -> list[str]:
         ]
         lines.append(f"| {name} | {'; '.join(cells)} | {' | '.join(cost)} | {loss[name]} |")
     return head + lines
+
+
+def losses(taught: dict | None) -> dict[str, str]:
+    """What each rung takes from an attacker, in words and ratios."""
+    alone, shared = through(0.5, 100_000), through(0.5, 5_000_000)
+    gone = "log-probabilities and `logit_bias`"
+    if taught is not None:  # how many tokens without them teach as much, per token with them
+        row = taught["logprobs"]["adaptive"]["0"]
+        worth = [cell["worth tokens without"] for cell in row.values()]
+        times = [w / int(n) for n, w in zip(row, worth, strict=True) if isinstance(w, int)]
+        if times:
+            gone += f": a student needs {min(times):.1f} to {max(times):.1f} times the tokens"
+    theft = [c for c in (read("logit_theft.json") or {"cases": []})["cases"]
+             if c["policy"] == "on" and c["ladder_in_force"]]  # fmt: skip
+    if theft:
+        hits = sum(bool(c["hidden_size_recovered"]) for c in theft)
+        gone += f"; hidden size read out in {hits} of {len(theft)} attacks that are dosed"
+    slowed = (
+        f"{ACCOUNTS:,} accounts known as one: {shared:,} requests a day together instead of"
+        f" {REQUESTS:,}, {REQUESTS / max(shared, 1):.0f} times fewer (one account: at most"
+        f" {alone:,}, which is nothing)"
+    )
+    for row in (read("lower/attacker_cost.json") or {"summary": []})["summary"]:
+        if (row["own"], row["texts"], row["every_h"]) == (0.5, "same", EVERY_H) and (
+            row["answer"] == "ladder and returns, buys"
+        ):
+            slowed += (
+                f"; half of it cover: {_times(row['million']['times']['accounts'])} times the"
+                " accounts for a million pairs"
+            )
+    return {"attention": "nothing: people look", "logprobs": gone, "throttle": slowed,
+            "refuse": "everything, once a person has approved it"}  # fmt: skip
 
 
 def _reached(found: dict, at: float, *, doses: bool) -> list[str]:

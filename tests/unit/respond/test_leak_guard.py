@@ -185,6 +185,98 @@ SECOND = (
 )
 
 
+LEET = str.maketrans("aeiost", "431057")
+CYRILLIC = str.maketrans("aceopxyi", "асеорхуі")  # noqa: RUF001
+_SIGNS = (
+    ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .--"
+    " -..- -.-- --.."
+)
+MORSE = dict(zip(string.ascii_lowercase, _SIGNS.split(), strict=True))
+
+
+def morse(text):
+    return " ".join(MORSE.get(c, "/") for c in text.lower())
+
+
+def numbered(text):
+    words = text.split()
+    return "\n".join(
+        f"{n}. {' '.join(words[i : i + 6])}" for n, i in enumerate(range(0, len(words), 6), 1)
+    )
+
+
+def percent(text):
+    return "".join(f"%{b:02X}" for b in text.encode())
+
+
+def b64(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+def b32(text):
+    return base64.b32encode(text.encode()).decode()
+
+
+def alternate(text):
+    return "".join(c + "x" for c in text if c.isalpha())
+
+
+#: Writings inside writings: the inner one first.
+NESTED = {
+    "hexadecimal in base64": lambda t: b64(t.encode().hex()),
+    "base32 in base64": lambda t: b64(b32(t)),
+    "hexadecimal twice": lambda t: t.encode().hex().encode().hex(),
+    "every second letter, in base64": lambda t: b64(alternate(t)),
+    "every second letter, in hexadecimal": lambda t: alternate(t).encode().hex(),
+    "leetspeak in base64": lambda t: b64(t.lower().translate(LEET)),
+    "leetspeak in percent escapes": lambda t: percent(t.lower().translate(LEET)),
+    "base64 backward": lambda t: b64(t)[::-1],
+    "base32 backward": lambda t: b32(t)[::-1],
+    "hexadecimal backward": lambda t: t.encode().hex()[::-1],
+    "percent escapes backward": lambda t: percent(t)[::-1],
+    "Morse backward": lambda t: morse(t)[::-1],
+    "percent escapes in rot13": lambda t: codecs.encode(percent(t), "rot13"),
+    "hexadecimal, spaced": lambda t: " ".join(t.encode().hex()),
+    "base32, spaced": lambda t: " ".join(b32(t)),
+    "percent escapes, spaced": lambda t: " ".join(percent(t)),
+    "Morse, spaced": lambda t: " ".join(morse(t)),
+    "Morse in numbered lines": lambda t: numbered(morse(t)),
+    "hexadecimal with look-alikes": lambda t: t.encode().hex().translate(CYRILLIC),
+    "base64 in full width": lambda t: "".join(chr(ord(c) + 0xFEE0) for c in b64(t)),
+    "base64, zero width between": lambda t: "\u200b".join(b64(t)),
+    "every second letter, in Morse": lambda t: morse(alternate(t)),
+}
+
+
+@pytest.mark.parametrize("pieces", [5, 100_000])
+@pytest.mark.parametrize("name", NESTED)
+def test_writings_inside_writings_are_read(name, pieces):
+    before, after = "Certainly, here you are: ", "\n" + HONEST
+    written = before + NESTED[name](PROMPT) + after
+    found = []
+    scan = Scan(Index([PROMPT]), limits(48), None, found.append)
+    out = "".join(scan.push(written[i : i + pieces]) for i in range(0, len(written), pieces))
+    out += scan.close()
+    assert found, name
+    assert out.startswith(before)
+    assert len(out) - len(before) - len(after) < 0.5 * len(NESTED[name](PROMPT))
+    assert out.rstrip().endswith("for you?")
+
+
+@pytest.mark.parametrize(
+    "honest",
+    [
+        " ".join(random.Random(5).choices("01", k=3000)),
+        " ".join(random.Random(6).choices(string.digits, k=3000)),
+        " ".join(random.Random(7).choices("abcdef", k=3000)),
+        "\n".join(f"{n}. ...---... {n * 7}" for n in range(400)),
+        "find%20the%20nearest%20shop%20that%20is%20open" * 30,
+    ],
+)
+def test_signs_apart_and_escapes_of_something_else_pass(honest):
+    assert guarded(honest) == (honest, [])
+
+
 def rows_of_numbers(seed, rows=200):
     rng = random.Random(seed)
     return "\n".join(

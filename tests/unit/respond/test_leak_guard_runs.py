@@ -110,6 +110,18 @@ def test_a_run_of_something_else_leaves_whole():
             assert guarded(f"See {run}.\n", pieces) == (f"See {run}.\n", [])
 
 
+@pytest.mark.parametrize("pieces", [1, 80, 5000, 100_000])
+def test_a_run_longer_than_its_limit_is_told_by_its_beginning(pieces):
+    long = ((PROMPT + " And so on, without an end.") * 20).encode()
+    noise = "".join(random.Random(1).choices(string.ascii_letters, k=6000)).encode()
+    for raw in (long, gzip.compress(long + noise, mtime=0)):
+        made = base64.b64encode(raw).decode()[:: -1 if raw is long else 1]
+        assert len(made) > runs.MOST
+        out, found = guarded(BEFORE + made + AFTER, pieces)
+        assert found
+        assert out == BEFORE + made[: runs.FREE] + REMOVED + AFTER
+
+
 def test_a_run_waits_until_it_ends_and_no_longer_than_its_limit():
     scan = Scan(Index([PROMPT]), limits(48), None)
     assert scan.push("a" * (runs.LEAST - 1)) == "a" * (runs.LEAST - 1)

@@ -1,7 +1,8 @@
 """One character at a time for the lanes that read encodings: what letters does it complete?
 
-What an encoding spells is looked at for one more encoding: once `CLEAR` bytes in a row of one lane
-are printable they are read by the same decoders on a second level.
+What an encoding spells is looked at for one more encoding: once more than `CLEAR` bytes in a row
+of one lane are printable they are read by the same decoders on a second level, and by lanes of
+every second letter and of consonants.
 """
 
 # ruff: noqa: PLR0917, PLR1714 - compiled functions are called by position, and compare fastest so
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from titer.respond.leak_guard.gates import (
+    EVERY,
     OPEN_32,
     OPEN_64,
     OPEN_85,
@@ -35,6 +37,7 @@ from titer.respond.leak_guard.lanes import (
     B85,
     BINARY,
     BITS,
+    BONES_UNDER,
     CODE,
     COUNT_BITS,
     COUNT_WORD,
@@ -42,9 +45,11 @@ from titer.respond.leak_guard.lanes import (
     DIGITS,
     HEX,
     I16,
+    I32,
     I64,
     LINE_AT,
     MORSE,
+    MORSE_BACK,
     N32,
     N64,
     N85,
@@ -54,14 +59,20 @@ from titer.respond.leak_guard.lanes import (
     NUMBER,
     OCT,
     OCTAL,
+    PHASE,
+    RECENT,
     ROT47,
+    SECOND_UNDER,
     U8,
+    UNDER,
     UU,
     compiled,
     inlined,
+    skeleton,
 )
 
-#: Printable bytes in a row of one lane after which they are read once more.
+#: Printable bytes in a row of one lane after which they are read once more: whole groups of
+#: hexadecimal, base32, base64 and binary, so that the rest is read from the beginning of one.
 CLEAR = 16
 #: Places of `deep`: the lane that is read once more (-1 none), bytes that wait, the bytes.
 SOURCE, WAITING, FIRST = 0, 1, 2
@@ -104,7 +115,7 @@ def spell(
     if under == 0:
         if (byte >= 32 and byte < 127) or byte == 10:
             wide[2, lane] += 1
-            if wide[2, lane] >= CLEAR:
+            if wide[2, lane] > CLEAR:
                 if deep[SOURCE] < 0:
                     deep[SOURCE] = lane
                 if deep[SOURCE] == lane and deep[WAITING] < len(deep) - FIRST:
@@ -156,6 +167,16 @@ def numbers_in(
             many = spell(fold, wide, OCTAL, state[OCT], todo, many, deep, under)
         state[NUMBER] = state[DIGITS] = state[OCT] = 0
     return many
+
+
+@compiled
+def _turned(code: Any) -> int:
+    """Signs of Morse behind a leading 1, in reverse order."""
+    turned = 1
+    while code > 1:
+        turned = turned << 1 | (code & 1)
+        code >>= 1
+    return turned
 
 
 @compiled
@@ -237,7 +258,11 @@ def decode(
             state[CODE] = (max(state[CODE], 1) << 1 | (1 if point == 45 else 0)) & 63
         else:
             if state[CODE] and (space or point == 47 or point == 124):
-                many = put(todo, many, MORSE + under, int(morse[state[CODE]]))
+                code = int(morse[state[CODE]])
+                if code:
+                    many = spell(fold, wide, MORSE, 96 + code, todo, many, deep, under)
+                if under == 0:
+                    many = put(todo, many, MORSE_BACK, int(morse[_turned(state[CODE])]))
             state[CODE] = 0
     if opened & OPEN_ROT47 and point >= 33 and point <= 126:
         turned = 33 + (point - 33 + 47) % 94
@@ -271,4 +296,49 @@ def decode(
             for k in range(3):
                 byte = (state[ACC64] >> (16 - 8 * k)) & 255
                 many = spell(fold, wide, lane, byte, todo, many, deep, under)
+    return many
+
+
+@compiled
+def numbers_line(recent: I32, place: Any) -> bool:
+    """Whether what stands before this place is the number of a line."""
+    back = 1
+    while back < 6:
+        before = recent[(place - back) & (RECENT - 1)]
+        if before < 48 or before > 57:
+            return back > 1 and before == 10
+        back += 1
+    return False
+
+
+@compiled
+def catch_up(
+    fresh: int, recent: I32, place: Any, run: Any, fold: U8, tables: I16, morse: U8, state: I64,
+    wide: I64, todo: I64, many: int, deep: I64,
+) -> int:  # fmt: skip
+    """Decoders that have just been opened read what stands before this place, without a space."""
+    if fresh & OPEN_UU:
+        state[LINE_AT] = 0
+    for back in range(min(run, RECENT) - 1, 0, -1):
+        before = np.int64(recent[(place - 1 - back) & (RECENT - 1)])
+        if before < 128:
+            many = decode(fresh, before, fold, tables, morse, state, wide, todo, many, deep, 0)
+    return many
+
+
+@compiled
+def once_more(
+    fold: U8, tables: I16, morse: U8, state: I64, wide: I64, todo: I64, many: int, deep: I64
+) -> int:
+    """What one lane has spelt, for the second level and for the lanes of its letters."""
+    for k in range(deep[WAITING]):
+        byte = deep[FIRST + k]
+        many = decode(EVERY, byte, fold, tables, morse, state, wide, todo, many, deep, UNDER)
+        code = int(fold[byte])
+        if code and code <= 26:
+            many = put(todo, many, SECOND_UNDER + state[PHASE], code)
+            state[PHASE] = 1 - state[PHASE]
+        if code:
+            many = put(todo, many, BONES_UNDER, skeleton(code))
+    deep[WAITING] = 0
     return many

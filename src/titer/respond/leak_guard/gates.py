@@ -22,7 +22,7 @@ DIGIT, BIT, DASH, UPPER = range(4)
 RUN64, RUN32, RUN85, RUN_A = range(4)
 
 #: What opens the decoders: shares in percent, runs in characters.
-_SHARES = {DIGIT: 33, BIT: 60, DASH: 45, UPPER: 32}
+_SHARES = {DIGIT: 33, BIT: 60, DASH: 45, UPPER: 35}
 _RUNS = {RUN64: 24, RUN32: 24, RUN85: 24, RUN_A: 24}
 
 #: The decoders that a place opens, as bits: see `decoding.decode`.
@@ -95,7 +95,7 @@ RUNS_REACH = _reach(_RUNS, 100)
 #: Which decoders the high bits of shares and of runs open, by the byte.
 _OPENED = (
     OPEN_HEX | OPEN_NUMBERS, OPEN_BITS, OPEN_MORSE,
-    OPEN_HEX | OPEN_ROT47 | OPEN_UU | OPEN_32 | OPEN_64,
+    OPEN_ROT47 | OPEN_UU | OPEN_32 | OPEN_64,
     OPEN_64, OPEN_32, OPEN_85, OPEN_A85,
 )  # fmt: skip
 

@@ -19,30 +19,39 @@ from typing import Any
 import numpy as np
 
 from titer.respond.leak_guard import gates
-from titer.respond.leak_guard.decoding import FIRST, WAITING, decode, hexadecimal, numbers_in, put
+from titer.respond.leak_guard.decoding import (
+    WAITING,
+    catch_up,
+    decode,
+    hexadecimal,
+    numbers_in,
+    numbers_line,
+    once_more,
+    put,
+)
 from titer.respond.leak_guard.gates import (
     BEYOND,
-    EVERY,
     GARBLED_FROM,
     GARBLED_TO,
     OPEN_HEX,
     OPEN_NUMBERS,
-    OPEN_UU,
 )
 from titer.respond.leak_guard.lanes import (
     A85,
     ACTIVE,
     AGE,
+    APART,
     B32,
     B64,
     B85,
     BAG,
     BEFORE,
     BINARY,
+    BLANK,
+    BONES_UNDER,
     DECIMAL,
     DEEP,
     FAR,
-    FAR_L,
     FIVE,
     GARBLED,
     GRAM,
@@ -56,27 +65,21 @@ from titer.respond.leak_guard.lanes import (
     I64,
     IN_WORD,
     IS_GARBLED,
-    LAG_FROM,
-    LAG_TO,
-    LAGS,
+    LANES,
     LAST,
     LASTS,
     LASTS_FOR,
-    LENGTHS,
     LETTERS,
     LETTERS_ALONE,
     LETTERS_SEEN,
-    LINE_AT,
     LINES,
     LONE,
     MASK,
-    MASK_L,
     MASK_S,
     MORSE,
     MOST_RUN,
     NEW_LINE,
     NOTED,
-    ONE,
     OPEN,
     OPENED,
     OPENED_BEFORE,
@@ -85,7 +88,6 @@ from titer.respond.leak_guard.lanes import (
     PACKED_SIGNS,
     PACKING,
     PATTERN,
-    PATTERN_L,
     PERCENT,
     PLACE,
     PLAIN,
@@ -97,21 +99,15 @@ from titer.respond.leak_guard.lanes import (
     ROT47,
     RUN,
     RUNS,
-    SALT_L,
     SALT_P,
-    SALT_R,
     SCRAMBLED,
     SECOND,
     SEEN_ALL,
     SEEN_ALONE,
-    SEEN_LENGTHS,
-    SEEN_TOKENS,
     SHAPE,
     SHARES,
     SIGNS,
     SIZE,
-    SIZE_BEFORE,
-    SIZES,
     SKELETON,
     SPARE,
     SPREAD,
@@ -120,18 +116,13 @@ from titer.respond.leak_guard.lanes import (
     TOKEN,
     TOKEN_AT,
     TOKEN_SIGNS,
-    TOKENS,
-    TOKENS_SEEN,
     U8,
     U32,
     U64,
-    UNDER,
     UU,
     WORD,
     WORD_LETTERS,
-    WORD_SETS,
     WORDS,
-    anew,
     calm,
     compiled,
     inlined,
@@ -141,22 +132,39 @@ from titer.respond.leak_guard.lanes import (
     there,
     weight,
 )
-from titer.respond.leak_guard.patterns import group, packs, pattern_of
-from titer.respond.leak_guard.tracing import keep
-from titer.respond.leak_guard.words import word_ends
+from titer.respond.leak_guard.patterns import (
+    LONG_RUN,
+    PACKED_ON,
+    PACKED_RUN,
+    group,
+    groups_begin,
+    indents,
+    packs,
+    packs_begin,
+    pattern_of,
+)
+from titer.respond.leak_guard.scrambles import (
+    CODES,
+    scrambles,
+)
+from titer.respond.leak_guard.tracing import (
+    keep,
+)
+from titer.respond.leak_guard.words import (
+    size_ends,
+    token_ends,
+    word_ends,
+)
 
 _HIGH, _NIBBLES, _ONES = np.uint64(gates.HIGH), np.uint64(gates.NIBBLES), np.uint64(gates.ONES)
 _SHARES_REACH, _RUNS_REACH = np.uint64(gates.SHARES_REACH), np.uint64(gates.RUNS_REACH)
 _3, _4, _6, _7, _14, _21, _BYTE = (np.uint64(n) for n in (3, 4, 6, 7, 14, 21, 255))
-#: Signs of one run (letters and digits, or signs of the world) from which groups are read.
-_LONG_RUN = 20
-#: The same for packed signs: fewer stand together in program text all the time.
-_PACKED_RUN = 24
+#: Signs in a row with blanks on both sides from which one blank between two says nothing: what
+#: follows them begins a group of hexadecimal, base32 or base64, if they began one.
+_APART = 9
 #: The lanes of each decoder: from, to.
 _LANES_OF = (HEX, DECIMAL, BINARY, MORSE, ROT47, UU, B32, B64, B85, A85)
 _LANES_TO = (DECIMAL, BINARY, MORSE, ROT47, B32, B64, B85, BAG, A85, UU)
-#: Places by which a lane of letters at a distance is found again.
-_CODES = 16
 
 
 @inlined
@@ -167,14 +175,22 @@ def _opens(shares: Any, runs: Any, opens: I64) -> Any:
 
 
 @compiled
-def _indents(point: Any, recent: I32, place: Any) -> bool:
-    """Whether the last signs are all the same blank: the indent of a line."""
-    if point != 32 and point != 9:
-        return False
-    same = 0
-    for back in range(1, _LONG_RUN):
-        same += recent[(place - back) & (RECENT - 1)] == point
-    return same == _LONG_RUN - 1
+def _close(closed: int, numbers: I64, limit: I64) -> int:
+    """Decoders (bits) are closed; by how many the suspicions become fewer."""
+    fewer = 0
+    for k in range(len(_LANES_OF)):
+        if closed >> k & 1:
+            fewer += calm(numbers, limit, _LANES_OF[k], _LANES_TO[k])
+    return fewer
+
+
+@compiled
+def _leaking(numbers: I64, limit: I64) -> int:
+    """The first lane whose score is that of a leak, from 1 on; 0 when there is none."""
+    for lane in range(LANES):
+        if numbers[2, lane] >= limit[1, lane]:
+            return lane + 1
+    return 0
 
 
 @compiled
@@ -209,7 +225,7 @@ def scan(
     percent, signs, alone = state[PERCENT], state[SIGNS], state[LONE]
     word, word_letters = holds[WORD], state[WORD_LETTERS]
     token, token_signs, token_at = holds[TOKEN], state[TOKEN_SIGNS], state[TOKEN_AT]
-    size, sizes, size_before = state[SIZE], state[SIZES], state[SIZE_BEFORE]
+    size, apart, blank = state[SIZE], state[APART], state[BLANK]
     shares, unbroken_runs = holds[SHARES], holds[RUNS]
     opened, foreign = state[OPENED], state[IS_GARBLED]
     opening, opened_before = state[OPENING], state[OPENED_BEFORE]
@@ -222,20 +238,37 @@ def scan(
         found = 1
     for i in range(len(points)):
         point = np.int64(points[i])
-        if point >= 0xE0000 and point < 0xE0080:
-            point -= 0xE0000
-        code = np.int64(fold[point]) if point < len(fold) else 0
+        if point > 127:
+            if point >= 0xE0000 and point < 0xE0080:
+                point -= 0xE0000
+            elif point >= 0xFF01 and point <= 0xFF5E:
+                point -= 0xFEE0
         space = point == 32 or point == 10 or point == 13 or point == 9
+        # What says nothing: blanks between single signs, zero width.
+        nothing = point == 0x200B or point == 0xFEFF
+        if space:
+            nothing = point == 32 and apart >= _APART and not blank
+            blank = np.int64(1)
+        elif not nothing:
+            apart = apart + 1 if blank else np.int64(0)
+            blank = np.int64(0)
+        if nothing:
+            age += 1 if active > 0 else 0
+            state[READ] = i + 1
+            continue
+        code = np.int64(fold[point]) if point < len(fold) else 0
         many = 0
         down = np.int64(4 if leak else 1)
         # %41 is one sign and no letters.
+        escaped = point == 37
         if percent:
             percent -= 1
             if point < 128 and tables[2, point] >= 0:
                 code = 0
+                escaped = True
             else:
                 percent = 0
-        elif point == 37:
+        if point == 37:
             percent = 2
         # Patterns of repetition: all signs, letters alone.
         signs += 1
@@ -244,8 +277,6 @@ def scan(
         reg[SHAPE] = value
         hit = there(patterns, ((value ^ SALT_P) * SPREAD) >> by) and rich(value, PATTERN)
         active += score(numbers, limit, SHAPE, hit, down)
-        if hit and numbers[2, SHAPE] >= limit[1, SHAPE] and not leak:
-            leak = SHAPE + 1
         silent = point < len(quiet) and quiet[point]
         if not silent:
             alone += 1
@@ -253,40 +284,16 @@ def scan(
             reg[LETTERS_ALONE] = value
             hit = there(patterns, ((value ^ SALT_P) * SPREAD) >> by) and rich(value, PATTERN)
             active += score(numbers, limit, LETTERS_ALONE, hit, down)
-            if hit and numbers[2, LETTERS_ALONE] >= limit[1, LETTERS_ALONE] and not leak:
-                leak = LETTERS_ALONE + 1
         # Words as signs, and their lengths.
-        if space:
-            if size:
-                sizes += 1
-                value = pattern_of(size, sizes, seen, SEEN_LENGTHS, FAR_L, reg[LENGTHS]) & MASK_L
-                reg[LENGTHS] = value
-                hit = there(patterns, ((value ^ SALT_L) * SPREAD) >> by) and rich(value, PATTERN_L)
-                active += score(numbers, limit, LENGTHS, hit, down)
-                if hit and numbers[2, LENGTHS] >= limit[1, LENGTHS] and not leak:
-                    leak = LENGTHS + 1
-                longer = np.uint64((size - size_before) & 31)
-                value = ((reg[RHYTHM] << FIVE) | longer) & MASK_L
-                reg[RHYTHM] = value
-                hit = there(patterns, ((value ^ SALT_R) * SPREAD) >> by) and rich(value, PATTERN_L)
-                active += score(numbers, limit, RHYTHM, hit, down)
-                if hit and numbers[2, RHYTHM] >= limit[1, RHYTHM] and not leak:
-                    leak = RHYTHM + 1
-                size_before = size
-                size = 0
-        else:
+        if not space:
             size += 1
+        elif size:
+            active += size_ends(size, state, patterns, by, seen, reg, numbers, limit, down)
+            size = 0
         cut = space or point == 44 or point == 59 or point == 124
         if cut or (silent and token_at and (point == 45 or point == 47 or point == 95)):
             if token_signs:
-                state[TOKENS_SEEN] += 1
-                name = np.int64((token * SPREAD) >> np.uint64(34))
-                value = pattern_of(name, state[TOKENS_SEEN], seen, SEEN_TOKENS, FAR, reg[TOKENS])
-                reg[TOKENS] = value
-                hit = there(patterns, ((value ^ SALT_P) * SPREAD) >> by) and rich(value, PATTERN)
-                active += score(numbers, limit, TOKENS, hit, down)
-                if hit and numbers[2, TOKENS] >= limit[1, TOKENS] and not leak:
-                    leak = TOKENS + 1
+                active += token_ends(token, state, patterns, by, seen, reg, numbers, limit, down)
                 token = np.uint64(0)
                 token_signs = 0
             token_at = 0
@@ -297,53 +304,39 @@ def scan(
         # Groups of signs, where nothing stands between them.
         latest = np.int64(recent[(place - 1) & (RECENT - 1)])
         member = (
-            (code and point < 128)
+            ((code or escaped) and point < 128)
             or (point >= 0x2000 and point < 0x2C00)
             or point >= 0x1F000
             or ((point == 32 or point == 9) and (latest == 32 or latest == 9))
         )
         if member:
             group_run += 1
-            if group_run == _LONG_RUN and _indents(point, recent, place):
+            if group_run == LONG_RUN and indents(point, recent, place):
                 group_run -= 1
-            if group_run == _LONG_RUN:
-                for k in range(len(sums)):
-                    sums[k] = counts[k, 0] = 0
-                for back in range(min(_LONG_RUN, place + 1) - 1, 0, -1):
-                    before = np.int64(recent[(place - back) & (RECENT - 1)])
-                    active += group(before, patterns, by, sums, counts, seen, reg, numbers,
-                                    limit, down)  # fmt: skip
+            if group_run == LONG_RUN:
+                active += groups_begin(recent, place, patterns, by, sums, counts, seen, reg,
+                                       numbers, limit, down)  # fmt: skip
                 grouped = 1
-            if group_run >= _LONG_RUN:
+            if group_run >= LONG_RUN:
                 active += group(point, patterns, by, sums, counts, seen, reg, numbers, limit,
                                 down)  # fmt: skip
-                if not leak:
-                    for lane in range(GROUPS, GROUPS + len(sums)):
-                        if numbers[2, lane] >= limit[1, lane]:
-                            leak = lane + 1
-                            break
-        elif not (group_run >= _LONG_RUN and (point == 10 or point == 13)):
+        elif not (group_run >= LONG_RUN and (point == 10 or point == 13)):
             group_run = 0
             if grouped:
                 grouped = 0
                 active -= calm(numbers, limit, GROUPS, GROUPS + len(sums))
         # Bytes packed into signs, where signs stand together as in no language.
-        if run >= _PACKED_RUN and not space:
+        if run >= PACKED_RUN and not space:
             if not packing:
-                for back in range(min(_PACKED_RUN, place), 0, -1):
-                    state[PACKED_SIGNS] += 1
-                    active += packs(np.int64(recent[(place - back) & (RECENT - 1)]), packed, by,
-                                    state[PACKED_SIGNS], seen, reg, numbers, limit,
-                                    down)  # fmt: skip
-            packing = RECENT
+                active += packs_begin(recent, place, packed, by, state, seen, reg, numbers, limit,
+                                      down)  # fmt: skip
+            packing = PACKED_ON
         if packing:
             packing -= 1
             if point != 10 and point != 13:
                 state[PACKED_SIGNS] += 1
                 active += packs(point, packed, by, state[PACKED_SIGNS], seen, reg, numbers, limit,
                                 down)  # fmt: skip
-                if not leak and numbers[2, PACKED] >= limit[1, PACKED]:
-                    leak = PACKED + 1
             if not packing:
                 active -= calm(numbers, limit, PACKED, PACKED + 1)
         # Words, in any order and by their letters.
@@ -353,11 +346,6 @@ def scan(
         elif word_letters:
             active += word_ends(word, word_letters, grams, patterns, by, common, said, holds,
                                 numbers, limit, down)  # fmt: skip
-            if not leak:
-                if numbers[2, BAG] >= limit[1, BAG]:
-                    leak = BAG + 1
-                elif numbers[2, WORD_SETS] >= limit[1, WORD_SETS]:
-                    leak = WORD_SETS + 1
             word = np.uint64(0)
             word_letters = 0
         if code and (code <= 26 or secrets):
@@ -386,11 +374,15 @@ def scan(
         run = 0 if space else run + 1
         most_run = max(most_run, run)
         sign = point
-        if point >= 128:
+        if point == 46 and numbers_line(recent, place):  # no sign of Morse
+            sign = np.int64(BEYOND)
+        elif point >= 128:
             if point == 183 or point == 8226 or point == 8901:  # dots and dashes of typographers
                 sign = np.int64(46)
             elif point == 8211 or point == 8212 or point == 8722:
                 sign = np.int64(45)
+            elif point >= 0x370 and point < 0x530 and code and code <= 6:  # a to f, as they look
+                sign = code + 96
         recent[place & (RECENT - 1)] = np.int32(sign)
         place += 1
         kind = sign if sign < 128 else BEYOND
@@ -401,13 +393,8 @@ def scan(
             opening |= now
             fresh = now & ~opened
             if fresh:
-                if fresh & OPEN_UU:
-                    coding[0, LINE_AT] = 0
-                for back in range(min(run, RECENT) - 1, 0, -1):
-                    before = np.int64(recent[(place - 1 - back) & (RECENT - 1)])
-                    if before < 128:
-                        many = decode(fresh, before, fold, tables, morse, coding[0], wide, todo,
-                                      many, deep, 0)  # fmt: skip
+                many = catch_up(fresh, recent, place, run, fold, tables, morse, coding[0], wide,
+                                todo, many, deep)  # fmt: skip
                 opened |= fresh
             if sign < 128:
                 # Numbers are in every table: these two stand here, the others are called.
@@ -419,16 +406,11 @@ def scan(
                     many = decode(opened & ~(OPEN_HEX | OPEN_NUMBERS), sign, fold, tables, morse,
                                   coding[0], wide, todo, many, deep, 0)  # fmt: skip
             if deep[WAITING]:
-                for k in range(deep[WAITING]):
-                    many = decode(EVERY, deep[FIRST + k], fold, tables, morse, coding[1], wide,
-                                  todo, many, deep, UNDER)  # fmt: skip
-                deep[WAITING] = 0
+                many = once_more(fold, tables, morse, coding[1], wide, todo, many, deep)
             if place & (LASTS_FOR - 1) == 0:
                 still = opening | opened_before
                 if still != opened:
-                    for k in range(10):
-                        if (opened & ~still) >> k & 1:
-                            active -= calm(numbers, limit, _LANES_OF[k], _LANES_TO[k])
+                    active -= _close(opened & ~still, numbers, limit)
                     if not still:
                         active -= calm(numbers, limit, DEEP, RHYTHM)
                     opened = still
@@ -436,8 +418,8 @@ def scan(
         # One more code for each lane that is noted: its gram, its score, its secrets.
         for t in range(many):
             lane, code_t = todo[t, 0], todo[t, 1]
+            bones = (lane == SKELETON) | (lane == BONES_UNDER)
             if code_t <= 26:
-                bones = lane == SKELETON
                 if bones:
                     if code_t == numbers[1, lane]:
                         continue
@@ -454,13 +436,10 @@ def scan(
                 else:
                     hit = there(grams, at) and rich(value, GRAM - 1)
                 active += score(numbers, limit, lane, hit, 4 * down if lane == LINES else down)
-                if hit:
-                    if numbers[2, lane] >= limit[1, lane] and not leak:
-                        leak = lane + 1
-                    if numbers[2, lane] >= limit[3, lane] and noted < len(notes):
-                        notes[noted] = at
-                        noted += 1
-            if secrets and lane != SKELETON:
+                if hit and numbers[2, lane] >= limit[3, lane] and noted < len(notes):
+                    notes[noted] = at
+                    noted += 1
+            if secrets and not bones:
                 active += keep(lane, code_t, age, numbers, sreg, ring, begins, starts, lengths,
                                due, checks, copies, i)  # fmt: skip
         # Letters that follow each other as in no language.
@@ -468,33 +447,12 @@ def scan(
             if prior:
                 garbled += (0 if follows[27 * prior + code] else 32) - (garbled >> 5)
             prior = code
-            codes[many_codes & (_CODES - 1)] = code
+            codes[many_codes & (CODES - 1)] = code
             many_codes += 1
             if foreign or garbled >= GARBLED_FROM:
                 foreign = 1
-                value = reg[PLAIN]
-                hit = (
-                    there(scrambled, (value * SPREAD) >> (by - ONE))
-                    and rich(value, GRAM - 1)
-                    and anew(heard, value)
-                )
-                active += score(numbers, limit, SCRAMBLED, hit, down)
-                if numbers[2, SCRAMBLED] >= limit[1, SCRAMBLED] and not leak:
-                    leak = SCRAMBLED + 1
-                for lag in range(LAG_FROM, LAG_TO + 1):
-                    lane = LAGS + lag - LAG_FROM
-                    diff = code - codes[(many_codes - 1 - lag) & (_CODES - 1)]
-                    diff += 26 if diff < 0 else 0
-                    value = ((reg[lane] << FIVE) | np.uint64(diff)) & MASK
-                    reg[lane] = value
-                    hit = (
-                        there(scrambled, (value * SPREAD) >> (by - ONE))
-                        and rich(value, GRAM - 1)
-                        and anew(heard, (value << FIVE) | np.uint64(lag))
-                    )
-                    active += score(numbers, limit, lane, hit, down)
-                    if hit and numbers[2, lane] >= limit[1, lane] and not leak:
-                        leak = lane + 1
+                active += scrambles(code, many_codes, codes, scrambled, by, heard, reg, numbers,
+                                    limit, down)  # fmt: skip
                 if garbled < GARBLED_TO:
                     foreign = 0
                     active -= calm(numbers, limit, SCRAMBLED, DEEP)
@@ -503,13 +461,15 @@ def scan(
         # Excursions.
         if active > 0:
             age += 1
-            if leak and not state[HIT]:
-                state[HIT] = leak
-                if found < REGIONS:
-                    regions[found, 0] = i + 1 - min(age, longest)
-                    regions[found, 1] = OPEN
-                    regions[found, 2] = leak - 1
-                    found += 1
+            if not leak:
+                leak = _leaking(numbers, limit)
+                if leak:
+                    state[HIT] = leak
+                    if found < REGIONS:
+                        regions[found, 0] = i + 1 - min(age, longest)
+                        regions[found, 1] = OPEN
+                        regions[found, 2] = leak - 1
+                        found += 1
         elif age:
             age = 0
             if leak:
@@ -525,7 +485,7 @@ def scan(
     state[PERCENT], state[SIGNS], state[LONE] = percent, signs, alone
     holds[WORD], state[WORD_LETTERS] = word, word_letters
     holds[TOKEN], state[TOKEN_SIGNS], state[TOKEN_AT] = token, token_signs, token_at
-    state[SIZE], state[SIZES], state[SIZE_BEFORE] = size, sizes, size_before
+    state[SIZE], state[APART], state[BLANK] = size, apart, blank
     holds[SHARES], holds[RUNS] = shares, unbroken_runs
     state[OPENED], state[IS_GARBLED] = opened, foreign
     state[OPENING], state[OPENED_BEFORE] = opening, opened_before

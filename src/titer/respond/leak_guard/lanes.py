@@ -40,10 +40,12 @@ SCRAMBLED, LAGS = 30, 31
 #: What an encoding inside an encoding spells: the lanes from `HEX` to `B64` once more.
 DEEP = 38
 UNDER = DEEP - HEX
+#: What an encoding spells: every second letter of it (2 phases), its consonants; Morse backward.
+SECOND_UNDER, BONES_UNDER, MORSE_BACK = 52, 54, 55
 #: By how much each word is longer than the one before; bytes packed into signs of any kind.
-RHYTHM, PACKED = 52, 53
+RHYTHM, PACKED = 56, 57
 #: Patterns of repetition of groups of signs, by how many are one group: codes of so many signs.
-GROUPS, WIDTHS = 54, (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16)
+GROUPS, WIDTHS = 58, (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16)
 LANES = GROUPS + len(WIDTHS)
 
 #: Ways to pack bytes into signs: bytes, signs, and how many different signs: base64 (and uuencode,
@@ -71,12 +73,12 @@ PENDING = 4
 (ACTIVE, HIT, AGE, LETTERS, THREE, IN_WORD, NEW_LINE, LAST, RUN, PLACE, READ, PERCENT,
  WORD_LETTERS, SIGNS, LONE, TOKEN_SIGNS, TOKEN_AT, SIZE, SIZES, SIZE_BEFORE, GROUP_RUN, GROUPED,
  GARBLED, PRIOR, OPENED, OPENING, OPENED_BEFORE, TOKENS_SEEN, LETTERS_SEEN, IS_GARBLED,
- NOTED, PACKING, PACKED_SIGNS, MOST_RUN) = range(34)  # fmt: skip
-STATE = 34
+ NOTED, PACKING, PACKED_SIGNS, MOST_RUN, APART, BLANK) = range(36)  # fmt: skip
+STATE = 36
 #: ... and in that of the decoders, one for each of two levels.
 (NIBBLE, NUMBER, DIGITS, OCT, BITS, COUNT_BITS, CODE, ACC64, N64, ACC32, N32, ACC85, N85, ACC_A,
- N_A, ACC_U, N_U, LINE_AT, COUNT_WORD) = range(19)  # fmt: skip
-CODED_STATE = 19
+ N_A, ACC_U, N_U, LINE_AT, COUNT_WORD, PHASE) = range(20)  # fmt: skip
+CODED_STATE = 20
 #: Words in registers of 64 bits: the word, the two before it, the token.
 WORD, WORD_1, WORD_2, TOKEN, SHARES, RUNS = range(6)
 

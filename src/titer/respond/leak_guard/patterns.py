@@ -6,7 +6,7 @@ words for letters) has the repetitions of its letters where the protected text h
 letters alone, word by word, in groups of some signs, and as the lengths of words.
 """
 
-# ruff: noqa: PLR0917 - compiled functions are called by position, and compare fastest so
+# ruff: noqa: PLR0917, PLR1714 - compiled functions are called by position, and compare fastest so
 from __future__ import annotations
 
 from typing import Any
@@ -22,7 +22,9 @@ from titer.respond.leak_guard.lanes import (
     I64,
     MASK_P,
     PACKED,
+    PACKED_SIGNS,
     PATTERN,
+    RECENT,
     SALT_P,
     SEEN_GROUPS,
     SEEN_PACKED,
@@ -49,6 +51,40 @@ def pattern_of(sign: Any, now: int, seen: I32, row: int, far: int, reg: Any) -> 
     return ((reg << FIVE) | np.uint64(ago)) & MASK_P
 
 
+#: Signs of one run (letters and digits, or signs of the world) from which groups are read.
+LONG_RUN = 20
+#: The same for packed signs: fewer stand together in program text all the time.
+PACKED_RUN = 24
+#: Signs for which they are read on after a space: until as many may stand together again.
+PACKED_ON = PACKED_RUN + 4
+
+
+@compiled
+def indents(point: Any, recent: I32, place: Any) -> bool:
+    """Whether the last signs are all the same blank: the indent of a line."""
+    if point != 32 and point != 9:
+        return False
+    same = 0
+    for back in range(1, LONG_RUN):
+        same += recent[(place - back) & (RECENT - 1)] == point
+    return same == LONG_RUN - 1
+
+
+@compiled
+def groups_begin(
+    recent: I32, place: Any, patterns: U8, by: Any, sums: I64, counts: I64, seen: I32, reg: U64,
+    numbers: I64, limit: I64, down: Any,
+) -> int:  # fmt: skip
+    """Read what stands before this place in a long run; the suspicions that are more."""
+    more = 0
+    for k in range(len(sums)):
+        sums[k] = counts[k, 0] = 0
+    for back in range(min(LONG_RUN, place + 1) - 1, 0, -1):
+        before = np.int64(recent[(place - back) & (RECENT - 1)])
+        more += group(before, patterns, by, sums, counts, seen, reg, numbers, limit, down)
+    return more
+
+
 @compiled
 def group(
     sign: Any, patterns: U8, by: Any, sums: I64, counts: I64, seen: I32, reg: U64,
@@ -70,6 +106,20 @@ def group(
             reg[lane] = value
             hit = there(patterns, ((value ^ SALT_P) * SPREAD) >> by) and rich(value, PATTERN)
             more += score(numbers, limit, lane, hit, down)
+    return more
+
+
+@compiled
+def packs_begin(
+    recent: I32, place: Any, packed: U8, by: Any, state: I64, seen: I32, reg: U64, numbers: I64,
+    limit: I64, down: Any,
+) -> int:  # fmt: skip
+    """Read what stands before this place as packed signs; the suspicions that are more."""
+    more = 0
+    for back in range(min(PACKED_RUN, place), 0, -1):
+        state[PACKED_SIGNS] += 1
+        before = np.int64(recent[(place - back) & (RECENT - 1)])
+        more += packs(before, packed, by, state[PACKED_SIGNS], seen, reg, numbers, limit, down)
     return more
 
 

@@ -1,14 +1,15 @@
-"""Long unbroken runs of signs: read as one number, or unpacked, once they have ended.
+"""Long unbroken runs of signs: read as one number, unpacked, or backward, once they have ended.
 
 A text that was turned into one number (base 58, 62, 36, 10 of all of it) or was compressed keeps
 none of its patterns, and no part of it can be read before the last sign is there. So a run waits
-for its end, from its `LEAST`th sign on; one of more than `MOST` signs is let go.
+for its end, from its `LEAST`th sign on. One of more than `MOST` signs is told by its first `MOST`
+ones: as hexadecimal, base32 or base64, forward and backward, but no more as one number.
 """
 
 from __future__ import annotations
 
 import base64
-import contextlib
+import functools
 import itertools
 import re
 import string
@@ -34,6 +35,17 @@ _CLASSES = (string.digits, string.ascii_uppercase, string.ascii_lowercase)
 #: Base 58 as Ripple has it; others keep their classes in an order of their own.
 _RIPPLE = "rpshnaf39wBUDNEGHJKLM4PQRST7VWXYZ2bcdeCg65jkm8oFqi1tuvAxyz"
 _58 = frozenset("0OIl")
+_64 = string.ascii_letters + string.digits + "+/"
+#: How bytes are spelt: the decoder, signs of a group, and the signs.
+_SPELT: tuple[tuple[Callable[[str], bytes], int, frozenset[str]], ...] = (
+    (bytes.fromhex, 2, frozenset(string.hexdigits)),
+    (
+        functools.partial(base64.b32decode, casefold=True),
+        8,
+        frozenset(string.ascii_letters + "234567"),
+    ),
+    (base64.b64decode, 4, frozenset(_64)),
+)
 #: Share of printable bytes from which what was read is a text, of its first `LOOKED` bytes.
 READABLE, LOOKED = 0.9, 64
 
@@ -49,6 +61,7 @@ class Runs:
         self._run: list[str] = []
         self._size = 0
         self._held: list[str] = []
+        self._dropping = False  # the rest of a run whose beginning was a leak
 
     @property
     def holding(self) -> int:
@@ -76,17 +89,23 @@ class Runs:
         """The run goes on."""
         if not run:
             return ""
+        if self._dropping:
+            return ""
         free = max(0, min(len(run), FREE - self._size))
-        self._size += len(run)
-        if self._size <= MOST:
+        before, self._size = self._size, self._size + len(run)
+        if before <= MOST:
             self._run.append(run)
+        if self._size <= MOST:
             if free < len(run):
                 self._held.append(run[free:])
             return run[:free]
-        held = "".join(self._held)
+        if before > MOST:
+            return run
+        self._dropping = self._leak("".join(self._run)[:MOST], whole=False)
+        held = self._removed if self._dropping else "".join(self._held) + run[free:]
         self._held.clear()
         self._run.clear()
-        return held + run
+        return run[:free] + held
 
     def _end(self) -> str:
         """The run has ended."""
@@ -96,26 +115,31 @@ class Runs:
         self._run.clear()
         self._held.clear()
         self._size = 0
+        self._dropping = False
         return held
 
     def _whole(self, found: re.Match[str]) -> str:
         run = found[0]
-        return run[:FREE] + self._removed if len(run) <= MOST and self._leak(run) else run
+        leak = self._leak(run[:MOST], whole=len(run) <= MOST)
+        return run[:FREE] + self._removed if leak else run
 
-    def _leak(self, run: str) -> bool:
-        return any(self._leaks(text) for text in readings(run))
+    def _leak(self, run: str, *, whole: bool = True) -> bool:
+        return any(self._leaks(text) for text in readings(run, whole=whole))
 
 
-def readings(run: str) -> Iterator[str]:
-    """The texts that a run may be: of one number in an order of its signs, or compressed."""
-    for alphabet in alphabets(run):
+def readings(run: str, *, whole: bool = True) -> Iterator[str]:
+    """The texts that a run may be: bytes in hexadecimal, base32 or base64, forward and backward,
+    also unpacked; and, where the whole run is there, one number in an order of its signs.
+    """
+    for alphabet in alphabets(run) if whole else ():
         text = _readable(number(run, alphabet))
         if text:
             yield text
-    for packed in _bytes(run):
-        text = _readable(unpacked(packed))
-        if text:
-            yield text
+    for packed in (*_bytes(run), *_bytes(run[::-1])):
+        for raw in (packed, unpacked(packed)):
+            text = _readable(raw)
+            if text:
+                yield text
 
 
 def alphabets(run: str) -> list[str]:
@@ -165,12 +189,14 @@ def number(run: str, alphabet: str) -> bytes:
 
 
 def _bytes(run: str) -> Iterator[bytes]:
-    """What the run spells in hexadecimal and in base64."""
-    with contextlib.suppress(ValueError):
-        yield bytes.fromhex(run)
-    plain = run.rstrip("=").replace("-", "+").replace("_", "/")
-    with contextlib.suppress(ValueError):
-        yield base64.b64decode(plain + "=" * (-len(plain) % 4))
+    """What the run spells in hexadecimal, base32 and base64, begun at each sign of a group."""
+    plain = run.strip("=").replace("-", "+").replace("_", "/")
+    for decode, signs, alphabet in _SPELT:
+        if not alphabet.issuperset(plain):
+            continue
+        for first in range(signs):
+            rest = len(plain[first:]) % signs
+            yield decode(plain[first : len(plain) - rest])
 
 
 def unpacked(packed: bytes) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from titer.respond.leak_guard import gates, kernel, lanes
+from titer.respond.leak_guard import gates, kernel, lanes, scrambles
 from titer.respond.leak_guard.fold import decoders, fold_table, morse_table
 from titer.respond.leak_guard.index import Index, common_words, points
 from titer.respond.leak_guard.runs import LEAST, Runs
@@ -44,7 +44,8 @@ LANE_NAMES = (
     "decimal", "octal", "binary", "morse", "rot47", "base32", "base85", "ascii85", "uuencode",
     *("base64",) * 4, "words in any order", *("exchanged signs",) * 3, "lengths of words",
     "words by their letters", "letters in another order", *("a key that repeats",) * 7,
-    *("an encoding in an encoding",) * 14, "lengths of words", "bytes packed into signs",
+    *("an encoding in an encoding",) * 14, *("every second letter, encoded",) * 2,
+    "consonants, encoded", "morse", "lengths of words", "bytes packed into signs",
     *("groups of signs",) * len(lanes.WIDTHS),
 )  # fmt: skip
 
@@ -82,8 +83,9 @@ def limits(leak: int, *, collecting: bool = False) -> Limits:
         hit[lane], hold[lane] = _pattern(PATTERN_LEAK), _pattern(PATTERN_HOLD)
     # About half of the letters of English are consonants other than l.
     bones = leak * 53 // 100
-    hit[lanes.SKELETON] = _score(max(bones, 18))
-    hold[lanes.SKELETON] = _score(max(bones // 2, 13))
+    for lane in (lanes.SKELETON, lanes.BONES_UNDER):
+        hit[lane] = _score(max(bones, 18))
+        hold[lane] = _score(max(bones // 2, 13))
     note = np.full(lanes.LANES, NEVER, np.int64)
     for lane in (lanes.PLAIN, *range(lanes.HEX, lanes.BAG), *range(lanes.DEEP, lanes.RHYTHM)):
         note[lane] = _score(NOTED)
@@ -123,13 +125,13 @@ class Scan:
         self._found = found
         self._noted = noted
         self._state = np.zeros(lanes.STATE, np.int64)
-        self._state[lanes.NEW_LINE] = 1
+        self._state[lanes.NEW_LINE] = self._state[lanes.BLANK] = 1
         self._coding = np.zeros((2, lanes.CODED_STATE), np.int64)
         self._numbers = np.zeros((4, many), np.int64)  # count, last, score, place in the ring
         self._reg = np.zeros((2, many), np.uint64)
         self._holds = np.zeros(6, np.uint64)
         self._recent = np.zeros(lanes.RECENT, np.int32)
-        self._codes = np.zeros(16, np.int64)
+        self._codes = np.zeros(scrambles.CODES, np.int64)
         self._todo = np.zeros((512, 2), np.int64)
         self._wide = np.zeros((3, many), np.int64)
         self._deep = np.zeros(64, np.int64)

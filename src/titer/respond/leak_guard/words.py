@@ -1,4 +1,4 @@
-"""Lanes of words: long ones in any order, three in a row by their letters, and their lengths."""
+"""Lanes of words: in any order, three in a row by their letters, as signs, and their lengths."""
 
 # ruff: noqa: PLR0917, PLR1714 - compiled functions are called by position, and compare fastest so
 from __future__ import annotations
@@ -9,22 +9,42 @@ import numpy as np
 
 from titer.respond.leak_guard.lanes import (
     BAG,
+    FAR,
+    FAR_L,
+    FIVE,
+    I32,
     I64,
+    LENGTHS,
     LONG_WORD,
+    MASK_L,
+    PATTERN,
+    PATTERN_L,
+    RHYTHM,
     SAID,
     SALT_3,
+    SALT_L,
+    SALT_P,
+    SALT_R,
     SALT_W,
+    SEEN_LENGTHS,
+    SEEN_TOKENS,
+    SIZE_BEFORE,
+    SIZES,
     SPREAD,
+    TOKENS,
+    TOKENS_SEEN,
     U8,
     U64,
     WORD_1,
     WORD_2,
     WORD_SETS,
     compiled,
+    rich,
     score,
     there,
     three_words,
 )
+from titer.respond.leak_guard.patterns import pattern_of
 
 
 @compiled
@@ -92,3 +112,36 @@ def _long_word(
     if new < limit[0, BAG] and limit[0, BAG] <= old:
         return -1
     return 0
+
+
+@compiled
+def size_ends(
+    size: Any, state: I64, patterns: U8, by: Any, seen: I32, reg: U64, numbers: I64, limit: I64,
+    down: Any,
+) -> int:  # fmt: skip
+    """`size` characters between spaces have ended; the suspicions that are more."""
+    state[SIZES] += 1
+    value = pattern_of(size, state[SIZES], seen, SEEN_LENGTHS, FAR_L, reg[LENGTHS]) & MASK_L
+    reg[LENGTHS] = value
+    hit = there(patterns, ((value ^ SALT_L) * SPREAD) >> by) and rich(value, PATTERN_L)
+    more = score(numbers, limit, LENGTHS, hit, down)
+    longer = np.uint64((size - state[SIZE_BEFORE]) & 31)
+    value = ((reg[RHYTHM] << FIVE) | longer) & MASK_L
+    reg[RHYTHM] = value
+    hit = there(patterns, ((value ^ SALT_R) * SPREAD) >> by) and rich(value, PATTERN_L)
+    state[SIZE_BEFORE] = size
+    return more + score(numbers, limit, RHYTHM, hit, down)
+
+
+@compiled
+def token_ends(
+    token: Any, state: I64, patterns: U8, by: Any, seen: I32, reg: U64, numbers: I64, limit: I64,
+    down: Any,
+) -> int:  # fmt: skip
+    """A word that may stand for a sign has ended; the suspicions that are more."""
+    state[TOKENS_SEEN] += 1
+    name = np.int64((token * SPREAD) >> np.uint64(34))
+    value = pattern_of(name, state[TOKENS_SEEN], seen, SEEN_TOKENS, FAR, reg[TOKENS])
+    reg[TOKENS] = value
+    hit = there(patterns, ((value ^ SALT_P) * SPREAD) >> by) and rich(value, PATTERN)
+    return score(numbers, limit, TOKENS, hit, down)
