@@ -382,7 +382,7 @@ def scan(
             elif point == 8211 or point == 8212 or point == 8722:
                 sign = np.int64(45)
             elif point >= 0x370 and point < 0x530 and code and code <= 6:  # a to f, as they look
-                sign = code + 96
+                sign = np.int64(code + 96)
         recent[place & (RECENT - 1)] = np.int32(sign)
         place += 1
         kind = sign if sign < 128 else BEYOND
