@@ -6,7 +6,10 @@
    transform: level j is the score that 1 in 2^j of them exceeds. A score earns 2^j times a
    weight for every level that it exceeds, most for the highest; above the highest level it
    earns up to `null.GROWTH` times that. One monstrous honest subject therefore costs one
-   subject's worth of power, not all of it.
+   subject's worth of power, not all of it. Levels are of subjects that the null was not learnt
+   from: the fit half is scored fold by fold, each under what the others taught (cross-fitting).
+   Nobody exceeds a null that is the worst of their own, so that a score that anybody new may
+   have would look like one that nobody has.
 3. The score half are run through the detectors so fitted. A later subject's e-value is
    (n + 1) g / (sum of theirs + g), g being its own transformed score (split conformal; Vovk
    and Wang, "E-values: Calibration, combination and applications", 2021). If that subject is
@@ -33,6 +36,7 @@ compared with all.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Self
@@ -44,7 +48,7 @@ from titer.core.contracts import Detector
 from titer.core.errors import InputError
 from titer.core.nouns import Card, Exchange
 from titer.detect.combine import SEGMENT, Combination
-from titer.detect.halves import FEWEST, Crowd, Half, Log, combination_of, fitted, null_of
+from titer.detect.halves import FEWEST, FOLDS, Crowd, Half, Log, combination_of, fitted, null_of
 from titer.detect.null import Floats, Null, Segment, transformed
 
 __all__ = ["FEWEST", "SEGMENT", "Calibration", "Null", "Segment", "fit", "load", "transformed"]
@@ -218,10 +222,18 @@ def fit(
     horizon = min(max(last - origin + 1, SHORTEST), LONGEST)
     params = [half.learn() for half in states]
     ready = [fitted(d, p, origin, horizon) for d, p in zip(detectors, params, strict=True)]
+    folds = [
+        [Half(fitted(half.detector, half.learn(others), origin, horizon)) for half in states]
+        for others in (functools.partial(log.outside, fold) for fold in range(FOLDS))
+    ]
     fits, scores = [Half(d) for d in ready], [Half(d) for d in ready]
     for exchange in log.read(again(), fitting=None):
-        for half in fits if log.fits(exchange.principal.subject) else scores:
+        fold = log.fold(exchange.principal.subject)
+        for half in scores if fold is None else folds[fold]:
             half.step(exchange)
+    for fold_of in folds:
+        for whole, part in zip(fits, fold_of, strict=True):
+            whole.take(part)
     nulls = {
         d.card.name: null_of(d, p, a, b)
         for d, p, a, b in zip(ready, params, fits, scores, strict=True)

@@ -1,16 +1,16 @@
 """Honest subjects in two halves: who is of which, and what detectors make of each.
 
-A keyed hash of a subject decides its half, so that neither order nor state does, and another
-seed is another draw. Used by `titer.detect.calibration` alone.
+A keyed hash of a subject decides its half, and its fold of the fit half, so that neither order nor
+state does, and another seed is another draw. Used by `titer.detect.calibration` alone.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import numpy as np
@@ -25,6 +25,8 @@ from titer.detect.null import Floats, Null, segment
 FEWEST = 20
 #: Raw scores kept for people to look at.
 TOP = 8
+#: Folds of the fit half: each is scored by detectors that learnt from the others alone.
+FOLDS = 4
 #: Grants that make a subject no example of honest conduct for these detectors.
 NOT_HONEST = frozenset({DISTILLATION})
 
@@ -60,19 +62,30 @@ class Log:
     def __init__(self, exclude: Collection[str], salt: bytes, share: float) -> None:
         self.exclude, self.salt = frozenset(exclude), salt
         self.bound = int(share * 2**64)
-        self.halves: dict[str, bool] = {}
+        self.folds: dict[str, int | None] = {}
         self.tiers: dict[str, str] = {}
         self.count = self.left_out = self.refused = 0
         self.days: dict[int, list[int]] = {}
         self.sent: dict[str, int] = {}
 
-    def fits(self, subject: str) -> bool:
-        """Whether a subject is of the fit half: a keyed hash decides, no order and no state."""
-        half = self.halves.get(subject)
-        if half is None:
+    def fold(self, subject: str) -> int | None:
+        """The fold of the fit half that a subject is of (0 to `FOLDS` - 1), None for the scored.
+
+        A keyed hash decides, no order and no state.
+        """
+        if subject not in self.folds:
             tag = hashlib.blake2b(subject.encode(), key=self.salt, digest_size=8).digest()
-            half = self.halves[subject] = int.from_bytes(tag, "big") < self.bound
-        return half
+            place = int.from_bytes(tag, "big")
+            self.folds[subject] = place * FOLDS // self.bound if place < self.bound else None
+        return self.folds[subject]
+
+    def fits(self, subject: str) -> bool:
+        """Whether a subject is of the fit half."""
+        return self.fold(subject) is not None
+
+    def outside(self, fold: int, subject: str) -> bool:
+        """Whether a subject is of the fit half, but of another fold."""
+        return self.fold(subject) not in (None, fold)
 
     def read(self, exchanges: Iterable[Exchange], *, fitting: bool | None) -> Iterable[Exchange]:
         """The exchanges of honest subjects; of one half, or of both."""
@@ -158,12 +171,21 @@ class Half:
         for finding in findings:
             self.scores[subject] = max(self.scores[subject], finding.score)
 
-    def learn(self) -> dict[str, tuple[float, ...]]:
-        """What a detector that can learn a null has learnt, though it be from nobody."""
+    def learn(self, among: Callable[[str], bool] | None = None) -> dict[str, tuple[float, ...]]:
+        """What a detector that can learn a null has learnt, though it be from nobody.
+
+        `among` says of which subjects it learns; of all if it is not given.
+        """
         learn = getattr(self.detector, "learn", None)
         if learn is None:
             return {}
-        return {key: tuple(values) for key, values in learn(self.states.values()).items()}
+        states = [s for name, s in self.states.items() if among is None or among(name)]
+        return {key: tuple(values) for key, values in learn(states).items()}
+
+    def take(self, other: Self) -> None:
+        """The scores of other subjects as well."""
+        self.scores |= other.scores
+        self.tiers |= other.tiers
 
 
 def fitted(

@@ -1,16 +1,19 @@
 """What a score is worth: bounds, halves, tiers, exclusion, and text that was tampered with."""
 
+import hashlib
 import math
+from collections import Counter
 
 import msgspec
 import pytest
 
 from titer.core.errors import InputError
-from titer.core.nouns import Principal
+from titer.core.nouns import Finding, Principal
 from titer.detect import BUILTIN, combine
 from titer.detect.calibration import FEWEST, SHORTEST, fit, load, transformed
 from titer.detect.coverage import Coverage
 from titer.detect.frames import Frames
+from titer.detect.halves import FOLDS, Log
 from titer.testing import population
 
 LOG = population.honest(11, 240)
@@ -188,3 +191,53 @@ def test_a_detector_that_raises_does_not_stop_calibration():
     assert made.detectors["coverage"] == CALIBRATION.detectors["coverage"]
     null = made.detectors["frames"]
     assert 200 < null.fitted + null.everyone.n <= 240
+
+
+class Ceiling(Frames):
+    """Scores how far a caller's tokens pass the most that any subject it learnt from took."""
+
+    card = msgspec.structs.replace(Frames().card, name="ceiling")
+
+    def __init__(self, most=1e9):
+        super().__init__()
+        self.most = most
+
+    def start(self):
+        return 0
+
+    def step(self, state, exchange):
+        state += exchange.usage.tokens_out
+        if state <= self.most:
+            return state, ()
+        subject = exchange.principal.subject
+        over = float(state - self.most)
+        return state, (Finding("f", exchange.at, "ceiling@1", subject, "", 0.0, "", over),)
+
+    def learn(self, states):
+        return {"most": [max(states, default=0)]}
+
+    def fitted(self, params, *, origin, horizon):
+        return Ceiling(*params["most"])
+
+
+def test_levels_are_of_subjects_that_the_null_was_not_learnt_from():
+    """Nobody passes a ceiling that they were measured for; of a fold one may pass the others'."""
+    found = fit([Ceiling()], LOG, seed=4).detectors["ceiling"]
+    sent: Counter[str] = Counter()
+    for exchange in LOG:
+        sent[exchange.principal.subject] += exchange.usage.tokens_out
+    log = Log((), hashlib.blake2b(b"titer calibration 4", digest_size=32).digest(), 1 / 3)
+    fits = {s: n for s, n in sent.items() if log.fits(s)}
+    assert found.params["most"] == (max(fits.values()),)
+    most = {f: max(n for s, n in fits.items() if log.fold(s) != f) for f in range(FOLDS)}
+    above = [s for s, n in fits.items() if n > most[log.fold(s)]]
+    assert above
+    assert found.everyone.base == pytest.approx(math.log2((len(fits) + 1) / (len(above) + 1)))
+
+
+def test_folds_part_the_fit_half():
+    log = Log((), b"salt" * 8, 1 / 3)
+    count = Counter(log.fold(f"s{n}") for n in range(4000))
+    assert set(count) == {None, *range(FOLDS)}
+    assert abs(count[None] / 4000 - 2 / 3) < 0.05
+    assert max(count[f] for f in range(FOLDS)) < 1.3 * min(count[f] for f in range(FOLDS))
