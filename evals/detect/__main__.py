@@ -23,17 +23,18 @@ from pathlib import Path
 import msgspec
 
 from evals.accounts import DATA
-from evals.detect import contest, kept, running, runs, single, windows
+from evals.detect import contest, dosed, kept, running, runs, single, windows
 from evals.detect.pools import Pools
 from evals.detect.runs import Sizes
 from titer.detect.calibration import Calibration
 
 SEED = 20261128
 RESULT = Path(__file__).parents[1] / "detect.json"
-SIDES, PARTS = ("tune", "report"), ("accounts", "windows")
+SIDES, PARTS = ("tune", "report"), ("accounts", "dosed", "windows")
 QUICK = Sizes(
-    calibrate=500, tune=300, report=300, shifted=150, attackers=1, exchanges=80, pools=0.05
-)
+    calibrate=500, tune=300, report=300, shifted=150, attackers=1, exchanges=80, dosed=2000,
+    pools=0.05,
+)  # fmt: skip
 QUICK_WINDOWS = windows.Sizes(
     calibrate=(12, 12, 12),
     test=(6, 6, 6),
@@ -62,11 +63,16 @@ class Task:
         self.side, self.sizes, self.jobs = side, sizes, jobs
         self.flags = runs.flags(0.2 if sizes is QUICK else 1.0)
 
-    def accounts(self) -> dict:
+    def _single(self) -> single.Side:
         pools = Pools(self.side, seed=SEED, scale=self.sizes.pools, flags=self.flags)
-        figures = single.Side(
-            pools, self._calibration(pools, self.sizes.calibrate), SEED, self.jobs
-        )
+        calibration = self._calibration(pools, self.sizes.calibrate)
+        return single.Side(pools, calibration, SEED, self.jobs)
+
+    def dosed(self) -> dict:
+        return dosed.report(self._single(), self.sizes.dosed)
+
+    def accounts(self) -> dict:
+        figures = self._single()
         other = None
         if self.side == "report":
             tune = Pools("tune", seed=SEED, scale=self.sizes.pools, flags=self.flags)
@@ -103,6 +109,8 @@ def run(
             started, found = time.monotonic(), {"commit": kept.commit(), "seed": SEED}
             if part == "accounts":
                 found |= task.accounts()
+            elif part == "dosed":
+                found |= task.dosed()
             else:
                 size = QUICK_WINDOWS if sizes is QUICK else windows.Sizes()
                 found |= task.windows(size, groups)
@@ -136,7 +144,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m evals detect", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small; prints, writes nothing")
     parser.add_argument("--side", choices=SIDES, help="one side of the sources alone")
-    parser.add_argument("--part", choices=PARTS, help="accounts or windows alone")
+    parser.add_argument("--part", choices=PARTS, help="one part alone")
     parser.add_argument("--group", choices=tuple(windows.GROUPS), help="one group of windows")
     parser.add_argument("--honest", type=int, help="honest organisations to test on")
     parser.add_argument("--guard", type=Path, help="folder of the installed package unmimic")

@@ -52,11 +52,20 @@ def organisation(
 ) -> tuple[str, Iterator[tuple[Exchange, Turn]]]:
     """What one honest organisation does, and its exchanges with the turn of each."""
     rng = random.Random(f"{seed}-{name}")
-    kind = kind or rng.choices(_NAMES, _SHARES)[0]
+    kind = kind or _kind(rng)
     count = volume or _volume(kind, rng)
     draw = MAKERS[kind](pools, rng)
     tier = tier_of(kind, f"{seed}-{name}")
     return kind, exchanges(name, draw, _times(kind, count, rng), rng, kind=kind, tier=tier)
+
+
+def kind_of(name: str, seed: str) -> str:
+    """The kind that `organisation` gives to one of that name."""
+    return _kind(random.Random(f"{seed}-{name}"))
+
+
+def _kind(rng: random.Random) -> str:
+    return rng.choices(_NAMES, _SHARES)[0]
 
 
 def tier_of(kind: str, name: str) -> str:

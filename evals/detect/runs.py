@@ -24,7 +24,8 @@ CHUNK = 250
 
 class Sizes(msgspec.Struct, frozen=True):
     """How large an evaluation is: organisations to calibrate on (`other`: of the other side), to
-    test on by side, attackers of each kind and their exchanges.
+    test on by side, attackers of each kind and their exchanges; organisations of which those that
+    a dose can touch are run.
     """
 
     calibrate: int = 16_000
@@ -34,6 +35,7 @@ class Sizes(msgspec.Struct, frozen=True):
     shifted: int = 5_000
     attackers: int = 16
     exchanges: int = 600
+    dosed: int = 400_000
     pools: float = 1.0
 
 

@@ -124,7 +124,7 @@ class Side:
         supports; nobody can reach a rung above it.
         """
         bits = np.concatenate(list(self._beside(honest).values()))
-        worth = np.array([average_bits([b], SOURCES) for b in bits.tolist()])
+        worth = standing(bits)
         rungs = {}
         for rung in default_ladder().rungs:
             asked = max(rung.at, rung.alone)
@@ -133,7 +133,7 @@ class Side:
             rungs[rung.name] = {"bits": asked, "doses": doses, **found}
         held = self.calibration.combination
         each = [held.most, *(np.log2(tier.n + 1) for tier in held.tiers.values())]
-        return {"most": round(average_bits([max(each)], SOURCES), 3), "reached": rungs}
+        return {"most": round(float(standing(np.array([max(each)]))[0]), 3), "reached": rungs}
 
     def _by_tier(self, honest: Honest) -> dict:
         """Each organisation beside its own tier: by tier, and all together."""
@@ -199,6 +199,11 @@ class Side:
             for column, name in enumerate(self.runner.names):
                 series[name].append(list(zip(numbers, rows[:, column].tolist(), strict=True)))
         return series
+
+
+def standing(bits: np.ndarray) -> np.ndarray:
+    """Bits of a standing: those of all detectors together, averaged with a silent hunt."""
+    return np.array([average_bits([b], SOURCES) for b in bits.tolist()])
 
 
 def describe(calibration: Calibration) -> dict:

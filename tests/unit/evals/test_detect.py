@@ -53,6 +53,33 @@ def test_quick_run_gives_every_figure_of_the_side_that_may_be_looked_at(quick):
 
 @pytest.mark.data
 @pytest.mark.slow
+def test_a_dose_touches_only_those_who_send_what_it_strips(quick):
+    found = quick["tune"]["dosed"]
+    assert 0 < found["senders"] < found["organisations"] == found["touched"]["n"]
+    assert found["touched"]["hits"] <= found["senders_on_the_rung"]["hits"] <= found["senders"]
+    done = subprocess.run(
+        [sys.executable, "-c", SEND], cwd=ROOT, capture_output=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+
+
+SEND = """
+from evals.detect import crowd, dosed
+from evals.detect.pools import Pools
+
+pools, found = Pools("tune", seed=1, scale=0.05), set()
+for kind in crowd.KINDS:
+    for name in range(8):
+        _, pairs = crowd.organisation(pools, f"{kind}{name}", "s", volume=30, kind=kind)
+        if any(dosed.sends(exchange) for exchange, _ in pairs):
+            found.add(kind)
+assert found == dosed.SENDERS, found
+assert crowd.kind_of("a", "s") == crowd.organisation(pools, "a", "s")[0]
+"""
+
+
+@pytest.mark.data
+@pytest.mark.slow
 def test_windows_hold_every_baseline_against_the_same_requests(quick):
     tested = quick["tune"]["windows"]["groups"]
     assert set(tested) == {"chat", "any service", "own past"}
