@@ -1,8 +1,18 @@
-"""What is compiled is compiled before the first test, so that no test's time runs meanwhile."""
+"""What holds for every test: nothing waits for a compiler, and nothing is left to chance.
+
+Examples of properties are the same in every run, however fast the machine is; to look for others,
+`pytest tests/properties tests/fuzz --hypothesis-profile=explore`.
+"""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+_UNTIMED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("same", derandomize=True, **_UNTIMED)
+settings.register_profile("explore", max_examples=1000, **_UNTIMED)
+settings.load_profile("same")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -35,7 +35,9 @@ def refuse(book: KeyBook, presented: str) -> None:
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=300,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(text=TEXT, cut=st.integers(0, 64))
 @example(text="\ud800\udfff", cut=6)
@@ -48,7 +50,9 @@ def test_no_other_text_is_admitted(opened: tuple[KeyBook, str], text: str, cut: 
 
 
 @settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(at=st.integers(0, 63), char=st.characters())
 def test_no_neighbour_of_a_key_is_admitted(

@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import msgspec
 import pytest
@@ -27,7 +26,7 @@ from titer.marks.kgw import Kgw
 pytest.importorskip("tokenizers", reason="needs titer[tokens]")
 
 #: Some twenty seconds of CPU in all: two students are trained, three audits made.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 SCHEME = Kgw(width=1, gamma=0.25, delta=2.0)
 VOCABULARY = 256
@@ -43,7 +42,7 @@ def key_of(body):
 def titer(*words):
     return subprocess.run(
         [sys.executable, "-m", "titer", *map(str, words)],
-        capture_output=True, text=True, timeout=100, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
         env={**os.environ, "NO_COLOR": "1", "OPENBLAS_NUM_THREADS": "1"},
     )  # fmt: skip
 
@@ -57,8 +56,10 @@ def answered(*words, code=0):
 class World:
     """A model server that plants marks, titer in front of it, two callers, and students."""
 
-    def __init__(self, folder) -> None:
+    def __init__(self, folder, wait, settled) -> None:
+        self.wait = wait
         self.folder, self.data = folder, folder / "data"
+        settled(self.data, marks=True)
         self.language = Language(seed=3, vocabulary=VOCABULARY, followers=24)
         self.words = self.language.words
         self.speaker = Speaker(self.language, self.words, planter=SCHEME)
@@ -66,37 +67,29 @@ class World:
         self.key = {}
 
     def serve(self, upstream):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
         config = self.folder / "titer.toml"
         config.write_text('[marks]\nengine = "vllm"\n')
         for org in ("rival", "honest"):
             self.key[org] = answered("keys", "create", "--data", self.data, "--org", org)["key"]
-        answered("marks", "keys", "create", "--data", self.data)
-        self.errors = (self.folder / "serve.log").open("wb")
         self.process = subprocess.Popen(
             [
-                sys.executable, "-m", "titer", "serve", "--port", str(self.port), "--upstream",
+                sys.executable, "-m", "titer", "serve", "--port", "0", "--json", "--upstream",
                 upstream, "--data", str(self.data), "--config", str(config),
             ],
-            stdout=self.errors, stderr=self.errors,
+            stdout=subprocess.PIPE,
         )  # fmt: skip
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-            except OSError:
-                time.sleep(0.05)
-            else:
-                return
-        pytest.fail((self.folder / "serve.log").read_text())
+        self.port = int(json.loads(self.process.stdout.readline())["url"].rpartition(":")[2])
+        self.wait(self._listens, what="the gateway")
+
+    def _listens(self):
+        with socket.socket() as one:
+            return one.connect_ex(("127.0.0.1", self.port)) == 0
 
     def stop(self):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        self.process.wait(60)
-        self.errors.close()
+        self.process.wait(120)
+        self.process.stdout.close()
 
     def ask(self, org, prompts):
         """Replies to prompts, over one connection."""
@@ -139,28 +132,29 @@ def lines(path, texts):
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
+def world(tmp_path_factory, wait, settled):
     folder = tmp_path_factory.mktemp("audit")
-    world = World(folder)
+    world = World(folder, wait, settled)
     with Server(world.speaker, key_of=key_of).running() as upstream:
         world.serve(upstream.url)
         try:
             prompts = [world.words.words[i % VOCABULARY] for i in range(REPLIES)]
             world.ask("rival", prompts[:1])
             world.ask("honest", prompts[:1])
-            deadline = time.monotonic() + 30
-            while titer("explain", "rival", "--data", world.data).returncode == 2:
-                assert time.monotonic() < deadline
+            explain = ("explain", "rival", "--data", world.data)
+            wait(lambda: titer(*explain).returncode != 2, what="a standing")
             done = titer(
                 "decide", "impose", "rival", "--dose", "mark=1.0", "--by", "analyst",
                 "--reason", "takes our replies", "--for", "forever", "--data", world.data,
                 "--config", folder / "titer.toml",
             )  # fmt: skip
             assert done.returncode in (0, 1), done.stderr
-            deadline = time.monotonic() + 30
-            while key_of(upstream.seen[-1]) is None and time.monotonic() < deadline:
+
+            def planted_now():
                 world.ask("rival", prompts[:1])
-                time.sleep(0.05)
+                return key_of(upstream.seen[-1]) is not None
+
+            wait(planted_now, what="the dose")
             world.marked = world.ask("rival", prompts)
             planted = {key_of(body) for body in upstream.seen[-REPLIES:]}
             world.plain = world.ask("honest", prompts)

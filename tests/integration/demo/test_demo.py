@@ -9,7 +9,7 @@ import pytest
 from titer.lab import small_model
 
 
-def titer(*words, timeout=270):
+def titer(*words, timeout=540):
     return subprocess.run(
         [sys.executable, "-m", "titer", *words],
         capture_output=True,
@@ -20,7 +20,6 @@ def titer(*words, timeout=270):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_the_story_holds_without_a_terminal(tmp_path):
     folder = tmp_path / "kept"
     done = titer("demo", "--json", "--seconds", "12", "--seed", "7", "--keep", str(folder))
@@ -63,7 +62,7 @@ def test_a_real_small_model_answers_in_its_own_words(tmp_path):
             json.dumps(body).encode(),
             {"content-type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=100) as reply:
+        with urllib.request.urlopen(request, timeout=300) as reply:
             told = json.loads(reply.read())
     assert told["usage"]["completion_tokens"] == 8
     assert told["choices"][0]["message"]["content"]

@@ -92,7 +92,7 @@ class Authority:
         done = subprocess.run(
             [OPENSSL, "ts", "-reply", "-config", self.directory / "tsa.cnf", "-queryfile",
              self.directory / "query.tsq", "-out", self.directory / "reply.tsr"],
-            capture_output=True, check=False, timeout=30,
+            capture_output=True, check=False, timeout=120,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr.decode()
         return (self.directory / "reply.tsr").read_bytes()
@@ -104,7 +104,7 @@ class Authority:
         done = subprocess.run(
             [OPENSSL, "ts", "-verify", "-data", self.directory / "data", "-in",
              self.directory / "token.tsr", "-CAfile", self.roots],
-            capture_output=True, check=False, timeout=30,
+            capture_output=True, check=False, timeout=120,
         )  # fmt: skip
         return done.returncode == 0 and b"Verification: OK" in done.stdout
 

@@ -30,7 +30,7 @@ def go_build(tmp_path_factory):
         subprocess.run(
             ["go", "build", "-o", where / name, Path(__file__).parent / name / "main.go"],
             check=True,
-            timeout=110,
+            timeout=500,
             env={
                 "PATH": os.environ["PATH"], "HOME": str(where), "GOCACHE": str(where / "cache"),
                 "GOPATH": "/usr/share/gocode", "GO111MODULE": "off", "GOFLAGS": "",

@@ -30,7 +30,7 @@ def on_small_disk(where: Path, way: str) -> dict:
 
 
 def ran(command: list[str]) -> dict:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout)
 

@@ -56,7 +56,7 @@ def data(tmp_path):
 
 def ended(process):
     process.terminate()
-    process.wait(timeout=20)
+    process.wait(timeout=120)
     process.stdout.close()
 
 
@@ -73,24 +73,24 @@ def go_witness(request, data):
 
 
 @pytest.fixture
-def litewitness(data, tmp_path):
+def litewitness(data, tmp_path, free, wait):
     """As its README says: the key in an ssh-agent, the log in its database."""
     if LITEWITNESS is None or not all(map(shutil.which, ("ssh-agent", "ssh-add", "ssh-keygen"))):
         pytest.skip("needs litewitness (TITER_LITEWITNESS) and ssh-agent")
-    run = functools.partial(subprocess.run, check=True, capture_output=True, text=True, timeout=20)
+    run = functools.partial(
+        subprocess.run, check=True, capture_output=True, text=True, timeout=120
+    )
     agent = subprocess.Popen(
         ["ssh-agent", "-D", "-a", tmp_path / "agent"], stdout=subprocess.PIPE, text=True
     )
-    until(lambda: (tmp_path / "agent").exists())
+    wait(lambda: (tmp_path / "agent").exists())
     run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "id"])
     run(
         ["ssh-add", "-q", tmp_path / "id"],
         env={**os.environ, "SSH_AUTH_SOCK": str(tmp_path / "agent")},
     )
     finger = run(["ssh-keygen", "-l", "-f", tmp_path / "id"]).stdout.split()[1]
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free()
     process = subprocess.Popen(
         [LITEWITNESS, "-name", "lite.test/w", "-db", tmp_path / "lite.db", "-key", finger,
          "-ssh-agent", tmp_path / "agent", "-listen", f"127.0.0.1:{port}"],
@@ -109,7 +109,7 @@ def litewitness(data, tmp_path):
             "INSERT INTO key VALUES (?, ?)", (ORIGIN, (data / "log/log.pub").read_text().strip())
         )
     db.close()
-    until(lambda: answers(port))
+    wait(lambda: answers(port))
     yield key, f"http://127.0.0.1:{port}"
     ended(process)
     ended(agent)
@@ -118,13 +118,6 @@ def litewitness(data, tmp_path):
 def answers(port):
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def until(holds, seconds=20.0):
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 @needs_go
@@ -154,7 +147,7 @@ def witness(key, url, data, tmp_path):
         assert (done.failed, done.cosigned) == ((), (known[0].name,))
         kept = View.open(data / "log").vouched(done.size).signed.encode()
         (one,) = cosignature.require(kept, known, 1, now=int(time.time()))
-        assert abs(one.at - time.time()) < 60
+        assert abs(one.at - time.time()) < 600
         assert checkpoint.read(kept, View.open(data / "log").verifiers).size == 300 + count
     assert vouching.vouch(View.open(data / "log"), who).failed == ()  # the same head again
     with pytest.raises(EvidenceError, match="has seen 305"):
@@ -195,7 +188,7 @@ def test_a_monitor_of_gos_libraries(gopeer, data, served, tmp_path):
 
     def look(*before, code=0):
         ran = subprocess.run(
-            [gopeer, "monitor", url, key, *before], capture_output=True, text=True, timeout=60,
+            [gopeer, "monitor", url, key, *before], capture_output=True, text=True, timeout=120,
             check=False,
         )  # fmt: skip
         assert ran.returncode == code, ran.stdout

@@ -32,7 +32,7 @@ def gocheck(tmp_path_factory, go_build):
         path = where / "case.json"
         path.write_text(json.dumps(case))
         done = subprocess.run(
-            [str(binary), str(path)], capture_output=True, text=True, timeout=60, check=False
+            [str(binary), str(path)], capture_output=True, text=True, timeout=120, check=False
         )
         return done.returncode, done.stdout
 

@@ -33,7 +33,7 @@ def killed(directory: Path) -> dict:
         [sys.executable, str(script), str(directory), str(ROUNDS), "1"],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=500,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(shutil.which("rsync") is None, reason="needs rsy
 
 
 def mirror(source, copy):
-    subprocess.run(["sh", str(SCRIPT), str(source), str(copy)], check=True, timeout=60)
+    subprocess.run(["sh", str(SCRIPT), str(source), str(copy)], check=True, timeout=120)
 
 
 def finding(number):

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
@@ -25,14 +23,8 @@ from titer.gateway.pg_lease import PostgresLease  # noqa: E402
 ONE = [("start", b"{}")]
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
-def database():
+def database(free):
     """A cluster of its own, run by another user when we are root: PostgreSQL insists."""
     user = None
     if os.geteuid() == 0:
@@ -41,8 +33,8 @@ def database():
         except KeyError:
             pytest.skip("needs a user postgres to run the database as")
     where = Path(tempfile.mkdtemp(prefix="titer-pg-", dir="/tmp"))
-    port = free_port()
-    run = {"check": True, "timeout": 60, "capture_output": True, "cwd": "/"}
+    port = free()
+    run = {"check": True, "timeout": 120, "capture_output": True, "cwd": "/"}
     if user is not None:
         os.chown(where, user.pw_uid, user.pw_gid)
         run["user"] = "postgres"
@@ -109,7 +101,7 @@ def test_a_session_that_was_cut_goes_on_when_nobody_took_over(tmp_path, database
     log.abandon()
 
 
-def test_a_database_that_is_down_stops_writing_and_loses_nothing(tmp_path, database):
+def test_a_database_that_is_down_stops_writing_and_loses_nothing(tmp_path, database, wait):
     address, (where, run, start) = database
     log = opened(tmp_path, "one", address, "titer.test/pg3")
     log.append(ONE)
@@ -118,12 +110,14 @@ def test_a_database_that_is_down_stops_writing_and_loses_nothing(tmp_path, datab
         with pytest.raises(OSError, match="the lease at"):
             log.append(ONE)
     subprocess.run([*start, "start"], **{**run, "capture_output": False})
-    for _ in range(50):
+
+    def appended():
         try:
-            log.append(ONE)
-            break
+            return log.append(ONE)
         except OSError:
-            time.sleep(0.1)
+            return None
+
+    wait(appended, what="an append")
     assert log.size == 2
     log.close()
 

@@ -15,12 +15,13 @@ from titer.evidence.share.stix import pattern
 
 
 @pytest.fixture(scope="module")
-def proved(tmp_path_factory):
+def proved(tmp_path_factory, settled):
     """A small world of the lab that was fed and hunted, and the dossier on what was found."""
     folder = tmp_path_factory.mktemp("prove")
     assert main(["lab", "write", "hydra", "--out", str(folder / "w"), "--seed", "5",
                  "--accounts", "200", "--days", "3", "--no-replies"]) == 0  # fmt: skip
     data = folder / "data"
+    settled(data)
     fed = main(["feed", str(folder / "w" / "log.jsonl"), "--data", str(data), "--hunt"])
     assert fed == 1
     return folder, data

@@ -59,7 +59,7 @@ def test_what_witness_and_authority_said_is_checked(vouched, authority):
     roots = timestamp.read_roots(authority.roots.read_bytes())
     found = verify(data, key=str(log.verifier), trust=Trust((witness,), 1, roots))
     assert {(s.how, s.size) for s in found.said} == {("cosigned", 20), ("stamped", 20)}
-    assert all(abs(s.at - time.time()) < 120 for s in found.said)
+    assert all(abs(s.at - time.time()) < 600 for s in found.said)
     text = "\n".join(found.lines())
     assert "entries below 20 were in the log" in text
     other = Cosigner("titer.test/w2", Ed25519PrivateKey.generate()).witness

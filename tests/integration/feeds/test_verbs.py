@@ -52,8 +52,9 @@ def test_a_hunt_is_repeated_by_its_seed(world, capsys):
     assert again[0] == again[1]
 
 
-def test_calibrate_then_feed_then_feed_again(world, tmp_path, capsys):
+def test_calibrate_then_feed_then_feed_again(world, tmp_path, settled, capsys):
     log, data = world / "log.jsonl.zst", tmp_path / "data"
+    settled(data)
     status, out, _ = verb(
         capsys, "calibrate", log, "--labels", world / "labels.jsonl", "--data", data, "--json"
     )

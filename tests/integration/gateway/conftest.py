@@ -125,7 +125,7 @@ class World:
         reader, writer = await self.connect()
         writer.write(wire)
         with contextlib.suppress(ConnectionError):
-            return await asyncio.wait_for(reader.read() if until_close else read_reply(reader), 10)
+            return await asyncio.wait_for(reader.read() if until_close else read_reply(reader), 30)
         return b""
 
     async def finish(self):
@@ -193,7 +193,7 @@ class Kit:
             listener = await world.proxy.start()
             world.port = listener.sockets[0].getsockname()[1]
             try:
-                result = await asyncio.wait_for(scenario(world), 20)
+                result = await asyncio.wait_for(scenario(world), 60)
             finally:
                 server.close()
                 await world.finish()
@@ -201,11 +201,12 @@ class Kit:
                 await world.finish()
             return world, result
 
-        return asyncio.run(run())
+        return Kit.run(run())
 
 
 @pytest.fixture
-def kit():
+def kit(steadily):
+    Kit.run = staticmethod(steadily)
     return Kit
 
 

@@ -67,7 +67,7 @@ def openssl(*more):
 
 
 def curl(*more):
-    return lambda port, ca: ["curl", "-s", "--max-time", "8", "--cacert", ca, *more,
+    return lambda port, ca: ["curl", "-s", "--max-time", "60", "--cacert", ca, *more,
                              f"https://127.0.0.1:{port}/healthz"]  # fmt: skip
 
 
@@ -110,7 +110,7 @@ async def run(argv, wire):
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        await asyncio.wait_for(process.communicate(wire), 10)
+        await asyncio.wait_for(process.communicate(wire), 60)
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
@@ -119,22 +119,21 @@ async def run(argv, wire):
 def traced(client, certificate):
     """What `openssl s_server -trace` prints of the client's hello, as JA4's two forms."""
     cert, key = certificate
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     server = subprocess.Popen(
-        ["openssl", "s_server", "-trace", "-www", "-accept", f"127.0.0.1:{port}", "-cert", cert,
+        ["openssl", "s_server", "-trace", "-www", "-accept", "127.0.0.1:0", "-cert", cert,
          "-key", key, "-naccept", "1"],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-    while "ACCEPT" not in server.stdout.readline():
-        pass
-    argv = client(port, cert)
+    for line in server.stdout:
+        if found := re.match(r"ACCEPT .*:(\d+)", line):
+            break
+    argv = client(int(found[1]), cert)
     subprocess.run(
-        argv, input=b"GET / HTTP/1.0\r\n\r\n", timeout=20, check=False,
+        argv, input=b"GET / HTTP/1.0\r\n\r\n", timeout=60, check=False,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        text = server.communicate(timeout=10)[0]
+        text = server.communicate(timeout=60)[0]
     finally:
         server.kill()
     hello = text[text.index("ClientHello") :]

@@ -16,12 +16,6 @@ from titer.core.wire import Problem
 CLOSE = b"Connection: close\r\n"
 
 
-def unused_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 def status(answer):
     return int(answer.split(b" ", 2)[1])
 
@@ -93,11 +87,11 @@ def test_an_unsound_upstream_is_a_502_and_recorded(kit, script):
     assert world.proxy.plane.pool.idle == 0
 
 
-def test_a_refusing_upstream(kit):
+def test_a_refusing_upstream(kit, free):
     async def scenario(world):
         return await world.ask(world.wire(extra=CLOSE))
 
-    world, answer = kit.play(scenario, upstream=f"http://127.0.0.1:{unused_port()}")
+    world, answer = kit.play(scenario, upstream=f"http://127.0.0.1:{free()}")
     assert status(answer) == 502
     assert world.gate.flights[0].status == 502
 

@@ -62,13 +62,13 @@ class Stage:
 
     async def openai(self, key=KEY):
         client = openai.AsyncOpenAI(
-            base_url=self.url + "/v1", api_key=key, max_retries=0, timeout=10
+            base_url=self.url + "/v1", api_key=key, max_retries=0, timeout=60
         )
         return await self._stack.enter_async_context(client)
 
     async def anthropic(self, key=KEY):
         client = anthropic.AsyncAnthropic(
-            base_url=self.url, api_key=key, max_retries=0, timeout=10
+            base_url=self.url, api_key=key, max_retries=0, timeout=60
         )
         return await self._stack.enter_async_context(client)
 
@@ -81,7 +81,7 @@ class Stage:
             % (path.encode(), key.encode(), len(body), body)
         )
         try:
-            return (await asyncio.wait_for(reader.read(), 10)).partition(b"\r\n\r\n")[::2]
+            return (await asyncio.wait_for(reader.read(), 30)).partition(b"\r\n\r\n")[::2]
         finally:
             writer.close()
             await writer.wait_closed()
@@ -112,14 +112,14 @@ async def staged(via, behaviour=None, **settings):
 
 
 @pytest.fixture
-def play():
-    """Run `script(stage)` in a world of its own, within 30 seconds."""
+def play(steadily):
+    """Run `script(stage)` in a world of its own, within 60 seconds."""
 
     def run(script, via="proxy", behaviour=None, **settings):
         async def main():
             async with staged(via, behaviour, **settings) as stage:
-                return await asyncio.wait_for(script(stage), 30)
+                return await asyncio.wait_for(script(stage), 60)
 
-        return asyncio.run(main())
+        return steadily(main())
 
     return run

@@ -7,6 +7,7 @@ import re
 import time
 
 import anthropic
+import msgspec
 import openai
 import pytest
 
@@ -39,13 +40,19 @@ PATHS = {
 }
 
 
-def dosed(gate, *doses, until=0):
-    """The gate gives these doses to everybody, as the engine does."""
+def dosed(gate, *doses, lasts=0):
+    """The gate gives these doses to everybody, as the engine does: for so many microseconds from
+    the first request on, or for good. Returns what tells until when.
+    """
     doser = Doser(builtin(OPTIONS), None)
-    row = Dosed(Standing("s1", 9.0), Decision("d", 0, "s1", "r", doses, "b", until=until))
+    row = Dosed(Standing("s1", 9.0), Decision("d", 0, "s1", "r", doses, "b"))
     record = gate.record
 
     def decide(caller, request, facts, now):
+        nonlocal row
+        if lasts and not row.decision.until:
+            until = msgspec.structs.replace(row.decision, until=now + lasts)
+            row = msgspec.structs.replace(row, decision=until)
         if not in_force(row.decision, now):
             return Verdict(request)
         return Verdict(*doser.dose(request, row))
@@ -55,6 +62,7 @@ def dosed(gate, *doses, until=0):
         record(flight)
 
     gate.decide, gate.record = decide, settle
+    return lambda: row.decision.until
 
 
 @pytest.mark.parametrize(
@@ -168,8 +176,7 @@ def test_stripped_log_probabilities_touch_nobody_who_asks_for_none(play, stream)
 
 def test_a_dose_that_ends_mid_stream_ends_with_the_reply(play):
     async def script(stage):
-        until = time.time_ns() // 1000 + 400_000
-        dosed(stage.gate, Dose("logprobs", 0.5), until=until)
+        until = dosed(stage.gate, Dose("logprobs", 0.5), lasts=400_000)
         client = await stage.openai()
         ask = {"model": "m", "messages": TALK, "logprobs": True, "top_logprobs": 5}
         stream = await client.chat.completions.create(**ask, stream=True)
@@ -179,7 +186,7 @@ def test_a_dose_that_ends_mid_stream_ends_with_the_reply(play):
                 if choice.logprobs:
                     values += [t.logprob for t in choice.logprobs.content]
                     last = time.time_ns() // 1000
-        assert last > until  # it did end while the reply was under way
+        assert last > until()  # it did end while the reply was under way
         assert values and all(v == round(v * 2) / 2 for v in values)
         after = await client.chat.completions.create(**ask)
         fine = [t.logprob for t in after.choices[0].logprobs.content]

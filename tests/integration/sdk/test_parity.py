@@ -243,7 +243,7 @@ def test_what_is_held_leaves_when_the_window_closes(play, route):
         )
         got = b""
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while b"three" not in got:
                     got += await reader.read(65536)
         finally:

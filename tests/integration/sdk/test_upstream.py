@@ -127,7 +127,7 @@ def test_a_client_that_leaves_is_noticed(play, via, model):
             f"content-length: {len(request)}\r\n\r\n".encode()
             + request
         )
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not stage.upstream.seen:  # noqa: ASYNC110 - polls what has no event
                 await asyncio.sleep(0.01)
             writer.transport.abort()

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 
@@ -14,23 +13,7 @@ import pytest
 
 from titer.access import KeyBook
 from titer.console.names import Names
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def wait_for(check, seconds: float = 60.0, *, what: str = "it"):
-    """The first true result of `check`; fails after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = check()
-        if found:
-            return found
-        time.sleep(0.05)
-    pytest.fail(f"{what} did not happen within {seconds} s")
+from titer.evidence.log import View
 
 
 def listens(port: int) -> bool:
@@ -44,8 +27,9 @@ def listens(port: int) -> bool:
 class Service:
     """`titer serve` as a process, before the fake model server as another."""
 
-    def __init__(self, data) -> None:
+    def __init__(self, data, wait) -> None:
         self.data = data
+        self.wait = wait
         self.port = 0
         self.server: subprocess.Popen[bytes] | None = None
         self._heard = b""
@@ -56,6 +40,7 @@ class Service:
 
     def start(self, *flags: str) -> None:
         """Start it on a port of its own choice: one that was looked for may be taken by then."""
+        self._starts = self.started()
         self.server = subprocess.Popen(
             [
                 sys.executable, "-m", "titer", "serve", "--port", "0", "--json",
@@ -67,14 +52,28 @@ class Service:
         )  # fmt: skip
         told = self.server.stdout.readline()
         if not told:
-            pytest.fail(f"the gateway ended: {self.server.communicate(timeout=60)[1].decode()}")
+            pytest.fail(f"the gateway ended: {self.server.communicate(timeout=120)[1].decode()}")
         self.port = int(json.loads(told)["url"].rpartition(":")[2])
-        wait_for(lambda: listens(self.port), what="the gateway")
+        self.wait(lambda: listens(self.port), what="the gateway")
 
     def began(self) -> None:
         """Wait until the analysis process holds the log: the gateway listens before it does."""
-        head = self.data / "log" / "checkpoint"
-        wait_for(head.exists, what="the log's first head")
+        self.wait(lambda: self.started() > self._starts, what="the log's first head")
+
+    def started(self) -> int:
+        """How often an analysis process has begun to write this log, by its published entries."""
+        try:
+            return sum(s.kind == "start" for s in View.open(self.data / "log").scan())
+        except FileNotFoundError:
+            return 0
+
+    def logged(self, kind: str = "exchange") -> list[dict]:
+        """The published entries of a kind that were not erased."""
+        try:
+            log = View.open(self.data / "log")
+        except FileNotFoundError:  # the analysis process has not begun
+            return []
+        return [json.loads(s.body) for s in log.scan() if s.kind == kind and s.body is not None]
 
     def says(self, text: str) -> bool:
         """Whether the text is among what it has written to standard error so far."""
@@ -92,7 +91,7 @@ class Service:
     def stop(self, *, sign: int = signal.SIGTERM) -> int:
         assert self.server is not None
         self.server.send_signal(sign)
-        _, err = self.server.communicate(timeout=60)
+        _, err = self.server.communicate(timeout=120)
         self.errors, self._heard = (self._heard + err).decode(), b""
         code, self.server = self.server.returncode, None
         return code
@@ -100,13 +99,13 @@ class Service:
     def close(self) -> None:
         if self.server is not None:
             self.server.terminate()
-            self.server.communicate(timeout=60)
+            self.server.communicate(timeout=120)
         self.model.kill()
         self.model.communicate()
 
     def verb(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "titer", *words], capture_output=True, text=True, timeout=60,
+            [sys.executable, "-m", "titer", *words], capture_output=True, text=True, timeout=120,
             check=False, env={**os.environ, "NO_COLOR": "1"},
         )  # fmt: skip
 
@@ -131,7 +130,7 @@ class Service:
             {"content-type": "application/json", "authorization": f"Bearer {key}"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=20) as reply:
+            with urllib.request.urlopen(request, timeout=60) as reply:
                 return reply.status, dict(reply.headers), reply.read()
         except urllib.error.HTTPError as error:
             with error:
@@ -147,27 +146,15 @@ class Service:
 
 
 @pytest.fixture
-def service(tmp_path):
-    one = Service(tmp_path / "data")
+def service(tmp_path, wait):
+    one = Service(tmp_path / "data", wait)
     yield one
     one.close()
 
 
 @pytest.fixture
-def second_service(tmp_path):
+def second_service(tmp_path, wait):
     """Another `titer serve`, with a data directory of its own."""
-    one = Service(tmp_path / "second")
+    one = Service(tmp_path / "second", wait)
     yield one
     one.close()
-
-
-@pytest.fixture
-def wait():
-    """`wait_for`, for tests."""
-    return wait_for
-
-
-@pytest.fixture
-def free():
-    """`free_port`, for tests."""
-    return free_port

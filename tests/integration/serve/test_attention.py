@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.request
 
 from titer.evidence.log import View
@@ -15,20 +14,12 @@ def entries(service, kind):
     return [json.loads(s.body) for s in view.scan() if s.kind == kind and s.body is not None]
 
 
-def until(found, seconds=40.0):
-    end = time.monotonic() + seconds
-    while not (out := found()):
-        assert time.monotonic() < end
-        time.sleep(0.2)
-    return out
-
-
-def test_a_running_service_takes_a_partners_word_as_attention_only(service, tmp_path):
+def test_a_running_service_takes_a_partners_word_as_attention_only(service, tmp_path, wait):
     key = service.key("acme")
     service.start()
     service.began()
     assert service.ask(key)[0] == 200
-    (first, *_) = until(lambda: entries(service, "exchange"))
+    (first, *_) = wait(lambda: entries(service, "exchange"))
     bundle = tmp_path / "bundle.json"
     pattern = f"[network-traffic:extensions.'{EXTENSION}'.header_order_sha256_16 = "
     bundle.write_text(json.dumps({"type": "bundle", "objects": [{
@@ -43,15 +34,15 @@ def test_a_running_service_takes_a_partners_word_as_attention_only(service, tmp_
         assert service.ask(key)[0] == 200
         return entries(service, "attention")
 
-    (attention,) = until(told)
+    (attention,) = wait(told)
     assert (attention["source"], attention["weight"]) == ("lab-b", 1.0)
     assert attention["subject"] == first["principal"]["org"]
     explained = service.json("explain", "acme", "--data", str(service.data))
     assert [a["source"] for a in explained["attention"]] == ["lab-b"]
     assert (explained["bits"], explained["decisions"]) == (0, [])
-    level = until(lambda: (v := service.json("level", "--data", str(service.data)))["kept"] and v)
+    level = wait(lambda: (v := service.json("level", "--data", str(service.data)))["kept"] and v)
     assert level["level"] == "green"
-    with urllib.request.urlopen(f"http://127.0.0.1:{service.port}/metrics", timeout=20) as reply:
+    with urllib.request.urlopen(f"http://127.0.0.1:{service.port}/metrics", timeout=60) as reply:
         assert b"titer_alert_level 0.0" in reply.read()
     assert service.stop() == 0
     assert len(entries(service, "attention")) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.error
 import urllib.request
 
@@ -29,14 +28,8 @@ shadow = false
 give = [{ mitigation = "step_up", otherwise = "throttle" }]
 """
 
-
-def wait_for(check, *, what, seconds=30.0):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := check():
-            return found
-        time.sleep(0.05)
-    pytest.fail(f"{what} did not happen within {seconds} s")
+#: Answers in a row that one of two workers gives once in half a million times.
+ROW = 20
 
 
 def answer(service, key, **words):
@@ -46,7 +39,7 @@ def answer(service, key, **words):
         {"authorization": f"Bearer {key}"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=20) as reply:
+        with urllib.request.urlopen(request, timeout=60) as reply:
             return reply.status
     except urllib.error.HTTPError as error:
         with error:
@@ -54,14 +47,14 @@ def answer(service, key, **words):
 
 
 @pytest.fixture
-def decided(service, monkeypatch):
+def decided(service, monkeypatch, wait):
     monkeypatch.setenv("TITER_TEST_STEP_UP", "the-service")
     service.data.mkdir(mode=0o700)
     (service.data / "titer.toml").write_text(CONFIG)
     key = service.key("acme")
     service.start()
-    wait_for(lambda: service.ask(key)[0] == 200, what="the first reply")
-    wait_for(lambda: service.standing("acme"), what="a standing")
+    wait(lambda: service.ask(key)[0] == 200, what="the first reply")
+    wait(lambda: service.standing("acme"), what="a standing")
 
     def decide(verb, *flags):
         words = [verb, "acme", "--reason", "a test", "--by", "ann", "--data", str(service.data)]
@@ -70,20 +63,18 @@ def decided(service, monkeypatch):
     return key, decide
 
 
-def test_persons_are_heeded_while_serving(service, decided):
+def test_persons_are_heeded_while_serving(service, decided, wait):
     key, decide = decided
     entered = decide("impose", "--dose", "refuse")["entered"]
     assert entered["how"] == "handed over"
-    status, _, body = wait_for(
-        lambda: (got := service.ask(key))[0] == 403 and got, what="the refusal"
-    )
+    status, _, body = wait(lambda: (got := service.ask(key))[0] == 403 and got, what="the refusal")
     assert json.loads(body)["error"]["code"] == "paused_for_review"
     assert b"abuse@model.example" in body
     decide("lift")
-    wait_for(lambda: service.ask(key)[0] == 200, what="the lift")
+    wait(lambda: service.ask(key)[0] == 200, what="the lift")
 
     decide("impose", "--rung", "verify")
-    _, headers, body = wait_for(
+    _, headers, body = wait(
         lambda: (got := service.ask(key))[0] == 403 and got, what="the step-up"
     )
     assert json.loads(body)["error"]["code"] == "verification_required"
@@ -95,7 +86,7 @@ def test_persons_are_heeded_while_serving(service, decided):
     assert answer(service, "the-service", nonce=nonce, verified=True) == 409
     assert service.ask(key)[0] == 200
 
-    told = wait_for(
+    told = wait(
         lambda: (
             (got := service.json("explain", "acme", "--data", str(service.data)))["verified"]
             and got
@@ -103,11 +94,11 @@ def test_persons_are_heeded_while_serving(service, decided):
         what="the verification in the log",
     )
     assert [d.get("verb") for d in told["decisions"]] == ["impose", "lift", "impose"]
-    page = urllib.request.urlopen(f"http://127.0.0.1:{service.port}/metrics", timeout=20).read()
+    page = urllib.request.urlopen(f"http://127.0.0.1:{service.port}/metrics", timeout=60).read()
     assert (
         b'titer_dosed_outcomes_total{mitigation="refuse",outcome="refused",rung="imposed"}' in page
     )
-    rungs = wait_for(
+    rungs = wait(
         lambda: [
             row
             for row in service.json("standings", "--data", str(service.data))["rungs"]
@@ -120,10 +111,10 @@ def test_persons_are_heeded_while_serving(service, decided):
     replayed = service.json("replay", "--data", str(service.data))["replayed"]
     assert replayed["persons"] == 3
     service.start()  # and after a restart the verification holds
-    wait_for(lambda: service.ask(key)[0] == 200, what="a reply after the restart")
+    wait(lambda: service.ask(key)[0] == 200, what="a reply after the restart")
 
 
-def test_a_whole_campaign_is_dosed_and_let_go_while_serving(service):
+def test_a_whole_campaign_is_dosed_and_let_go_while_serving(service, wait):
     service.data.mkdir(mode=0o700)
     keys = [service.key(f"org-{place}") for place in range(3)]
     names = Names(service.data)
@@ -132,7 +123,7 @@ def test_a_whole_campaign_is_dosed_and_let_go_while_serving(service):
     with open_log(service.data) as log:
         log.append([("campaign", msgspec.json.encode(campaign))])
     service.start()
-    wait_for(lambda: service.ask(keys[0])[0] == 200, what="the first reply")
+    service.began()
 
     def decide(verb, *flags):
         words = ["--campaign", "c-1", "--reason", "a test", "--by", "ann"]
@@ -142,24 +133,38 @@ def test_a_whole_campaign_is_dosed_and_let_go_while_serving(service):
     assert service.ask(keys[0])[0] == 200
     assert decide("impose", "--dose", "refuse", "--force", "--yes")["decisions"] == 2
     for key, status in zip(keys, (403, 403, 200), strict=True):
-        wait_for(lambda k=key, s=status: service.ask(k)[0] == s, what=f"status {status}")
+        wait(lambda k=key, s=status: service.ask(k)[0] == s, what=f"status {status}")
     assert decide("lift", "--yes")["decisions"] == 2
     for key in keys:
-        wait_for(lambda k=key: service.ask(k)[0] == 200, what="the lift")
+        wait(lambda k=key: service.ask(k)[0] == 200, what="the lift")
 
 
-def test_two_workers_share_one_quota(service):
+def test_two_workers_share_one_quota(service, wait):
     service.data.mkdir(mode=0o700)
-    (service.data / "titer.toml").write_text('[respond.quota]\ntokens = 400\nmodels = ["*"]\n')
+    # One period for all time: a test at midnight is none in two periods.
+    config = '[respond.quota]\ntokens = 400\nperiod_s = 10_000_000_000\nmodels = ["*"]\n'
+    (service.data / "titer.toml").write_text(config)
     key = service.key("acme")
     service.start("--workers", "2")
-    status, _, body = wait_for(
+    status, _, body = wait(
         lambda: (got := service.ask(key))[0] == 200 and got, what="the first reply"
     )
     each = json.loads(body)["usage"]["completion_tokens"]
-    wait_for(lambda: service.standing("acme"), what="a standing")
-    words = ["impose", "acme", "--reason", "a test", "--by", "ann", "--data", str(service.data)]
-    service.json("decide", *words, "--dose", "quota=0.5")
-    time.sleep(2.0)  # until every worker has the row
-    served = [service.ask(key)[0] for _ in range(200 // each + 20)].count(200)
-    assert served == -(-200 // each)  # one more begins while there is a token left
+    wait(lambda: service.standing("acme"), what="a standing")
+
+    def impose(dose):
+        words = ["impose", "acme", "--reason", "a test", "--by", "ann", "--dose", dose]
+        service.json("decide", *words, "--data", str(service.data))
+
+    def in_a_row(status):
+        """Whether this answer comes so often that both workers must have given it."""
+        asked.append(service.ask(key)[0])
+        return asked[-ROW:] == [status] * ROW
+
+    asked = []
+    impose("refuse=1")
+    wait(lambda: in_a_row(403), what="the refusal by both workers")
+    asked.clear()
+    impose("quota=0.5")  # in its place: who answers anything else has the quota
+    wait(lambda: in_a_row(429), what="the end of the quota at both workers")
+    assert asked.count(200) == -(-200 // each)  # one more begins while there is a token left

@@ -17,16 +17,19 @@ def ask_for_logits(service, key, start, count):
 
 
 @pytest.mark.slow
-def test_an_erased_organisation_is_gone_and_the_log_still_replays(service):
+def test_an_erased_organisation_is_gone_and_the_log_still_replays(service, wait):
     data = str(service.data)
     acme, other = service.key("acme"), service.key("other")
     service.start()
     for key in (acme, other):
         ask_for_logits(service, key, 0, 12)
+    wait(lambda: len(service.logged()) == 24, what="the requests in the log")
     done = service.verb("erase", "acme", "--data", data, "--reason", "asked", "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["how"] == "handed over"
+    held = [p.read_bytes() for p in (service.data / "state").iterdir()]
+    assert not any(told["erased"].encode() in content for content in held)
     ask_for_logits(service, acme, 20, 12)  # it comes back, and begins anew
     service.stop()
 

@@ -47,13 +47,6 @@ def bodies(service, kind=""):
     return [s.body for s in view.scan() if kind in ("", s.kind)]
 
 
-def eventually(check, seconds=15.0):
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def answers(service, key):
     try:
         return service.ask(key)[0] == 200
@@ -61,14 +54,14 @@ def answers(service, key):
         return False
 
 
-def test_the_successor_of_a_killed_worker_is_heard(service):
+def test_the_successor_of_a_killed_worker_is_heard(service, wait):
     key = service.key("acme")
     service.start()
     for _ in range(5):
         assert service.ask(key)[0] == 200
-    eventually(lambda: len(bodies(service, "exchange")) == 5)
+    wait(lambda: len(bodies(service, "exchange")) == 5)
     os.kill(children(service.server.pid)[1], signal.SIGKILL)
-    eventually(lambda: answers(service, key))
+    wait(lambda: answers(service, key))
     for _ in range(4):
         assert service.ask(key)[0] == 200
     assert service.stop() == 0
@@ -84,6 +77,7 @@ def test_kills_under_load_leave_a_log_that_follows_and_keeps_what_it_showed(serv
     def load(key):
         while not done.is_set():
             answers(service, key)
+            done.wait(0.01)  # a busy machine has something else to do as well
 
     threads = [threading.Thread(target=load, args=(key,)) for key in keys]
     for thread in threads:
@@ -110,21 +104,21 @@ def test_kills_under_load_leave_a_log_that_follows_and_keeps_what_it_showed(serv
 
 
 @pytest.mark.parametrize("required", [False, True], ids=["default", "required"])
-def test_a_log_that_cannot_be_written(service, required):
+def test_a_log_that_cannot_be_written(service, required, wait):
     """A limit on file sizes stands for the full disk: the same error, at the same place."""
     key = service.key("acme")
     if required:
         (service.data / "titer.toml").write_text("[evidence]\nrequired = true\n")
     service.start()
-    eventually(lambda: answers(service, key))
-    eventually(lambda: len(bodies(service, "exchange")) == 1)
+    wait(lambda: answers(service, key))
+    wait(lambda: len(bodies(service, "exchange")) == 1)
     analysis = children(service.server.pid)[0]
     _, hard = resource.prlimit(analysis, resource.RLIMIT_FSIZE)
     resource.prlimit(analysis, resource.RLIMIT_FSIZE, (1, hard))
     assert service.ask(key)[0] == 200  # the first one finds out
     served = 2
     if required:
-        eventually(lambda: service.ask(key)[0] == 503)
+        wait(lambda: service.ask(key)[0] == 503)
         status, headers, body = service.ask(key)
         assert (status, headers["retry-after"]) == (503, "5")
         assert json.loads(body)["error"]["code"] == "evidence_unavailable"
@@ -138,8 +132,8 @@ def test_a_log_that_cannot_be_written(service, required):
         served += 5
         assert len(bodies(service, "exchange")) == 1
     resource.prlimit(analysis, resource.RLIMIT_FSIZE, (hard, hard))
-    eventually(lambda: answers(service, key))
-    eventually(lambda: len(bodies(service, "exchange")) > served)
+    wait(lambda: answers(service, key))
+    wait(lambda: len(bodies(service, "exchange")) > served)
     assert service.stop() == 0
     assert service.verb("replay", "--data", str(service.data)).returncode == 0
 
@@ -167,7 +161,7 @@ def test_a_huge_reply_does_not_grow_a_worker(service, stream):
     assert most - before < GROWTH
 
 
-def test_ten_thousand_connections_neither_fell_nor_fatten_a_worker(service):
+def test_ten_thousand_connections_neither_fell_nor_fatten_a_worker(service, wait):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 10_000
     if hard < 2 * wanted:
@@ -197,7 +191,7 @@ def test_ten_thousand_connections_neither_fell_nor_fatten_a_worker(service):
         for one in held:
             one.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    eventually(lambda: answers(service, key))
+    wait(lambda: answers(service, key))
     assert children(service.server.pid)[1] == worker
 
 
@@ -253,7 +247,7 @@ def test_a_second_service_cannot_share_the_port_unnoticed(service, tmp_path):
     assert len(second.stderr.splitlines()) == 1
 
 
-def test_port_0_is_one_port_for_all_workers_and_is_told(tmp_path):
+def test_port_0_is_one_port_for_all_workers_and_is_told(tmp_path, wait):
     words = ["serve", "--port", "0", "--upstream", "http://127.0.0.1:9", "--data", str(tmp_path)]
     server = subprocess.Popen(
         [sys.executable, "-m", "titer", *words, "--workers", "2", "--json"],
@@ -261,48 +255,44 @@ def test_port_0_is_one_port_for_all_workers_and_is_told(tmp_path):
     )  # fmt: skip
     try:
         url = json.loads(server.stdout.readline())["url"]
-        eventually(lambda: _open(f"{url}/healthz") == b"ok\n")
+        wait(lambda: _open(f"{url}/healthz") == b"ok\n")
     finally:
         server.terminate()
-        _, err = server.communicate(timeout=60)
+        _, err = server.communicate(timeout=120)
     assert (server.returncode, err) == (0, b"")
 
 
 def _open(url):
     try:
-        with urllib.request.urlopen(url, timeout=5) as reply:
+        with urllib.request.urlopen(url, timeout=60) as reply:
             return reply.read()
     except OSError:
         return b""
 
 
-def test_required_evidence_refuses_while_the_analysis_process_is_silent(service):
+def test_required_evidence_refuses_while_the_analysis_process_is_silent(service, wait):
     service.data.mkdir()
     (service.data / "titer.toml").write_text("[evidence]\nrequired = true\n")
     key = service.key("acme")
     service.start()
-    deadline = time.monotonic() + 30
-    while service.ask(key)[0] != 200 and time.monotonic() < deadline:
-        time.sleep(0.1)  # refused until the analysis process has spoken
-    assert service.ask(key)[0] == 200
+    # Refused until the analysis process has spoken.
+    wait(lambda: service.ask(key)[0] == 200, what="the first reply")
     with open(f"/proc/{service.server.pid}/task/{service.server.pid}/children") as file:
         analysis = min(int(word) for word in file.read().split())
     os.kill(analysis, signal.SIGSTOP)
     try:
-        while service.ask(key)[0] == 200 and time.monotonic() < deadline:
-            time.sleep(0.2)
-        status, _, body = service.ask(key)
+        status, _, body = wait(
+            lambda: (got := service.ask(key))[0] != 200 and got, what="the refusal"
+        )
         assert status == 503
         assert json.loads(body)["error"]["code"] == "evidence_unavailable"
     finally:
         os.kill(analysis, signal.SIGCONT)
-    deadline = time.monotonic() + 30
-    while service.ask(key)[0] != 200 and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert service.ask(key)[0] == 200
+    wait(lambda: service.ask(key)[0] == 200, what="a reply again")
 
 
-def test_recorded_traffic_is_enough_to_calibrate_on(service):
+def test_recorded_traffic_is_enough_to_calibrate_on(service, settled):
+    settled(service.data)  # two thirds of 36 score, give or take: twenty are needed
     keys = [service.key(f"org-{i}") for i in range(36)]
     service.start()
     for i, key in enumerate(keys):

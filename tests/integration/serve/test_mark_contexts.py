@@ -67,22 +67,20 @@ def reached(service):
     ]
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("engine", ["vllm", "sglang"])
 def test_what_an_engine_wrote_is_recognised_where_the_log_says_it_had_been(
-    engine, service, tmp_path, wait
+    engine, service, tmp_path, wait, settled
 ):
     scheme, flags = SCHEMES[engine]
     language = Language(seed=5, vocabulary=300, followers=24)
     speaker = Speaker(language, language.words, planter=planter_of(scheme))
-    (service.data).mkdir()
+    settled(service.data, marks=True)
     (service.data / "titer.toml").write_text(
         f'[gateway]\nopen_routes = [{{ method = "POST", path = "/generate" }}]\n'
         f'[marks]\nengine = "{engine}"\n'
     )
     data = ("--data", str(service.data))
     key = service.key("rival")
-    service.json("marks", "keys", "create", *data)
     with Server(speaker, key_of=key_of, engine=engine).running() as peer:
         service.upstream = peer.port
         service.start()

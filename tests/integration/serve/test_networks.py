@@ -7,6 +7,9 @@ import time
 
 from titer.evidence.log import View
 
+#: Answers in a row that one of two workers gives once in half a million times.
+ROW = 20
+
 
 def take(service, tmp_path, kind, text):
     path = tmp_path / f"{kind}.txt"
@@ -36,6 +39,15 @@ def test_callers_networks_are_named_and_new_data_are_taken_up(service, tmp_path,
         return {e["origin"].get("kind") for e in entries(service, "exchange")}
 
     wait(lambda: kinds() == {"hosting", "vpn"}, what="the new list in use")
+
+    def both():
+        """Whether both workers name it: so many in a row are not all one's."""
+        assert service.ask(key)[0] == 200
+        last = [e["origin"].get("kind") for e in entries(service, "exchange")[-ROW:]]
+        return last == ["vpn"] * ROW
+
+    wait(both, what="the new list in use by both workers")
+    wait(lambda: len(entries(service, "networks")[-1]) == 3, what="the new list in the log")
     path = service.data / "networks" / "vpn.networks"
     path.write_bytes(path.read_bytes()[:-1])
     wait(lambda: service.says("the network data in use stay"), what="a word about the broken list")

@@ -109,14 +109,14 @@ def anthropic_path(claude):
     for _ in range(3):
         claude.messages.create(**ASK, max_tokens=9)
     with pytest.raises(anthropic.RateLimitError) as refused:
-        for _ in range(4):
+        for _ in range(60):  # a slow machine crosses into a minute with new requests
             claude.messages.create(**ASK, max_tokens=9)
     assert int(refused.value.response.headers["retry-after"]) > 0
 
 
 def until_refused(client, patience):
     """Asks on while workers learn of a change: a second each, many on a busy machine."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         with contextlib.suppress(patience):
             client.chat.completions.create(**ASK)
@@ -131,11 +131,11 @@ def curl(service, key):
     known = ["--cacert", str(service.data / "cert.pem")]
     asked = subprocess.run(
         [program, "-sS", *known, "-H", f"authorization: Bearer {key}", f"{url}/v1/models"],
-        capture_output=True, text=True, timeout=20, check=False,
+        capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert asked.returncode == 0
     assert "rate" in asked.stdout or '"data"' in asked.stdout
     stranger = subprocess.run(
-        [program, "-sS", f"{url}/healthz"], capture_output=True, timeout=20, check=False
+        [program, "-sS", f"{url}/healthz"], capture_output=True, timeout=60, check=False
     )
     assert stranger.returncode == 60  # a certificate that nobody vouches for

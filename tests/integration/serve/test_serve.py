@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 
 from titer.evidence.log import View
 
@@ -65,16 +64,13 @@ def test_no_key_no_service_and_nothing_reaches_the_log(service):
     assert "nobody" not in service.errors
 
 
-def test_a_revoked_key_stops_within_seconds_in_a_running_service(service):
+def test_a_revoked_key_stops_within_seconds_in_a_running_service(service, wait):
     key = service.key("acme")
     service.start()
     assert service.ask(key)[0] == 200
     (row,) = service.json("keys", "list", "--data", str(service.data))["keys"]
     service.json("keys", "revoke", row["id"], "--data", str(service.data))
-    deadline = time.monotonic() + 10
-    while service.ask(key)[0] == 200 and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert service.ask(key)[0] == 401
+    wait(lambda: service.ask(key)[0] == 401, what="the refusal")
 
 
 def test_parameters_that_leak_are_dropped_and_recorded(service):
@@ -109,28 +105,25 @@ def test_a_killed_analysis_process_is_replaced_and_nothing_acknowledged_is_lost(
     assert service.verb("replay", "--data", str(service.data)).returncode == 0
 
 
-def test_children_follow_a_supervisor_that_was_killed(service):
+def test_children_follow_a_supervisor_that_was_killed(service, wait):
     key = service.key("acme")
     service.start()
+    service.began()
     assert service.ask(key)[0] == 200
     children = _children(service.server.pid)
     service.server.kill()
-    service.server.communicate(timeout=60)  # ends when nobody holds its standard error any more
+    service.server.communicate(timeout=120)  # ends when nobody holds its standard error any more
     service.server = None
-    deadline = time.monotonic() + 30
-    while any(_alive(pid) for pid in children) and time.monotonic() < deadline:
-        time.sleep(0.05)  # they have closed everything; the kernel may not have reaped them yet
-    assert not any(_alive(pid) for pid in children)
+    # They have closed everything; the kernel may not have reaped them yet.
+    wait(lambda: not any(_alive(pid) for pid in children), what="the end of the children")
     assert len(entries(service, "exchange")) == 1
 
 
-def test_workers_share_port_keys_and_log(service):
+def test_workers_share_port_keys_and_log(service, wait):
     key = service.key("acme")
     service.start("--workers", "2")
-    deadline = time.monotonic() + 30  # the first worker may listen before the second is there
-    while len(_children(service.server.pid)) < 3 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert len(_children(service.server.pid)) == 3
+    # The first worker may listen before the second is there.
+    wait(lambda: len(_children(service.server.pid)) == 3, what="three children")
     for _ in range(20):
         assert service.ask(key)[0] == 200
     assert service.stop() == 0

@@ -37,7 +37,7 @@ def witnessed(service, tmp_path):
     )
     yield Witness.parse(told["key"])
     witness.send_signal(signal.SIGTERM)
-    witness.wait(timeout=20)
+    witness.wait(timeout=120)
     witness.stdout.close()
 
 
@@ -63,7 +63,7 @@ def test_heads_are_vouched_for_and_a_rolled_back_disk_is_refused(
     shutil.copytree(tmp_path / "older", log)
     done = subprocess.run(
         [sys.executable, "-m", "titer", "serve", "--port", "0", "--upstream", "http://127.0.0.1:9",
-         "--data", str(service.data)], capture_output=True, text=True, timeout=25, check=False,
+         "--data", str(service.data)], capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 2
     assert "rolled back" in done.stderr

@@ -66,7 +66,7 @@ def verb(*words):
         yield json.loads(line)
     finally:
         os.kill(process.pid, signal.SIGTERM)
-        process.wait(20)
+        process.wait(120)
         errors = process.stderr.read()
         process.stdout.close()
         process.stderr.close()

@@ -25,7 +25,7 @@ from titer.core.ids import Pseudonyms
 from titer.core.nouns import Campaign, Exchange, Origin, Principal
 from titer.evidence.share import matching
 from titer.gateway.assembly import open_log
-from titer.gateway.sharing.match_server import BURST, Desk, Partner
+from titer.gateway.sharing.match_server import BURST, PER_SECOND, Desk, Partner
 from titer.gateway.sharing.outbound import Reach, ask, target
 from titer.gateway.small_server import Asked
 
@@ -323,22 +323,21 @@ def test_a_peer_without_end_costs_bounded_memory_and_few_requests(labs, running)
     with running("match", "serve", "--data", a) as said:
         port = int(said["url"].rstrip("/").rpartition(":")[2])
         head = b"POST /match HTTP/1.1\r\nhost: x\r\nauthorization: Bearer " + TOKEN.encode()
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as peer:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as peer:
             peer.sendall(head + b"\r\ncontent-length: 99999999\r\n\r\n" + b"x" * 1000)
             assert b" 413 " in peer.recv(1000)
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as peer:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as peer:
             peer.sendall(head + b"\r\n\r\n")
             assert b" 411 " in peer.recv(1000)
         goal = target(f"http://127.0.0.1:{port}/match", HERE)
-        got = [
-            ask("POST", goal, headers={}, body=b"x", reach=HERE).status
-            for _ in range(int(BURST) + 3)
-        ]
+        got, began = [], time.monotonic()
+        while 429 not in got and len(got) < 100:  # one more comes in five seconds
+            got.append(ask("POST", goal, headers={}, body=b"x", reach=HERE).status)
         assert set(got) == {401, 429}
-        assert got[-1] == 429
+        assert BURST <= got.count(401) <= BURST + PER_SECOND * (time.monotonic() - began) + 1
 
 
-def test_holdings_follow_the_log(labs):
+def test_holdings_follow_the_log(labs, wait):
     a, _ = labs
     held = Holdings(a, {"b": Choice(kinds=("ja4",)), "c": Choice(kinds=("asn",))})
     assert held.of("b") == {f"ja4:{SHARED}", f"ja4:{MINE}"}
@@ -357,10 +356,7 @@ def test_holdings_follow_the_log(labs):
         entries.append(("campaign", found))
         with open_log(a) as log:
             log.append([(kind, msgspec.json.encode(one)) for kind, one in entries])
-        end = time.monotonic() + 10
-        while f"ja4:{THEIRS}" not in held.of("b"):
-            assert time.monotonic() < end
-            time.sleep(0.02)
+        wait(lambda: f"ja4:{THEIRS}" in held.of("b"), what="the new campaign")
     finally:
         stop.set()
         late.join()

@@ -61,7 +61,9 @@ def test_limits(tmp_path, monkeypatch):
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.binary(max_size=60) | st.text(max_size=40).map(lambda t: f'{{"text":"{t}"}}'.encode()))
 def test_any_bytes_are_texts_or_an_error_of_ours(tmp_path, content):

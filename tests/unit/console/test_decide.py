@@ -208,7 +208,7 @@ def test_the_verb(data, tmp_path, capsys):
     made = json.loads(capsys.readouterr().out.splitlines()[-1])["decision"]
     assert made["verb"] == "lift"
     assert made["until"] - made["at"] == 7 * DAY_S * 1_000_000
-    assert abs(made["at"] / 1e6 - time.time()) < 60
+    assert abs(made["at"] / 1e6 - time.time()) < 600
     assert main(["decide", "list", *common]) == 0
     assert main(["decide", "list", "--all", *common]) == 0
     assert "by person:ann" in capsys.readouterr().out

@@ -15,16 +15,12 @@ ROOT = Path(__file__).parents[3]
 DATA = ROOT.parent / "shared" / "data"
 
 
-#: The quick run takes a dozen seconds of one core; a crowded machine may take minutes.
-pytestmark = pytest.mark.timeout(300)
-
-
 @pytest.fixture(scope="module")
 def quick():
     if not DATA.exists():
         pytest.skip("needs the prompt data beside the repository")
     command = [sys.executable, "-m", "evals.detect", "--quick", "--jobs", "1"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=280, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=540, check=False)
     assert done.returncode == 0, done.stderr.decode()[-2000:]
     return json.loads(done.stdout)
 
@@ -102,7 +98,7 @@ def test_figures_are_drawn_from_a_result(quick):
     command = [sys.executable, "-c", DRAW]
     done = subprocess.run(
         command, cwd=ROOT, input=json.dumps({"report": quick["tune"]}).encode(),
-        capture_output=True, timeout=60, check=False,
+        capture_output=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()[-2000:]
     drawn = json.loads(done.stdout)
@@ -123,7 +119,7 @@ def test_windows_that_are_kept_come_back_as_they_were():
     if not DATA.exists():
         pytest.skip("needs the prompt data beside the repository")
     done = subprocess.run(
-        [sys.executable, "-c", KEEP], cwd=ROOT, capture_output=True, timeout=60, check=False
+        [sys.executable, "-c", KEEP], cwd=ROOT, capture_output=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr.decode()[-2000:]
 

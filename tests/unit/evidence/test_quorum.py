@@ -219,7 +219,7 @@ def test_the_ssss_program_puts_the_key_together_as_well(made, shares):
     lines = "".join(f"{s.number}-{s.share}\n" for s in (shares[3], shares[0], shares[2]))
     ran = subprocess.run(
         [program, "-t", "3", "-x", "-D", "-q"], input=lines, text=True, capture_output=True,
-        check=False, timeout=20,
+        check=False, timeout=120,
     )  # fmt: skip
     key = bytes.fromhex(ran.stderr.split()[-1])
     scope = quorum._scope(WHERE["origin"], WHERE["subject"], 3, 4)

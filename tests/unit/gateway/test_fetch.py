@@ -39,7 +39,7 @@ def test_a_peer_that_drips_is_cut_off(head):
 
 def test_a_resolver_that_never_answers_is_not_waited_for(monkeypatch):
     stop = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: stop.wait(20) and [])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: stop.wait(120) and [])
     try:
         with pytest.raises(InputError, match="was not resolved in 0.2 s"):
             request("http://peer.test", deadline=0.2)
@@ -66,7 +66,7 @@ def test_a_peer_that_drips_a_handshake_is_cut_off():
     try:
         with pytest.raises(InputError, match="took too long"):
             request(f"https://127.0.0.1:{listener.getsockname()[1]}", timeout=5, deadline=0.3)
-        assert time.monotonic() - begun < 4
+        assert time.monotonic() - begun < 60
     finally:
         stop.set()
         thread.join(5)
@@ -84,8 +84,8 @@ def test_a_name_with_many_silent_addresses_costs_one_deadline(monkeypatch):
             with contextlib.suppress(BlockingIOError):
                 one.connect(("127.0.0.1", port))
         found = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [found] * 40)
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [found] * 400)
         begun = time.monotonic()
         with pytest.raises(InputError, match="cannot be reached"):
             request(f"http://peer.test:{port}", timeout=0.2, deadline=0.5)
-        assert time.monotonic() - begun < 4
+        assert time.monotonic() - begun < 40  # of the eighty that they would take one by one

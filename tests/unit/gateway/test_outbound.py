@@ -19,7 +19,7 @@ def test_a_resolver_that_never_answers(monkeypatch):
     stop = threading.Event()
 
     def hang(*_, **__):
-        stop.wait(20)
+        stop.wait(120)
         raise OSError
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
@@ -27,14 +27,14 @@ def test_a_resolver_that_never_answers(monkeypatch):
         begun = time.monotonic()
         with pytest.raises(SendError, match="was not resolved in 0.2 s"):
             ask("GET", target("http://peer.test/", HERE), headers={}, reach=HERE, deadline=0.2)
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 60
     finally:
         stop.set()
 
 
 def test_names_that_wait_for_a_silent_resolver_are_bounded(monkeypatch):
     stop = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: stop.wait(20) and [])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: stop.wait(120) and [])
     monkeypatch.setattr(dialling, "_RESOLVING", threading.BoundedSemaphore(2))
     before = threading.active_count()
     try:
@@ -62,9 +62,9 @@ def test_addresses_that_do_not_answer_share_one_deadline(monkeypatch):
             with contextlib.suppress(BlockingIOError):
                 one.connect(("127.0.0.1", port))
         one = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [one] * 40)
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [one] * 400)
         begun = time.monotonic()
         with pytest.raises(SendError, match="peer.test"):
             ask("GET", target(f"http://peer.test:{port}/", HERE), headers={}, reach=HERE,
                 deadline=0.6)  # fmt: skip
-        assert time.monotonic() - begun < 0.6 * 5
+        assert time.monotonic() - begun < 0.6 * 100  # of the four hundred one by one

@@ -55,7 +55,7 @@ def in_thread(call):
 
 def taken(receiver, count):
     """What the receiver hands out, once `count` requests wait."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while receiver._queue.qsize() < count and time.monotonic() < deadline:
         time.sleep(0.005)
     return receiver.take()

@@ -45,20 +45,20 @@ def test_requests_are_answered_and_faults_are_ours(server):
 
 def test_a_peer_that_sends_a_byte_now_and_then_is_cut(server):
     began = time.monotonic()
-    with socket.create_connection(server.server_address, 10) as slow:
+    with socket.create_connection(server.server_address, 60) as slow:
         try:
-            while time.monotonic() - began < 20:
+            while time.monotonic() - began < 120:
                 slow.send(b"G")
                 time.sleep(0.05)
         except OSError:
             pass
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     assert request(url(server), path="/x").status == 200
 
 
 def test_silent_peers_take_all_threads_for_a_moment_only(server):
-    peers = [socket.create_connection(server.server_address, 10) for _ in range(20)]
-    deadline = time.monotonic() + 10
+    peers = [socket.create_connection(server.server_address, 60) for _ in range(20)]
+    deadline = time.monotonic() + 60
     while True:  # whoever waits for a thread too long is cut like any other
         try:
             assert request(url(server), path="/x").status == 200

@@ -14,7 +14,7 @@ def row(subject: str, bits: float = 1.0) -> Dosed:
 
 
 async def until(publisher: Publisher, check) -> None:
-    for _ in range(400):
+    for _ in range(6000):
         publisher.poll()
         if check():
             return

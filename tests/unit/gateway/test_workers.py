@@ -63,7 +63,7 @@ print("ended", one.run(ready), flush=True)
 )  # fmt: skip
 def test_a_stop_at_any_moment_of_a_start_leaves_no_child(where):
     done = subprocess.run(
-        [sys.executable, "-c", SUPERVISOR, where], capture_output=True, text=True, timeout=60,
+        [sys.executable, "-c", SUPERVISOR, where], capture_output=True, text=True, timeout=120,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

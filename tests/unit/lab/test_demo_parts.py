@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from titer.config.loading import load
@@ -9,7 +11,7 @@ from titer.lab import small_model
 from titer.lab.demo import cast, judge, outcome, proof
 from titer.lab.player import Seen
 from titer.lab.scenario import make
-from titer.lab.stage import CONFIG, Stage, free_port, healthy
+from titer.lab.stage import CONFIG, Stage, healthy
 from titer.respond.ladder import default_ladder
 
 
@@ -59,7 +61,9 @@ def test_a_gateway_that_does_not_start_says_why(tmp_path):
 
 
 def test_nobody_home_is_not_healthy():
-    assert not healthy(free_port())
+    with socket.socket() as held:  # bound, and nobody listens
+        held.bind(("127.0.0.1", 0))
+        assert not healthy(held.getsockname()[1])
 
 
 def test_terms_come_before_the_model():
