@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -55,6 +56,11 @@ def show(value: Any) -> None:
 def plain(text: str) -> str:
     """One line of text with every character spelt out that would steer a terminal."""
     return _CONTROLS.sub(_escape, text)
+
+
+def quoted(path: Path) -> str:
+    """A path as a shell takes it, for commands that are told."""
+    return shlex.quote(str(path))
 
 
 def counted(number: int, noun: str) -> str:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from titer.cli.common import data_flag, read_file, show, tell
+from titer.cli.common import data_flag, quoted, read_file, show, tell
 
 
 def register(actions: Any) -> None:
@@ -67,8 +67,8 @@ def proof(arguments: argparse.Namespace) -> int:
     if arguments.json:
         show(told)
     else:
-        key = arguments.data / "log" / "log.pub"
-        tell([f'{path}: check it with: titer log verify {path} --key "$(cat {key})"'])
+        key = quoted(arguments.data / "log" / "log.pub")
+        tell([f'{path}: check it with: titer log verify {quoted(path)} --key "$(cat {key})"'])
     return 0
 
 

@@ -171,9 +171,15 @@ def _own(arguments: argparse.Namespace) -> set[str]:
     )  # fmt: skip
     found = own(arguments.data, choice)
     if not found:
+        where = (
+            f"in {', '.join(arguments.campaign)}"
+            if arguments.campaign
+            else "in any campaign that is not under review (name one with --campaign)"
+        )
         raise InputError(
-            "nothing that may leave is of these kinds, in any tested campaign; see titer share "
-            "stix, and name campaigns with --campaign"
+            f"nothing that may leave is of the kinds {arguments.kinds}, {where}; `titer share "
+            "stix` says what is withheld and why, --kinds takes others, and ranges need "
+            "--addresses"
         )
     return found
 

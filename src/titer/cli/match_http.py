@@ -126,7 +126,10 @@ def _ask(arguments: argparse.Namespace) -> int:
         headers["authorization"] = f"Bearer {_secret(name, 'ask_token', row.ask_token)}"
     mine = own(arguments.data, _choice(row))
     if not mine:
-        raise InputError("nothing that may leave is of these kinds; see titer share stix")
+        raise InputError(
+            f"nothing that may leave is of the kinds of [match.partners.{name}]; `titer share "
+            "stix` says what is withheld and why"
+        )
     if len(mine) > matching.MOST:
         raise InputError(f"{len(mine)} indicators are more than {matching.MOST}: name campaigns")
     made, state = matching.offer(mine, sender=config.match.sender, partner=name)

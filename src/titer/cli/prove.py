@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from titer.cli.common import counted, data_flag, json_flag, read_file, show, tell
+from titer.cli.common import counted, data_flag, json_flag, quoted, read_file, show, tell
 from titer.cli.render import render_flags, write_renders
 
 #: Bytes of a public key, and of a file of account names.
@@ -104,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
     about = f"{made.kind} {made.subject}"
     if made.kind == "campaign":
         about += f", {made.callers} members"
-    tell([f"{arguments.output}: {about}; check it with: titer verify {arguments.output}"])
+    tell([f"{arguments.output}: {about}; check it with: titer verify {quoted(arguments.output)}"])
     if made.sealed:
         who = f"{arguments.threshold} of those keys" if arguments.threshold else "that key"
         sealed = counted(made.sealed, "caller")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from titer.cli.common import read_file, show, tell
+from titer.cli.common import counted, read_file, show, tell
 from titer.core.errors import InputError
 
 
@@ -63,7 +63,8 @@ def _import(arguments: argparse.Namespace) -> int:
         show({"partner": arguments.partner, "objects": read.objects,
               "indicators": len(read.told), "held": kept, "skipped": read.skipped})  # fmt: skip
     else:
-        said = f"{len(read.told)} indicators taken of {read.objects} objects, {kept} held"
+        said = f"{counted(len(read.told), 'indicator')} read in {read.objects} objects; of "
+        said += f"{arguments.partner} {kept} are held now"
         tell([f"{said}: attention only, worth 0 bits", *skipped(read)])
     return 0
 

@@ -201,7 +201,7 @@ def _withdraw(arguments: argparse.Namespace) -> int:
 def _check_collection(name: str) -> None:
     from titer.evidence.share.partners import check_name
 
-    if check_name(name).startswith("inbox-"):
+    if check_name(name, of="a collection").startswith("inbox-"):
         raise InputError("what partners post to an inbox cannot be changed here")
 
 

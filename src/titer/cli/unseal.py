@@ -73,7 +73,7 @@ def _alone(arguments: argparse.Namespace, data: bytes, found: Any) -> int:
     from titer.core.errors import InputError
     from titer.evidence import names
 
-    pem = read_file(arguments.private, limit=MAX_KEY)
+    pem = _own_key(arguments)
     own = names.recipient(names.read_private(pem).public_key())
     mine = [s for s in found.contents.sealed if s.recipient == own]
     if not mine:
@@ -98,7 +98,7 @@ def _share(arguments: argparse.Namespace, data: bytes, found: Any) -> int:
     if arguments.share.exists():
         raise InputError(f"{arguments.share} is there already: name a new file")
     shared = _quorum(arguments, found)
-    pem = read_file(arguments.private, limit=MAX_KEY)
+    pem = _own_key(arguments)
     mine = quorum.open_share(shared, pem, origin=found.origin, subject=found.subject)
     own = shared.holders[mine.number - 1].recipient
     _record(
@@ -129,7 +129,7 @@ def _combine(arguments: argparse.Namespace, data: bytes, found: Any) -> int:
 
     shared = _quorum(arguments, found)
     where = {"origin": found.origin, "subject": found.subject}
-    pem = read_file(arguments.private, limit=MAX_KEY) if arguments.private else None
+    pem = _own_key(arguments) if arguments.private else None
     given = []
     for path in arguments.shares:
         try:
@@ -144,6 +144,19 @@ def _combine(arguments: argparse.Namespace, data: bytes, found: Any) -> int:
         threshold=shared.threshold, names=len(opened.names),
     )  # fmt: skip
     return _tell(arguments, found, opened.names, opened.holders)
+
+
+def _own_key(arguments: argparse.Namespace) -> bytes:
+    """The PEM of `--private`. Raises InputError naming the file."""
+    from titer.core.errors import InputError
+    from titer.evidence.names import read_private
+
+    pem = read_file(arguments.private, limit=MAX_KEY)
+    try:
+        read_private(pem)
+    except InputError as error:
+        raise InputError(f"{arguments.private}: {error}") from None
+    return pem
 
 
 def _quorum(arguments: argparse.Namespace, found: Any) -> Any:

@@ -86,7 +86,9 @@ def _serve(arguments: argparse.Namespace) -> int:
 
     def ready(port: int) -> None:
         if arguments.json:
-            show({"port": port, "key": server.key, "ml_dsa": server.ml_dsa})
+            host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
+            url = f"{'https' if tls else 'http'}://{host}:{port}"
+            show({"url": url, "port": port, "key": server.key, "ml_dsa": server.ml_dsa})
         else:
             tell([f"witness {server.key} answers on {arguments.host}:{port}"], error=True)
         sys.stdout.flush()

@@ -209,7 +209,10 @@ def parse_any_key(text: str, sizes: Mapping[int, int]) -> tuple[str, int, bytes]
         raise EvidenceError("verifier key: too long")
     match = _VERIFIER_KEY.fullmatch(text)
     if match is None:
-        raise EvidenceError("verifier key: expected name+hex id+base64 key")
+        raise EvidenceError(
+            "verifier key: expected name+hex id+base64 key, which is the one line of a log's "
+            "log.pub or what a witness shows"
+        )
     name, claimed, encoded = match.groups()
     blob = decode_base64(encoded)
     kind, raw = (blob[0], blob[1:]) if blob else (0, b"")

@@ -171,7 +171,10 @@ class Tiles:
             data = self._get(name) or b""
             if len(data) == int(name.rpartition("/")[2]) * HASH_SIZE >= wanted:
                 return data
-        raise EvidenceError(f"tiles: {tile_path(level, number, width)} is missing or damaged")
+        raise EvidenceError(
+            f"tiles: {tile_path(level, number, width)} is missing or damaged: copy it back from "
+            "another copy of the log"
+        )
 
 
 class FarTiles(Tiles):

@@ -79,7 +79,7 @@ def request(
     except ValueError:
         raise InputError(f"{peer.url} is no URL") from None
     if url.scheme not in ("http", "https") or not url.hostname or url.username is not None:
-        raise InputError(f"{peer.url}: expected http://HOST or https://HOST, without a password")
+        raise InputError(f"{peer.url!r}: expected http://HOST or https://HOST, without a password")
     default = 443 if url.scheme == "https" else 80
     query = f"?{url.query}" if url.query else ""
     target = f"{url.path.rstrip('/')}{path}{query}" or "/"

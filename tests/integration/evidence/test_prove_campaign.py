@@ -274,6 +274,12 @@ def test_verbs_refuse_in_words(proved, counsel, tmp_path, capsys):
     assert main(["prove", found.id, "--data", str(data), "-o", out]) == 0
     assert main(["unseal", out, "--private", str(counsel)]) == 2
     assert "seals nothing" in capsys.readouterr().err
+    pub = counsel.with_suffix(".pub")
+    assert main(["unseal", out, "--private", str(pub)]) == 2
+    assert f"{pub}: the key is no unencrypted PEM private key" in capsys.readouterr().err
+    spaced = str(tmp_path / "a b")
+    assert main(["prove", found.id, "--data", str(data), "-o", spaced]) == 0
+    assert f"titer verify '{spaced}'" in capsys.readouterr().out
 
 
 def bundle(path, ja4, tlp):

@@ -24,10 +24,10 @@ def folder(data: Path) -> Path:
     return data / "share"
 
 
-def check_name(name: str) -> str:
-    """A partner's name. Raises `InputError`."""
+def check_name(name: str, *, of: str = "a partner") -> str:
+    """A name that stands in a path of files or of a URL. Raises `InputError`."""
     if not _NAME.fullmatch(name):
-        raise InputError("a partner's name is small letters, digits and hyphens, 64 at most")
+        raise InputError(f"{of}'s name is small letters, digits and hyphens, 64 at most")
     return name
 
 
