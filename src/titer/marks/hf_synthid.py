@@ -167,7 +167,9 @@ def _ones(hashed: U64, shifts: U32, table: npt.NDArray[np.uint8]) -> F64:
 
 @compiled
 def _ones_of_any(hashed: U64, layers: U64, table: U32) -> F64:
-    """Ones among the layers, of any table; an index is the remainder of a signed number, never negative."""
+    """Ones among the layers, of any table; an index is the remainder of a signed number, never
+    negative.
+    """
     size = np.int64(len(table))
     out = np.zeros(len(hashed), np.float64)
     for i in range(len(hashed)):
