@@ -65,7 +65,7 @@ class HfSynthid(Keyed, frozen=True):
             return self.null
         places = _hashes(tokens, positions, self.width) * _MULTIPLIER % np.uint64(size)
         counts = np.bincount(places.astype(np.int64), minlength=size)
-        spectrum = np.fft.rfft(self._table.astype(np.float64))
+        spectrum = _spectrum(self.table_seed, size)
         ones = np.rint(np.fft.irfft(spectrum * np.conj(np.fft.rfft(counts)), size))
         pmf = np.bincount(ones.astype(np.int64)) / size
         return RepeatedNull(pmf, self.depth, len(positions))
@@ -114,6 +114,11 @@ class HfSynthid(Keyed, frozen=True):
 @lru_cache(maxsize=4)
 def _table(seed: int, size: int) -> U32:
     return bits(np.uint64(seed), size)
+
+
+@lru_cache(maxsize=4)
+def _spectrum(seed: int, size: int) -> npt.NDArray[np.complex128]:
+    return np.fft.rfft(_table(seed, size).astype(np.float64))
 
 
 @lru_cache(maxsize=4)
