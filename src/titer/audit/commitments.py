@@ -39,8 +39,8 @@ class Commitments:
         self._held: dict[tuple[str, int], Committed] = {}
         self._leaks: list[Issued] = []
         decoder = msgspec.json.Decoder(Issued)
-        for stored in view.scan():
-            if stored.kind != KIND or stored.body is None:
+        for stored in view.scan(kinds=(KIND,)):
+            if stored.body is None:
                 continue
             try:
                 said = decoder.decode(stored.body)

@@ -55,8 +55,8 @@ def all_from_log(
         (key.account, key.id): (key, []) for key in keys
     }
     decode = msgspec.json.Decoder(Reached).decode
-    for stored in view.scan(0, below):
-        if stored.kind == KIND and stored.body is not None:
+    for stored in view.scan(0, below, kinds=(KIND,)):
+        if stored.body is not None:
             with contextlib.suppress(msgspec.MsgspecError):  # of a later version, or damaged
                 reached = decode(stored.body)
                 wanted = parts.get((reached.account, reached.key))

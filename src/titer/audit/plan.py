@@ -249,8 +249,8 @@ def require(view: View, plan: Plan) -> Registered:
     found: tuple[int, int] | None = None
     others: list[str] = []
     concluded = ""
-    for stored in view.scan():
-        if stored.kind not in (PLAN, RESULT) or stored.body is None:
+    for stored in view.scan(kinds=(PLAN, RESULT)):
+        if stored.body is None:
             continue
         if stored.kind == RESULT:
             concluded = _concluded(stored.body, plan.id) or concluded

@@ -22,7 +22,7 @@ def results(view: View) -> Iterator[tuple[int, Result]]:
     """(index, result) of every audit in the published log, in order. Raises EvidenceError."""
     planned: dict[str, tuple[int, int, Plan]] = {}
     concluded: dict[str, Result] = {}
-    for stored in view.scan():
+    for stored in view.scan(kinds=(plans.PLAN, plans.RESULT)):
         if stored.body is None:
             continue
         if stored.kind == plans.PLAN:

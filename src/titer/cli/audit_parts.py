@@ -119,8 +119,8 @@ class Parts:
         when the plan was registered, if it was.
         """
         if any(given.contexts == LOG for given in self._file.keys):
-            for stored in self._view.scan():
-                if stored.kind != plans.PLAN or stored.body is None:
+            for stored in self._view.scan(kinds=(plans.PLAN,)):
+                if stored.body is None:
                     continue
                 held = plans.read_body(stored.body)
                 below = max((k.logged.below for k in held.keys if k.logged is not None), default=0)

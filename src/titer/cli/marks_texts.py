@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +11,9 @@ import msgspec
 import numpy as np
 
 from titer.audit import logged
-from titer.audit.commitments import Commitments
 from titer.cli.audit_parts import LOG
 from titer.cli.common import read_file, show, tell
+from titer.cli.marks_report import report
 from titer.config.secrets import SecretRef
 from titer.console.explain import open_view
 from titer.console.names import Names
@@ -40,12 +38,6 @@ _SECRET = frozenset({"key_b", "keys"})
 _MAX_PARAMETER = 65_536
 #: Accounts of one tracing; times epochs they stay below `recognise.MAX_KEYS`.
 MAX_ACCOUNTS = 1_000_000
-
-
-_NOTHING = (
-    "Nothing found is no proof of absence: paraphrase, translation and short or predictable text "
-    "leave no mark."
-)
 #: Where planters for engines that run in one's own process are.
 _PROCESSORS = {
     "transformers": "titer.marks.plugins.transformers_processor:Planter",
@@ -153,7 +145,7 @@ def _recognise(arguments: argparse.Namespace) -> int:
         reached = _reached(arguments, marks.width, keys)
         keys = [key for key, _ in reached]
         found, forms = _best_form(arguments, marks, lambda e: logged.recognise(marks, e, reached))
-    return _report(arguments, marks, list(zip(keys, found, strict=True)), len(keys), forms)
+    return report(arguments, marks, list(zip(keys, found, strict=True)), len(keys), forms)
 
 
 def _reached(
@@ -195,7 +187,7 @@ def _trace(arguments: argparse.Namespace) -> int:
     found, forms = _best_form(
         arguments, marks, lambda e: trace(marks, e, numbers, best=arguments.best)
     )
-    return _report(arguments, marks, [(owner[f.key], f) for f in found], len(keys), forms)
+    return report(arguments, marks, [(owner[f.key], f) for f in found], len(keys), forms)
 
 
 def _schemes(arguments: argparse.Namespace) -> int:
@@ -211,67 +203,6 @@ def _schemes(arguments: argparse.Namespace) -> int:
         about = (sys.modules[BUILTIN[name].__module__].__doc__ or "").strip().split("\n")[0]
         tell([f"{name:<14} {said}", f"{'':<14} {about}"])
     return 0
-
-
-def _report(
-    arguments: argparse.Namespace,
-    marks: Scheme,
-    found: list[tuple[MarkKey, Recognition]],
-    tried: int,
-    forms: int,
-) -> int:
-    """Print the results; 1 when a mark was found. What normalisation was tried is paid for."""
-    extra = math.log10(forms)
-    names = Names(arguments.data) if arguments.data is not None else None
-    rows = []
-    for key, r in found:
-        adjusted = min(0.0, r.holm_log10_p + extra)
-        rows.append({
-            "account": key.account, "name": names.of(key.account) if names else "",
-            "epoch": key.epoch, "id": key.id, "tokens": r.tokens, "scored": r.scored,
-            "total": r.total, "expected": r.expected, "log10_p": r.log10_p,
-            "adjusted_log10_p": adjusted, "found": adjusted <= math.log10(arguments.level),
-        })  # fmt: skip
-    hit = any(row["found"] for row in rows)
-    if hit and names is not None:
-        _note_leaks(arguments.data, rows)
-    if arguments.json:
-        show({
-            "scheme": marks.name, "parameters": marks.parameters, "keys": tried, "forms": forms,
-            "level": arguments.level, "results": rows,
-        })  # fmt: skip
-        return int(hit)
-    for row in rows:
-        tell([_said(row, tried)])
-    if not hit:
-        tell([_NOTHING])
-    return int(hit)
-
-
-def _note_leaks(data: Path, rows: list[dict[str, Any]]) -> None:
-    """Put into each row since when others may know its key (microseconds); 0 is never."""
-    try:
-        committed = Commitments(View.open(data / "log"))
-    except FileNotFoundError:
-        return
-    for row in rows:
-        row["leaked"] = committed.leaked(row["account"], row["epoch"])
-
-
-def _said(row: dict[str, Any], tried: int) -> str:
-    since = row.get("leaked") if row["found"] else 0
-    warning = (
-        f"; others may know this key since {time.strftime('%Y-%m-%d', time.gmtime(since / 1e6))}: "
-        "text that is not older may be theirs"
-        if since
-        else ""
-    )
-    return (
-        f"{row['name'] or row['account'] or row['id']}, epoch {row['epoch']}: "
-        f"{'MARKED' if row['found'] else 'no mark found'}; p = 10^{row['log10_p']:.1f}, "
-        f"adjusted for {tried} keys 10^{row['adjusted_log10_p']:.1f} "
-        f"({row['scored']} distinct contexts of {row['tokens']} tokens){warning}"
-    )
 
 
 def _best_form(
@@ -337,7 +268,7 @@ def _accounts(arguments: argparse.Namespace) -> list[str]:
     except FileNotFoundError:
         return []
     decode = msgspec.json.Decoder(Issued).decode
-    entries = (decode(s.body) for s in view.scan() if s.kind == KIND and s.body is not None)
+    entries = (decode(s.body) for s in view.scan(kinds=(KIND,)) if s.body is not None)
     return list(dict.fromkeys(entry.account for entry in entries if entry.account))
 
 

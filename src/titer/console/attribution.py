@@ -56,8 +56,8 @@ def campaigns_in(log: View) -> dict[str, Campaign]:
     """The newest version of every campaign of a log, by id."""
     found: dict[str, Campaign] = {}
     decode = msgspec.json.Decoder(Campaign).decode
-    for stored in log.scan():
-        if stored.kind == "campaign" and stored.body is not None:
+    for stored in log.scan(kinds=("campaign",)):
+        if stored.body is not None:
             campaign = decode(stored.body)
             found[campaign.id] = campaign
     return found

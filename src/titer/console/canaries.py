@@ -61,8 +61,8 @@ def committed(data: Path, commitment: str) -> Commitment | None:
     """The first entry of the log that commits to this key, if any."""
     if not (data / "log" / "log.pub").exists():
         return None
-    for stored in open_view(data).scan():
-        if stored.kind == ENTRY and stored.body is not None:
+    for stored in open_view(data).scan(kinds=(ENTRY,)):
+        if stored.body is not None:
             try:
                 said = msgspec.json.decode(stored.body, type=Commitment)
             except msgspec.ValidationError:

@@ -37,7 +37,7 @@ class Wanted(NamedTuple):
 
 def cases(data: Path) -> dict[str, Case]:
     """Every case of the log. Raises `InputError` when there is no log."""
-    return fold(open_view(data).scan())
+    return fold(open_view(data).scan(kinds=(KIND,)))
 
 
 def find(data: Path, name: str) -> Case:
@@ -163,8 +163,8 @@ def _subject(data: Path, log: View, name: str) -> Ref:
 
 def _ids(log: View) -> set[tuple[str, str]]:
     found = set()
-    for stored in log.scan():
-        if stored.kind in ("decision", "finding") and stored.body is not None:
+    for stored in log.scan(kinds=("decision", "finding")):
+        if stored.body is not None:
             found.add((stored.kind, str(msgspec.json.decode(stored.body).get("id", ""))))
     return found
 

@@ -59,8 +59,8 @@ def waiting(data: Path, ladder: Ladder, now: int, *, every: bool = False) -> lis
     names = Names(data)
     decode = msgspec.json.Decoder(Decision).decode
     latest: dict[str, Decision] = {}
-    for stored in open_view(data).scan():
-        if stored.kind == "decision" and stored.body is not None:
+    for stored in open_view(data).scan(kinds=("decision",)):
+        if stored.body is not None:
             decision = decode(stored.body)
             if not person.is_person(decision) or ladder.honours(decision):
                 latest[decision.subject] = decision

@@ -128,8 +128,8 @@ def carry_out(data: Path, made: Plan, done: Callable[[int], None]) -> list[Enter
 def _campaign(data: Path, name: str) -> Campaign:
     found: Campaign | None = None
     ids: dict[str, None] = {}
-    for stored in open_view(data).scan():
-        if stored.kind == "campaign" and stored.body is not None:
+    for stored in open_view(data).scan(kinds=("campaign",)):
+        if stored.body is not None:
             campaign = msgspec.json.decode(stored.body, type=Campaign)
             ids[campaign.id] = None
             if campaign.id == name:

@@ -36,8 +36,8 @@ def takers(data: Path, *, level: float, since: int = 0) -> Told:
     """
     decode = msgspec.json.Decoder(_Moved).decode
     events: list[tuple[int, str, str]] = []
-    for stored in open_view(data).scan():
-        if stored.kind != "transfer" or stored.body is None:
+    for stored in open_view(data).scan(kinds=("transfer",)):
+        if stored.body is None:
             continue
         moved = decode(stored.body)
         if moved.verb not in TAKING or moved.at < since:

@@ -80,8 +80,8 @@ def unmaskings(log: View, case: Case) -> Iterator[tuple[Unmasking, Stored]]:
     """The log's `unmasking` entries of a case's campaigns, and of dossiers added to it."""
     campaigns = set(case.named("campaign"))
     dossiers = {ref.sha256 for ref in case.refs if ref.kind == "dossier"}
-    for stored in log.scan():
-        if stored.kind == KIND and stored.body is not None:
+    for stored in log.scan(kinds=(KIND,)):
+        if stored.body is not None:
             found = msgspec.json.decode(stored.body, type=Unmasking)
             if found.about in campaigns or found.dossier in dossiers:
                 yield found, stored

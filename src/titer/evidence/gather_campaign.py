@@ -49,9 +49,8 @@ class AboutCampaign:
     def read(self, log: View, size: int, lists: set[str]) -> Gathered:
         """The entries below `size`. `lists` are digests of network data to be named."""
         found, named = self._found, Named(lists)
-        for stored in log.scan(0, size):
-            if stored.kind == "campaign":
-                self._versions(stored)
+        for stored in log.scan(0, size, kinds=("campaign",)):
+            self._versions(stored)
         if not found.entries:
             return found
         calibrations = self._conclusions(log, size)
@@ -78,8 +77,8 @@ class AboutCampaign:
         these the weightiest. Returns the calibrations that they name.
         """
         last: dict[str, dict[tuple[str, str], tuple[float, int]]] = {"finding": {}, "decision": {}}
-        for stored in log.scan(0, size):
-            if stored.kind not in last or stored.body is None:
+        for stored in log.scan(0, size, kinds=last):
+            if stored.body is None:
                 continue
             one = CONCLUSION.decode(stored.body)
             if one.subject in self._members:
@@ -102,8 +101,8 @@ class AboutCampaign:
     def _earlier(self, log: View, size: int, kind: str, chosen: set[int]) -> set[int]:
         room = self._cap - len(chosen)
         newest: deque[int] = deque(maxlen=room)
-        for stored in log.scan(0, size):
-            if stored.kind != kind or stored.body is None or stored.index in chosen:
+        for stored in log.scan(0, size, kinds=(kind,)):
+            if stored.body is None or stored.index in chosen:
                 continue
             if CONCLUSION.decode(stored.body).subject in self._members:
                 newest.append(stored.index)

@@ -16,7 +16,7 @@ import mmap
 import os
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from titer.core.errors import EvidenceError
@@ -53,11 +53,15 @@ class Journal:
 
     # -- reading ------------------------------------------------------------------------
 
-    def scan(self, start: int, stop: int, *, bodies: bool = True) -> Iterator[Stored]:
+    def scan(
+        self, start: int, stop: int, *, bodies: bool = True, kinds: Collection[str] = ()
+    ) -> Iterator[Stored]:
         """Entries [start, stop) in order. Raises EvidenceError when one is missing or damaged.
 
         Without `bodies` sealed ones stay closed (None): what the tree needs is there all the same.
+        With `kinds` the others are passed over, unread but for where they end.
         """
+        wanted = {kind.encode() for kind in kinds}
         at = start
         while at < stop:
             first = self._segment(at)
@@ -66,6 +70,10 @@ class Journal:
             with _mapped(self._path(first)) as data:
                 offset = self._locate(first, at, data)
                 while at < last:
+                    if wanted and (end := record.passed(data, offset, at, wanted)):
+                        offset = end
+                        at += 1
+                        continue
                     one = record.read(data, offset, at)
                     yield self._opened(one) if bodies else one.stored
                     offset = one.end

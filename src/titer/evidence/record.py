@@ -24,7 +24,7 @@ import mmap
 import os
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from hashlib import sha256
 
 import msgspec
@@ -163,6 +163,18 @@ def read(data: mmap.mmap | bytes, offset: int, index: int) -> Record:
         return Record(stored, batch, end)
     slot, nonce = _SLOT.unpack_from(raw, 38)
     return Record(stored, batch, end, body, slot, nonce)
+
+
+def passed(data: mmap.mmap | bytes, offset: int, index: int, kinds: Collection[bytes]) -> int:
+    """Where the record at `offset` ends, when it is of none of these kinds; 0 when it is of one.
+
+    Only its header and its kind are looked at. Raises EvidenceError.
+    """
+    end = offset + length(data, offset)
+    if end > len(data):
+        raise EvidenceError(f"journal: entry {index} is damaged or cut short")
+    name = offset + FIXED
+    return 0 if data[name : name + data[offset + HEAD.size - 1]] in kinds else end
 
 
 def length(data: mmap.mmap | bytes, offset: int) -> int:

@@ -19,7 +19,7 @@ import numpy as np
 from titer.core.errors import InputError
 from titer.marks import pvalues
 from titer.marks.contexts import Contexts
-from titer.marks.contract import F64, I64, U32, U64, Scheme
+from titer.marks.contract import F64, I64, U32, U64, BinomialNull, Null, Scheme
 
 #: Tokens of one recognition: 64 MiB of them, of about 250 MB of text.
 MAX_TOKENS = 1 << 26
@@ -36,6 +36,9 @@ class Recognition(msgspec.Struct, frozen=True):
 
     `expected` is what another key gives on average. `log10_p` is exact and may lie below what a
     float could hold as a probability; `holm_log10_p` is adjusted for the keys that were tried.
+    `least_log10_p` is what `log10_p` would be if every scored token bore the mark as plainly as
+    one can: in a text for which that is too large nothing is found. None where values have no
+    bound.
     """
 
     key: int
@@ -45,6 +48,7 @@ class Recognition(msgspec.Struct, frozen=True):
     expected: float
     log10_p: float
     holm_log10_p: float
+    least_log10_p: float | None = None
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -96,8 +100,9 @@ def judge(scheme: Scheme, evidence: Evidence, keys: Sequence[int]) -> list[Recog
     totals = [float(scheme.at(evidence.tokens, evidence.positions, key).sum()) for key in keys]
     log_ps = [null.log_p(total, n) if n else 0.0 for total in totals]
     adjusted = pvalues.holm(log_ps)
+    least = _least(null, n)
     return [
-        Recognition(key, evidence.given, n, total, n * null.mean, _log10(p), _log10(q))
+        Recognition(key, evidence.given, n, total, n * null.mean, _log10(p), _log10(q), least)
         for key, total, p, q in zip(keys, totals, log_ps, adjusted, strict=True)
     ]
 
@@ -117,9 +122,17 @@ def trace(
     order = np.argsort(-totals, kind="stable")[:best]  # a larger sum never has a larger p
     log_ps = null.log_ps(totals[order], n) if n else np.zeros(len(order))
     adjusted = pvalues.holm(log_ps, len(keys))
+    least = _least(null, n)
     return [
         Recognition(
-            int(keys[i]), evidence.given, n, float(totals[i]), n * null.mean, _log10(p), _log10(q)
+            int(keys[i]),
+            evidence.given,
+            n,
+            float(totals[i]),
+            n * null.mean,
+            _log10(p),
+            _log10(q),
+            least,
         )
         for i, p, q in zip(order, log_ps, adjusted, strict=True)
     ]
@@ -137,6 +150,15 @@ def _totals(scheme: Scheme, evidence: Evidence, keys: U64, threads: int) -> F64:
         return np.concatenate([one(share) for share in shares])
     with ThreadPoolExecutor(threads) as pool:  # the kernels release the interpreter lock
         return np.concatenate(list(pool.map(one, shares)))
+
+
+def _least(null: Null, n: int) -> float | None:
+    """log10 of the smallest p that `n` values can have; None where there is none."""
+    if n == 0:
+        return 0.0
+    if isinstance(null, BinomialNull):
+        return _log10(null.log_p(n * null.layers, n))
+    return None
 
 
 def _log10(log_p: float) -> float:

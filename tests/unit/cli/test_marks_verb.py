@@ -173,6 +173,50 @@ def test_accounts_go_by_the_names_that_the_operator_knows(data, capsys, tmp_path
     assert "acme, epoch 1: MARKED" in said(capsys, *words)[1].out
 
 
+def test_a_result_says_what_the_log_holds_about_the_key(data, capsys, tmp_path):
+    text = tmp_path / "text"
+    text.write_text(json.dumps(marked(key_of(data, "acme").engine, 300)))
+    words = ("recognise", text, "--account", "acme", "--data", data)
+    found = as_json(capsys, *words)[1]["results"][0]
+    assert (found["issued"], found["leaked"]) == (False, 0)
+    assert found["committed"]["entry"] == 0  # the epoch's master, from which the key follows
+    assert said(capsys, "keys", "issue", "acme", "--data", data)[0] == 0
+    found = as_json(capsys, *words)[1]["results"][0]
+    assert found["issued"]
+    assert found["committed"]["entry"] == 1
+    assert "; committed to on 20" in said(capsys, *words)[1].out
+    other = ("recognise", text, "--account", "nobody", "--data", data)
+    assert "the log has issued this account no key" in said(capsys, *other)[1].out
+
+
+def test_a_key_ring_that_was_never_committed_to_is_refused(data, capsys, tmp_path):
+    text = tmp_path / "text"
+    text.write_text(json.dumps([1, 2, 3, 4]))
+    other = tmp_path / "other"
+    said(capsys, "keys", "create", "--data", other)
+    (data / "marks" / "keys.json").write_bytes((other / "marks" / "keys.json").read_bytes())
+    status, out = said(capsys, "recognise", text, "--account", "acme", "--data", data)
+    assert status == 2
+    assert "restore the right key ring" in out.err
+
+
+def test_a_text_that_is_too_short_is_said_to_be(data, capsys, tmp_path):
+    text = tmp_path / "text"
+    words = ("recognise", text, "--account", "acme", "--data", data)
+    for n, short in ((3, True), (7, True), (200, False)):
+        text.write_text(json.dumps(list(range(n))))
+        out = said(capsys, *words)[1].out
+        assert ("TOO LITTLE TEXT" in out) is short, n
+        assert ("no proof of absence" in out) is not short, n
+    text.write_text("[1, 2, 3]")
+    row = as_json(capsys, *words)[1]["results"][0]
+    assert row["least_log10_p"] == pytest.approx(np.log10(0.25), abs=1e-6)
+    assert as_json(capsys, *words, "--scheme", "gumbel")[1]["results"][0]["least_log10_p"] == 0
+    text.write_text("[1, 2, 3, 4, 5, 6]")
+    row = as_json(capsys, *words, "--scheme", "gumbel")[1]["results"][0]
+    assert row["least_log10_p"] is None
+
+
 def test_secret_parameters_come_from_files(data, capsys, tmp_path):
     ids, secret = tmp_path / "ids.json", tmp_path / "key_b"
     ids.write_text(json.dumps(list(range(50))))

@@ -81,6 +81,26 @@ def test_entries_come_back_from_anywhere(tmp_path, monkeypatch):
     one.close()
 
 
+def test_entries_of_a_kind_are_found_and_the_others_passed_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SEGMENT_BYTES", 4_000)
+    one = Journal(tmp_path)
+    one.recover()
+    kinds = ["start", "case", "starter", "campaign"]
+    for i in range(0, 200, 10):
+        batch = [(kinds[n % 7 % 4], b"%d" % n) for n in range(i, i + 10)]
+        one.append(encode(batch, first=i, at=5, salts=bytes(320))[0], 10)
+    every = list(one.scan(0, 200))
+    for wanted in (("start",), ("campaign", "case"), ("none",)):
+        for start, stop in ((0, 200), (17, 161)):
+            found = list(one.scan(start, stop, kinds=wanted))
+            assert found == [s for s in every[start:stop] if s.kind in wanted]
+    one.close()
+    path = segment(tmp_path)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(EvidenceError, match="cut short"):
+        list(Journal(tmp_path).scan(0, every[-1].index + 1, kinds=("none",)))
+
+
 def test_a_torn_tail_is_cut_off_wherever_it_is_torn(tmp_path):
     one = made(tmp_path, [[b"a", b"b"], [b"c" * 40]])
     one.close()
