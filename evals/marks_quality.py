@@ -57,8 +57,8 @@ NULLS: dict[str, tuple[Scheme, int, int]] = {
     "tournament h=4": (Tournament(4, 30), 20, 1),
     "vllm-philox h=4": (VllmPhilox(4), 20, 1),
     "sglang-murmur h=4": (SglangMurmur(4), 20, 1),
-    "hf-kgw lefthash": (HfKgw(151_936), 1, 1),
-    "hf-synthid": (HfSynthid(5, 30), 20, 2),
+    "hf-kgw lefthash": (HfKgw(151_936), 1, 4),
+    "hf-synthid": (HfSynthid(5, 30), 20, 10),
 }
 
 
