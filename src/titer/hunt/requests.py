@@ -9,11 +9,15 @@ The mixture (`mixture`) counts tokens, as if each spoke for itself. Two things i
   the log itself: callers who say such phrases all day long are no surprise to it.
 * Users of one public template that members use as well (an agents' framework) support each other:
   they are taken for members by that template, and it for the stock's own by them. So nobody
-  vouches for a text by that text: its users count as members only by other requests of theirs,
+  vouches for a text by that text: its users count as members only by other texts of theirs,
   without it and without the tokens that go with it (a cavity, in the language of belief
   propagation; Mézard and Montanari 2009, chapter 14).
 
-The work is a sort of the pairs of tokens that stand in one request, at most 28 a request.
+A text is what several requests of one caller have in common: a framework's prompt is one, however
+many conversations it stands in and whichever of its tokens each of them shows. What a caller says
+in one text is evidence once, in the mixture as well.
+
+The work is two sorts of the pairs of tokens that stand in one request, at most 28 a request.
 """
 
 from __future__ import annotations
@@ -42,38 +46,85 @@ SEEN = 100.0
 COVERS = (0.02, 0.1, 0.3)
 #: Share of the requests with either of two tokens that have both, from which they are one text.
 TOGETHER = 0.5
+#: Share of the members up to whom a token, by itself, binds a caller's requests into one text: one
+#: of more members stands in many texts, and two of those together in one.
+FEW = 0.1
 #: Classes of how common a token is: powers of two of its users.
 COMMON = 32
+
+
+#: An odd number by which numbers of callers are spread over 64 bits.
+MIXED = np.int64(0x5851F42D4C957F2D)
 
 
 class Requests(msgspec.Struct, frozen=True):
     """Requests with own tokens, alike ones of one caller once: the `unit` of each, its own tokens
     (n, bands), -1 where there is none, and its `kind`: how many they are, and how common the
-    second rarest of them is.
+    second rarest of them is. `text` numbers the texts, each of one caller.
     """
 
     unit: Ints
     tokens: Ints
     kind: Ints
+    text: Ints
 
     @classmethod
-    def of(cls, asked: Asked, own: Bools, users: Ints) -> Requests:
-        """Of the rows that were looked at; `users` of every token."""
+    def of(cls, asked: Asked, fit: Weighed, pairs: Pairs) -> Requests:
+        """Of the rows that were looked at, by the tokens that are own in a fit."""
+        own, users = fit.own, pairs.users
         there = asked.rows >= 0
         there[there] = own[asked.rows[there]]
         some = there.any(axis=1)
         tokens, unit = np.where(there, asked.rows, -1)[some], asked.unit[some]
+        text = _bound(asked.rows[some], unit, _binding(pairs, fit.nats))
         # A conversation says again with every turn what was said before.
         odd = np.arange(1, 2 * tokens.shape[1], 2) * np.int64(0x1E3779B97F4A7C15)
-        text = ((tokens + 1) * odd).sum(axis=1) ^ (unit * np.int64(0x5851F42D4C957F2D))
-        _, first = np.unique(text, return_index=True)
+        same = ((tokens + 1) * odd).sum(axis=1) ^ (unit * MIXED)
+        _, first = np.unique(same, return_index=True)
         tokens, unit = tokens[first], unit[first]
+        _, text = np.unique(text[first], return_inverse=True)
         many = (tokens >= 0).sum(axis=1)
         common = np.where(tokens >= 0, users[np.maximum(tokens, 0)], np.iinfo(np.int64).max)
         common.sort(axis=1)
         second = common[np.arange(len(many)), np.minimum(1, many - 1)]
         rare = np.minimum(np.log2(np.maximum(second, 1)).astype(np.int64), COMMON - 1)
-        return cls(unit, tokens, many * COMMON + rare)
+        return cls(unit, tokens, many * COMMON + rare, text)
+
+    def of_caller(self) -> Ints:
+        """The caller of each text."""
+        caller = np.empty(int(self.text.max(initial=-1)) + 1, np.int64)
+        caller[self.text] = self.unit
+        return caller
+
+
+def _binding(pairs: Pairs, nats: Floats) -> Bools:
+    """Which tokens few members use."""
+    member = probability(nats)
+    inside = np.bincount(pairs.token, weights=member[pairs.unit], minlength=len(pairs.users))
+    found: Bools = inside <= FEW * member.sum()
+    return found
+
+
+def _bound(rows: Ints, unit: Ints, binding: Bools) -> Ints:
+    """The text of each row: rows of one caller are of one that have in common a binding token, or
+    two others.
+    """
+    size = len(binding)
+    there = rows >= 0
+    binds = there.copy()
+    binds[there] = binding[rows[there]]
+    row, _ = np.nonzero(binds)
+    keys, ends = [unit[row] * size + rows[binds]], [row]
+    there &= ~binds
+    for one in range(rows.shape[1]):
+        for other in range(one + 1, rows.shape[1]):
+            row = np.flatnonzero(there[:, one] & there[:, other])
+            both = (rows[row, one] * size + rows[row, other]) * np.int64(0x1E3779B97F4A7C15)
+            keys.append(both ^ (unit[row] * MIXED))
+            ends.append(row)
+    key, row = np.concatenate(keys), np.concatenate(ends)
+    order = np.argsort(key, kind="stable")
+    return components(key[order], row[order], len(rows))
 
 
 def settled(pairs: Pairs, likely: Bools, asked: Asked, fit: Weighed) -> Weighed:
@@ -83,7 +134,7 @@ def settled(pairs: Pairs, likely: Bools, asked: Asked, fit: Weighed) -> Weighed:
     for left in reversed(range(FITS)):
         if not fit.own.any():
             break
-        requests = Requests.of(asked, fit.own, pairs.users)
+        requests = Requests.of(asked, fit, pairs)
         nats, speaks = weighed(requests, fit.nats)
         alone = unvouched(requests, speaks, nats, fit.own, pairs)
         if not left or not alone.any():
@@ -95,11 +146,11 @@ def settled(pairs: Pairs, likely: Bools, asked: Asked, fit: Weighed) -> Weighed:
 
 def weighed(requests: Requests, nats: Floats) -> tuple[Floats, Bools]:
     """(nats of every caller, which requests speak for theirs): a caller's are those that it has
-    from the mixture, and its requests'.
+    from the mixture, and its texts'.
 
     A request's are the log-likelihood ratio of its kind among members' requests and among others',
-    both of those with own tokens, less the request itself. Some of a member's are cover, which is
-    others' kind; how many differs from member to member.
+    both of those with own tokens, less the request itself; a text's the mean of its requests'.
+    Some of a member's texts are cover, which is others' kind; how many differs among members.
     """
     unit = requests.unit
     kinds, kind = np.unique(requests.kind, return_inverse=True)
@@ -108,6 +159,8 @@ def weighed(requests: Requests, nats: Floats) -> tuple[Floats, Bools]:
     usual = 0.5 ** (kinds // COMMON)
     usual *= SEEN / max(float(usual.sum()), 1e-9)
     every = np.bincount(kind, weights=weight, minlength=len(kinds))
+    caller, of_text = requests.of_caller(), np.bincount(requests.text)
+    nats = _as_texts(requests, caller, nats)
     after, each, outside = nats, np.zeros(len(unit)), every
     for _ in range(ROUNDS):
         member = probability(after)[unit]
@@ -120,13 +173,35 @@ def weighed(requests: Requests, nats: Floats) -> tuple[Floats, Bools]:
             (np.maximum(outside[kind] - (weight - mine), 0.0) + usual[kind])
             / (outside.sum() + SEEN)
         )
-        after = nats + _of_callers(each, unit, len(nats))
+        by_text = np.bincount(requests.text, weights=each) / of_text
+        after = nats + _of_callers(by_text, caller, len(nats))
     nobody = (outside < HALF) & (kinds >= WHOLE * COMMON)
     return after, (each >= SPEAKS) | nobody[kind]
 
 
+def _as_texts(requests: Requests, caller: Ints, nats: Floats) -> Floats:
+    """The mixture's nats of every caller, as if each of its texts counted once.
+
+    The mixture takes so many tokens for a text as a request has; callers whose own tokens stand in
+    fewer texts than that have so much less evidence, beyond what everybody has beforehand.
+    """
+    count = len(nats)
+    there = requests.tokens >= 0
+    row, _ = np.nonzero(there)
+    size = int(requests.tokens.max(initial=0)) + 1
+    own = np.unique(requests.unit[row] * size + requests.tokens[there]) // size
+    texts = np.bincount(caller, minlength=count) * there.sum(axis=1).mean()
+    share = np.minimum(1.0, texts / np.maximum(np.bincount(own, minlength=count), 1))
+    some = np.isfinite(nats)
+    total = float(probability(nats).sum())
+    prior = np.log((total + HALF) / (some.sum() - total + HALF))
+    found = nats.copy()
+    found[some] = prior + share[some] * (nats[some] - prior)
+    return found
+
+
 def _of_callers(each: Floats, unit: Ints, count: int) -> Floats:
-    """What its requests say of every caller: the mean over `COVERS` of their likelihood ratio."""
+    """What its texts say of every caller: the mean over `COVERS` of their likelihood ratio."""
     ratio = np.exp(each)
     by_cover = np.stack(
         [np.bincount(unit, weights=np.log((1.0 - c) * ratio + c), minlength=count) for c in COVERS]
@@ -142,22 +217,23 @@ def unvouched(requests: Requests, speaks: Bools, nats: Floats, own: Bools, pairs
     for neither, and a token that fewer than `USERS` can tell of is left alone.
     """
     size = len(own)
-    text = _texts(requests.tokens, size)
-    said = np.bincount(requests.unit[speaks], minlength=pairs.count)
+    same = _texts(requests.tokens, size)
+    # A caller's texts that speak for it, and those of them that have the token or one beside it.
+    text, caller = requests.text[speaks], requests.of_caller()
+    often = np.bincount(requests.unit[speaks], minlength=pairs.count)
+    said = np.bincount(caller[np.unique(text)], minlength=pairs.count)
     tokens = requests.tokens[speaks]
     row, _ = np.nonzero(tokens >= 0)
-    held = np.sort(row * size + text[tokens[tokens >= 0]])
-    held = held[np.diff(held, prepend=-1) > 0]
-    who = requests.unit[speaks][held // size]
-    by_text, times = np.unique(who * size + held % size, return_counts=True)
+    held = np.unique(text[row] * size + same[tokens[tokens >= 0]])
+    by_text, times = np.unique(caller[held // size] * size + held % size, return_counts=True)
     on = own[pairs.token]
     token, unit = pairs.token[on], pairs.unit[on]
-    key = unit * size + text[token]
+    key = unit * size + same[token]
     place = np.minimum(np.searchsorted(by_text, key), max(0, len(by_text) - 1))
     with_it = np.where(by_text[place] == key, times[place], 0) if len(by_text) else 0 * key
     member = probability(nats)[unit]
     other = said[unit] > with_it
-    unknown = ~other & (said[unit] < 2)
+    unknown = ~other & (often[unit] < 2)
     inside = np.bincount(token, weights=member * other, minlength=size)
     outside = np.bincount(
         token, weights=np.where(other | unknown, 1.0 - member, 1.0), minlength=size
@@ -170,7 +246,7 @@ def unvouched(requests: Requests, speaks: Bools, nats: Floats, own: Bools, pairs
 
 
 def _texts(tokens: Ints, size: int) -> Ints:
-    """The text of each token: tokens that mostly stand in the same requests are one."""
+    """Which tokens go together, by the smallest of them: those mostly in the same requests."""
     count = np.bincount(tokens[tokens >= 0], minlength=size)
     codes = []
     for one in range(tokens.shape[1]):

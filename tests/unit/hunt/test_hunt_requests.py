@@ -58,7 +58,7 @@ def taken_in():
 
 def test_nobody_vouches_for_a_text_by_that_text():
     asked, pairs, own = log()
-    requests = Requests.of(asked, own, pairs.users)
+    requests = Requests.of(asked, Weighed(taken_in(), own), pairs)
     nats, speaks = weighed(requests, taken_in())
     assert (nats[MEMBERS : MEMBERS + AGENTS] > 3).all()
     left_alone = ~unvouched(requests, speaks, nats, own, pairs)
@@ -82,20 +82,91 @@ def test_requests_of_others_are_the_null():
     doubt = np.full(COUNT, -6.0)
     doubt[:MEMBERS] = 2.0
     doubt[asked.unit[one_phrase[:20]]] = 2.0
-    nats, speaks = weighed(Requests.of(asked, own, pairs.users), doubt)
+    nats, speaks = weighed(Requests.of(asked, Weighed(doubt, own), pairs), doubt)
     # Whole requests speak for their callers; a phrase that others say as well does not.
     assert (nats[:MEMBERS] > 6.9).all()
     assert (nats[asked.unit[one_phrase[:20]]] < 2.0).all()
     assert speaks.any() and not speaks.all()
 
 
+def of(rows, unit, nats, *, users=()):
+    """Requests whose tokens are all own; `users` are members who use token 0 elsewhere."""
+    rows, unit = np.array(rows), np.array(unit)
+    size, count = int(rows.max()) + 1, len(nats)
+    asked = Asked(np.ones(size, bool), np.zeros(size, int), rows, unit)
+    token = np.concatenate((rows[rows >= 0], np.zeros(len(users), int)))
+    who = np.concatenate((np.repeat(unit, (rows >= 0).sum(axis=1)), users)).astype(int)
+    pairs = np.unique(token * count + who)
+    table = Pairs.of(pairs // count, pairs % count, tokens=size, count=count)
+    return Requests.of(asked, Weighed(np.array(nats), np.ones(size, bool)), table)
+
+
 def test_a_conversation_says_a_thing_once():
-    row = np.array([[0, 1, 2, -1, -1, -1, -1, -1]] * 40)
-    asked = Asked(np.ones(4, bool), np.zeros(4, int), row, np.zeros(40, int))
-    requests = Requests.of(asked, np.ones(4, bool), np.array([9, 9, 9, 9]))
-    assert len(requests.unit) == 1
-    another = Asked(asked.likely, asked.band, row, np.arange(40))
-    assert len(Requests.of(another, np.ones(4, bool), np.array([9, 9, 9, 9])).unit) == 40
+    rows = [[0, 1, 2, -1, -1, -1, -1, -1]] * 40
+    assert len(of(rows, [0] * 40, [8.0]).unit) == 1
+    assert len(of(rows, range(40), [8.0] * 40).unit) == 40
+
+
+def test_what_a_callers_requests_have_in_common_makes_them_one_text():
+    members = [8.0] * 40
+    prompt = [[5, 6, -1, -1], [6, 7, -1, -1], [7, 8, -1, -1], [9, 1, -1, -1]]
+    found = of(prompt, [0, 0, 0, 0], members)
+    apart = (found.tokens == 9).any(axis=1)
+    assert len(set(found.text[~apart])) == 1
+    assert len(set(found.text)) == 2
+    # Another caller's are others; and a word of many members alone binds nothing, two of them do.
+    assert len(set(of(prompt, [0, 0, 1, 1], members).text)) == 3
+    word = [[0, 5, -1, -1], [0, 6, -1, -1]]
+    assert len(set(of(word, [0, 0], members, users=range(40)).text)) == 2
+    both = [[0, 1, 5, -1], [0, 1, 6, -1]]
+    wide = both + [[0, 1, 10 + who, -1] for who in range(1, 30)]
+    found = of(wide, [0, 0, *range(1, 30)], members)
+    assert len(found.text) == 31
+    assert len(set(found.text)) == 30
+    assert list(found.of_caller()[found.text]) == list(found.unit)
+
+
+def test_one_text_in_many_requests_is_evidence_once():
+    rng = np.random.default_rng(3)
+    asked, pairs, own = log()
+    fit = Weighed(taken_in(), own)
+    once, _ = weighed(Requests.of(asked, fit, pairs), fit.nats)
+    # One user of the framework says the same prompt in a hundred more conversations.
+    again = np.full((100, 8), -1)
+    for row in again:
+        row[:3] = POOL + rng.permutation(PROMPT)[:3]
+        row[3] = rng.integers(3) * 8
+    more = Asked(
+        asked.likely, asked.band,
+        np.concatenate((asked.rows, again)),
+        np.concatenate((asked.unit, np.full(100, MEMBERS))),
+    )  # fmt: skip
+    often, _ = weighed(Requests.of(more, fit, pairs), fit.nats)
+    assert often[MEMBERS] < once[MEMBERS] + 2.0
+
+
+def test_a_prompt_that_shows_other_tokens_each_time_does_not_vouch_for_itself():
+    """Forty tokens of one prompt, three to a conversation: hardly two stand together often."""
+    asked, pairs, own = log()
+    shown = np.random.default_rng(5)
+    long = POOL + PROMPT + np.arange(40)  # of what everybody says, now its own
+    rows, unit = list(asked.rows), list(asked.unit)
+    for who in [0, 1, *range(MEMBERS, MEMBERS + 5)]:
+        for _ in range(30):
+            rows.append(np.r_[shown.choice(long, 4, replace=False), np.full(4, -1)])
+            unit.append(who)
+    rows, unit = np.array(rows), np.array(unit)
+    outside = ~np.isin(pairs.token, long)
+    token = np.r_[pairs.token[outside], rows[rows >= 0]]
+    who = np.r_[pairs.unit[outside], np.repeat(unit, (rows >= 0).sum(axis=1))]
+    said = np.unique(token * COUNT + who)
+    table = Pairs.of(said // COUNT, said % COUNT, tokens=len(own), count=COUNT)
+    own = own.copy()
+    own[long] = True
+    fit = settled(table, own, Asked(own, asked.band, rows, unit), Weighed(taken_in(), own))
+    assert not fit.own[long].any()
+    assert not (fit.nats[MEMBERS : MEMBERS + AGENTS] >= 0).any()
+    assert (fit.nats[:MEMBERS] >= 3.0).all()
 
 
 @pytest.mark.parametrize("own", [np.zeros(POOL + PROMPT + COMMON, bool)])
