@@ -37,7 +37,7 @@ NATS = 3.0
 MANY = 1_000
 SURE = 6.9
 #: Share of such a pool's members, those with the least evidence, who are left uncertain. Where
-#: nearly all have far more than a thousand to one, those who barely have it are mostly agents whose
+#: nearly all have far more than a thousand to one, who barely has it is mostly an agent whose
 #: prompt is made of the same phrases: of 192 honest among 23,912 members 45 were left then.
 LEAST = 0.01
 #: Fits at most: each finds the largest kind of callers that is left.
