@@ -80,11 +80,13 @@ class Pairs(msgspec.Struct, frozen=True):
 
 class Weighed(msgspec.Struct, frozen=True):
     """`nats` per caller for being a member (log odds, prior included; minus infinity with fewer
-    than `TOKENS` own tokens), and which tokens are `own`.
+    than `TOKENS` own tokens), and which tokens are `own`; `sober` are the nats that count where a
+    caller must be sure to be one, none before requests were weighed whole.
     """
 
     nats: Floats
     own: Bools
+    sober: Floats | None = None
 
 
 def weigh(pairs: Pairs, likely: Bools, rows: Ints) -> Weighed:

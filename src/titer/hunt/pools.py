@@ -31,15 +31,12 @@ MOST = 0.5
 #: Nats from which a caller is a member: twenty to one.
 NATS = 3.0
 #: Members from which a pool has so many texts that long conversations happen to say several of its
-#: phrases; its members are then those with a thousand to one, each. At twenty to one 51 of 45,895
-#: honest callers passed for members of a pool of 22,000, at a thousand to one 13; of smaller pools
-#: none did.
+#: phrases: its members then have those nats by what their requests say, with a quarter of the
+#: mixture's (`requests.TRUST`), and those who have least are left out. Where nearly all have far
+#: more, who barely has enough is mostly an agent whose prompt is made of the same phrases: of 192
+#: honest with a thousand to one by all of it, among 23,912 members, 36 are left so.
 MANY = 1_000
-SURE = 6.9
-#: Share of such a pool's members, those with the least evidence, who are left uncertain. Where
-#: nearly all have far more than a thousand to one, who barely has it is mostly an agent whose
-#: prompt is made of the same phrases: of 192 honest among 23,912 members 45 were left then.
-LEAST = 0.01
+LEAST = 0.0075
 #: Fits at most: each finds the largest kind of callers that is left.
 FITS = 12
 #: Share of a text's users that are members, and how many, for it to be the pool's own.
@@ -102,14 +99,13 @@ def pools(units: Units, shared: Shared, asked: Asked) -> tuple[list[Candidate], 
             fit = settled(pairs, free, asked, fit)
             some = _parts(pairs, fit, asked)
         for part in some:
-            sure = _sure(fit.nats[part.members])
-            members = part.members[fit.nats[part.members] >= sure]
+            members = _sure(part.members, fit)
             pool = len(members) >= USERS and _pool(pairs, part, asked)
             loose = not pool and len(members) >= USERS and _loose(pairs, part, asked)
             if not pool and not loose:
                 left += 1
                 continue
-            uncertain = _uncertain(pairs, part, fit, sure)
+            uncertain = _uncertain(pairs, part, fit, members)
             found.append(Candidate("pool", members, np.flatnonzero(part.own), uncertain, loose))
             belonging[part.members] = fit.nats[part.members]
             taken[part.members] |= pool
@@ -201,19 +197,21 @@ def _loose(pairs: Pairs, part: Part, asked: Asked) -> bool:
     return part.shut and _several(pairs, part.members, part.own & asked.likely, asked.band)
 
 
-def _sure(nats: Floats) -> float:
-    """Nats from which a caller is surely a member, by those of all who may be."""
-    if len(nats) < MANY:
-        return NATS
-    sure = np.sort(nats[nats >= SURE])
-    return float(sure[int(LEAST * len(sure))]) if len(sure) else SURE
+def _sure(members: Places, fit: Weighed) -> Places:
+    """Those of a part's members who surely are: all, unless there are many."""
+    if len(members) < MANY or fit.sober is None:
+        return members
+    sober = fit.sober[members]
+    some = np.sort(sober[sober >= NATS])
+    return members[sober >= (some[int(LEAST * len(some))] if len(some) else NATS)]
 
 
-def _uncertain(pairs: Pairs, part: Part, fit: Weighed, sure: float) -> Places:
-    """Callers more likely members than not who are not sure to be, and most of whose own tokens
+def _uncertain(pairs: Pairs, part: Part, fit: Weighed, sure: Places) -> Places:
+    """Callers more likely members than not who are not `sure` to be, and most of whose own tokens
     are the part's.
     """
-    maybe = (fit.nats >= 0.0) & (fit.nats < sure)
+    maybe = fit.nats >= 0.0
+    maybe[sure] = False
     on = fit.own[pairs.token] & maybe[pairs.unit]
     unit = pairs.unit[on]
     every = np.bincount(unit, minlength=pairs.count)

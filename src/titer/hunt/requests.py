@@ -49,6 +49,9 @@ TOGETHER = 0.5
 #: Share of the members up to whom a token, by itself, binds a caller's requests into one text: one
 #: of more members stands in many texts, and two of those together in one.
 FEW = 0.1
+#: How much of the mixture's evidence counts where it is a question of being sure: it takes tokens
+#: for independent, and what it says of honest agents is too much; what their requests say is not.
+TRUST = 0.25
 #: Classes of how common a token is: powers of two of its users.
 COMMON = 32
 
@@ -135,18 +138,18 @@ def settled(pairs: Pairs, likely: Bools, asked: Asked, fit: Weighed) -> Weighed:
         if not fit.own.any():
             break
         requests = Requests.of(asked, fit, pairs)
-        nats, speaks = weighed(requests, fit.nats)
+        nats, sober, speaks = weighed(requests, fit.nats)
         alone = unvouched(requests, speaks, nats, fit.own, pairs)
         if not left or not alone.any():
-            return Weighed(nats, fit.own & ~alone)
+            return Weighed(nats, fit.own & ~alone, sober)
         likely = likely & ~alone
         fit = weigh(pairs, likely, asked.rows)
     return fit
 
 
-def weighed(requests: Requests, nats: Floats) -> tuple[Floats, Bools]:
-    """(nats of every caller, which requests speak for theirs): a caller's are those that it has
-    from the mixture, and its texts'.
+def weighed(requests: Requests, nats: Floats) -> tuple[Floats, Floats, Bools]:
+    """(nats of every caller, the same with little trust in the mixture, which requests speak for
+    theirs): a caller's are those that it has from the mixture, and its texts'.
 
     A request's are the log-likelihood ratio of its kind among members' requests and among others',
     both of those with own tokens, less the request itself; a text's the mean of its requests'.
@@ -160,7 +163,7 @@ def weighed(requests: Requests, nats: Floats) -> tuple[Floats, Bools]:
     usual *= SEEN / max(float(usual.sum()), 1e-9)
     every = np.bincount(kind, weights=weight, minlength=len(kinds))
     caller, of_text = requests.of_caller(), np.bincount(requests.text)
-    nats = _as_texts(requests, caller, nats)
+    prior, nats = _as_texts(requests, caller, nats)
     after, each, outside = nats, np.zeros(len(unit)), every
     for _ in range(ROUNDS):
         member = probability(after)[unit]
@@ -176,11 +179,13 @@ def weighed(requests: Requests, nats: Floats) -> tuple[Floats, Bools]:
         by_text = np.bincount(requests.text, weights=each) / of_text
         after = nats + _of_callers(by_text, caller, len(nats))
     nobody = (outside < HALF) & (kinds >= WHOLE * COMMON)
-    return after, (each >= SPEAKS) | nobody[kind]
+    doubted = np.where(np.isfinite(nats), (1.0 - TRUST) * (nats - prior), 0.0)
+    return after, after - doubted, (each >= SPEAKS) | nobody[kind]
 
 
-def _as_texts(requests: Requests, caller: Ints, nats: Floats) -> Floats:
-    """The mixture's nats of every caller, as if each of its texts counted once.
+def _as_texts(requests: Requests, caller: Ints, nats: Floats) -> tuple[float, Floats]:
+    """(what everybody has beforehand, the mixture's nats of every caller as if each of its texts
+    counted once).
 
     The mixture takes so many tokens for a text as a request has; callers whose own tokens stand in
     fewer texts than that have so much less evidence, beyond what everybody has beforehand.
@@ -194,10 +199,10 @@ def _as_texts(requests: Requests, caller: Ints, nats: Floats) -> Floats:
     share = np.minimum(1.0, texts / np.maximum(np.bincount(own, minlength=count), 1))
     some = np.isfinite(nats)
     total = float(probability(nats).sum())
-    prior = np.log((total + HALF) / (some.sum() - total + HALF))
+    prior = float(np.log((total + HALF) / (count - total + HALF)))
     found = nats.copy()
     found[some] = prior + share[some] * (nats[some] - prior)
-    return found
+    return prior, found
 
 
 def _of_callers(each: Floats, unit: Ints, count: int) -> Floats:

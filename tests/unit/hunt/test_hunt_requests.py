@@ -59,7 +59,7 @@ def taken_in():
 def test_nobody_vouches_for_a_text_by_that_text():
     asked, pairs, own = log()
     requests = Requests.of(asked, Weighed(taken_in(), own), pairs)
-    nats, speaks = weighed(requests, taken_in())
+    nats, _, speaks = weighed(requests, taken_in())
     assert (nats[MEMBERS : MEMBERS + AGENTS] > 3).all()
     left_alone = ~unvouched(requests, speaks, nats, own, pairs)
     assert not left_alone[POOL : POOL + PROMPT].any()
@@ -82,7 +82,7 @@ def test_requests_of_others_are_the_null():
     doubt = np.full(COUNT, -6.0)
     doubt[:MEMBERS] = 2.0
     doubt[asked.unit[one_phrase[:20]]] = 2.0
-    nats, speaks = weighed(Requests.of(asked, Weighed(doubt, own), pairs), doubt)
+    nats, _, speaks = weighed(Requests.of(asked, Weighed(doubt, own), pairs), doubt)
     # Whole requests speak for their callers; a phrase that others say as well does not.
     assert (nats[:MEMBERS] > 6.9).all()
     assert (nats[asked.unit[one_phrase[:20]]] < 2.0).all()
@@ -130,7 +130,7 @@ def test_one_text_in_many_requests_is_evidence_once():
     rng = np.random.default_rng(3)
     asked, pairs, own = log()
     fit = Weighed(taken_in(), own)
-    once, _ = weighed(Requests.of(asked, fit, pairs), fit.nats)
+    once, _, _ = weighed(Requests.of(asked, fit, pairs), fit.nats)
     # One user of the framework says the same prompt in a hundred more conversations.
     again = np.full((100, 8), -1)
     for row in again:
@@ -141,7 +141,7 @@ def test_one_text_in_many_requests_is_evidence_once():
         np.concatenate((asked.rows, again)),
         np.concatenate((asked.unit, np.full(100, MEMBERS))),
     )  # fmt: skip
-    often, _ = weighed(Requests.of(more, fit, pairs), fit.nats)
+    often, _, _ = weighed(Requests.of(more, fit, pairs), fit.nats)
     assert often[MEMBERS] < once[MEMBERS] + 2.0
 
 
