@@ -32,11 +32,12 @@ MOST = 0.5
 NATS = 3.0
 #: Members from which a pool has so many texts that long conversations happen to say several of its
 #: phrases: its members then have those nats by what their requests say, with a quarter of the
-#: mixture's (`requests.TRUST`), and those who have least are left out. Where nearly all have far
-#: more, who barely has enough is mostly an agent whose prompt is made of the same phrases: of 192
-#: honest with a thousand to one by all of it, among 23,912 members, 36 are left so.
+#: mixture's (`requests.TRUST`), and this share of what its median member has. Where that is much,
+#: who barely has enough is mostly an agent whose prompt is made of the same phrases: of 192 honest
+#: with a thousand to one by all of it, among 23,912 members, 45 are left so. Where all say little
+#: (four fifths cover) it asks for nothing more.
 MANY = 1_000
-LEAST = 0.0075
+SHARE = 1 / 12
 #: Fits at most: each finds the largest kind of callers that is left.
 FITS = 12
 #: Share of a text's users that are members, and how many, for it to be the pool's own.
@@ -202,8 +203,9 @@ def _sure(members: Places, fit: Weighed) -> Places:
     if len(members) < MANY or fit.sober is None:
         return members
     sober = fit.sober[members]
-    some = np.sort(sober[sober >= NATS])
-    return members[sober >= (some[int(LEAST * len(some))] if len(some) else NATS)]
+    some = sober[sober >= NATS]
+    least = max(NATS, SHARE * float(np.median(some))) if len(some) else NATS
+    return members[sober >= least]
 
 
 def _uncertain(pairs: Pairs, part: Part, fit: Weighed, sure: Places) -> Places:
