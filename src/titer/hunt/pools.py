@@ -100,7 +100,7 @@ def pools(units: Units, shared: Shared, asked: Asked) -> tuple[list[Candidate], 
             fit = settled(pairs, free, asked, fit)
             some = _parts(pairs, fit, asked)
         for part in some:
-            members = _sure(part.members, fit)
+            members = surely(part.members, fit)
             pool = len(members) >= USERS and _pool(pairs, part, asked)
             loose = not pool and len(members) >= USERS and _loose(pairs, part, asked)
             if not pool and not loose:
@@ -198,7 +198,7 @@ def _loose(pairs: Pairs, part: Part, asked: Asked) -> bool:
     return part.shut and _several(pairs, part.members, part.own & asked.likely, asked.band)
 
 
-def _sure(members: Places, fit: Weighed) -> Places:
+def surely(members: Places, fit: Weighed) -> Places:
     """Those of a part's members who surely are: all, unless there are many."""
     if len(members) < MANY or fit.sober is None:
         return members

@@ -8,11 +8,11 @@ from titer.hunt import MemorySource, TableBuilder, find
 from titer.hunt.asked import Asked, ask
 from titer.hunt.groups import Shared
 from titer.hunt.likeness import even, likeness
-from titer.hunt.mixture import Pairs, weigh
+from titer.hunt.mixture import Pairs, Weighed, weigh
 from titer.hunt.modalities import units_of
 from titer.hunt.nulls import held_out, text_draws_for
 from titer.hunt.parts import parts
-from titer.hunt.pools import NATS, pools
+from titer.hunt.pools import NATS, pools, surely
 
 DAY = 86_400_000_000
 HONEST, MEMBERS, TEMPLATES, EACH = 500, 90, 40, 16
@@ -333,3 +333,20 @@ def test_a_closed_set_of_texts_that_are_no_templates_needs_a_programs_conduct():
     assert accused(people=True) == set()
     program = accused(people=False)
     assert len(program) >= 0.95 * MEMBERS and all(name.startswith("x") for name in program)
+
+
+def test_who_is_sure_in_a_large_pool_has_a_part_of_what_its_members_have():
+    members = np.arange(1200)
+    rich, poor = np.full(1200, 60.0), np.full(1200, 24.0)
+    rich[:30] = poor[:30] = 4.0
+    rich[30:40] = poor[30:40] = 2.0
+
+    def sure(sober, some=members):
+        return surely(some, Weighed(np.full(1200, 9.0), np.ones(3, bool), sober))
+
+    assert list(sure(rich)) == list(range(40, 1200))  # a twelfth of 60 is 5
+    assert list(sure(poor)) == [*range(30), *range(40, 1200)]
+    assert list(sure(np.full(1200, 1.0))) == []
+    # A small one, or one whose requests nobody weighed, keeps all that the fit says.
+    assert list(sure(rich, members[:500])) == list(range(500))
+    assert list(sure(None)) == list(range(1200))
