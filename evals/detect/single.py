@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
+from evals.detect import crowd
 from evals.detect.attackers import ATTACKS
 from evals.detect.pools import Pools
 from evals.detect.running import Runner
@@ -31,6 +32,9 @@ from titer.respond.ladder import default_ladder
 
 NOMINAL = (1e-2, 3e-3, 1e-3, 3e-4, 1e-4)
 REALISED = (1e-2, 1e-3, 1e-4)
+#: Of 100 organisations under contract, how many the operator has missed, beside the `crowd.MISSED`
+#: that are: as if it had known more of them.
+FEWER_MISSED = (1, 0)
 #: The exchanges within which half of the keys should be found, by mix.
 WITHIN = {1.0: 20, 0.5: 60, 0.25: 150}
 
@@ -153,15 +157,15 @@ class Side:
         combined = self.combined(honest.scores)
         honest_by = {"combination": combined, "mean null": honest.wealth}
         honest_by |= {n: honest.scores[:, c] for c, n in enumerate(self.runner.names)}
-        tiers = np.array(honest.tiers)
-        honest_by |= {_inside(t): self.combined(honest.scores[tiers == t], t) for t in self.tiers}
+        inside = self._inside(honest)
+        honest_by |= {n: self.combined(honest.scores[rows], t) for n, (t, rows) in inside.items()}
         bounds = {
             method: {alpha: threshold(scores, alpha) for alpha in REALISED}
             for method, scores in honest_by.items()
         }
         found: dict = {"detection": {}, "roc": {}, "lookalikes": {}}
         kinds = np.array(honest.kinds)
-        kinds_by = {"combination": kinds} | {_inside(t): kinds[tiers == t] for t in self.tiers}
+        kinds_by = {"combination": kinds} | {n: kinds[rows] for n, (_, rows) in inside.items()}
         for mix in MIXES:
             series: dict[str, list] = {method: [] for method in honest_by}
             for attack in ATTACKS:
@@ -182,10 +186,26 @@ class Side:
             }
         return found
 
+    def _inside(self, honest: Honest) -> dict[str, tuple[str, np.ndarray]]:
+        """By method, the tier that it compares with and which organisations are of it."""
+        tiers, kinds = np.array(honest.tiers), np.array(honest.kinds)
+        found = {_inside(tier): (tier, tiers == tier) for tier in self.tiers}
+        if crowd.SELF_SERVE in self.tiers:
+            rows = tiers == crowd.SELF_SERVE
+            missed = rows & np.isin(kinds, sorted(crowd.CONTRACT_KINDS))
+            place = np.cumsum(missed) - 1
+            for share in FEWER_MISSED:
+                known = missed & (place * share % crowd.MISSED >= share)
+                found[_with_missed(share)] = crowd.SELF_SERVE, rows & ~known
+        return found
+
     def _series(self, traced: Sequence[tuple[list, np.ndarray]]) -> dict[str, list]:
         """By method, of every attacker: (number of exchanges, score) where it changes."""
         series: dict[str, list] = {"combination": [], "mean null": []}
         series |= {name: [] for name in (*self.runner.names, *map(_inside, self.tiers))}
+        if crowd.SELF_SERVE in self.tiers:  # other thresholds, the same scores
+            own = series[_inside(crowd.SELF_SERVE)]
+            series |= {_with_missed(share): own for share in FEWER_MISSED}
         for trace, wealth in traced:
             numbers = [number for number, _ in trace]
             rows = np.array([row for _, row in trace]).reshape(-1, len(self.runner.names))
@@ -251,6 +271,11 @@ def _lookalikes(
 def _inside(tier: str) -> str:
     """How the combination beside one tier is called."""
     return f"combination in {tier}"
+
+
+def _with_missed(share: int) -> str:
+    """How the combination beside the self-serve is called, fewer of whom are missed."""
+    return f"{_inside(crowd.SELF_SERVE)}, {share} in 100 missed"
 
 
 def _counted(bits: np.ndarray) -> dict:

@@ -142,6 +142,21 @@ def tiers(side: dict) -> str:
     return "\n".join(parts)
 
 
+def missed(side: dict, alpha: str) -> str:
+    """The waits of keys among the self-serve, had the operator missed fewer of the others."""
+    whole, start = side["detection"]["all"], "combination in self-serve"
+    methods = [method for method in whole["1.0"] if method.startswith(start)]
+    rows = [
+        [
+            method.removeprefix(start).strip(", ") or "as it is",
+            *(waits(whole[mix][method][alpha]) for mix in MIXES),
+        ]
+        for method in methods
+    ]
+    rows.append(["*target at 1e-4*", *(TARGET[mix] for mix in MIXES)])
+    return table([f"self-serve, realised {alpha}", "100 %", "50 %", "25 %", "10 %"], rows)
+
+
 def lookalikes(side: dict) -> str:
     """Honest organisations that score as much as half of the keys do in the time aimed at."""
     rows = []
@@ -205,6 +220,7 @@ def blocks(side: dict) -> dict[str, str]:
         + "\n"
         + detection(held, "combination", "0.001"),
         "tiers": tiers(held),
+        "missed": missed(held, "0.0001") + "\n" + missed(held, "0.001"),
         **({"lookalikes": lookalikes(held)} if "lookalikes" in held else {}),
         "mean null": detection(held, "mean null", "0.001"),
         "alone": alone(held, "0.001"),

@@ -148,6 +148,41 @@ for old, new in zip(seen, back, strict=True):
 """
 
 
+@pytest.mark.data
+def test_thresholds_are_also_set_with_fewer_organisations_missed():
+    if not DATA.exists():
+        pytest.skip("needs the prompt data beside the repository")
+    done = subprocess.run(
+        [sys.executable, "-c", MISSED], cwd=ROOT, capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+
+
+MISSED = """
+import numpy as np
+from evals.detect import crowd
+from evals.detect.runs import Honest
+from evals.detect.single import Side
+
+side = object.__new__(Side)
+side.tiers = (crowd.CONTRACT, crowd.SELF_SERVE)
+kinds = ["chat"] * 50 + ["judge"] * 10 + ["judge"] * 30
+tiers = [crowd.SELF_SERVE] * 60 + [crowd.CONTRACT] * 30
+found = side._inside(Honest(np.zeros((90, 1)), kinds, tiers, 0, np.zeros(90)))
+counts = {name: int(rows.sum()) for name, (_, rows) in found.items()}
+assert counts == {
+    "combination in contract": 30,
+    "combination in self-serve": 60,
+    "combination in self-serve, 1 in 100 missed": 52,
+    "combination in self-serve, 0 in 100 missed": 50,
+}, counts
+assert found["combination in self-serve, 0 in 100 missed"][0] == crowd.SELF_SERVE
+series = side._series.__func__
+side.runner = type("R", (), {"names": ()})()
+assert "combination in self-serve, 1 in 100 missed" in series(side, [])
+"""
+
+
 def tally():
     path = ROOT / "evals" / "detect" / "tally.py"
     spec = importlib.util.spec_from_file_location("evals_detect_tally", path)
