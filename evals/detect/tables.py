@@ -157,6 +157,26 @@ def missed(side: dict, alpha: str) -> str:
     return table([f"self-serve, realised {alpha}", "100 %", "50 %", "25 %", "10 %"], rows)
 
 
+def per_million(found: dict) -> str:
+    share, low, high = (f"{1e6 * x:,.4g}" for x in (found["share"], *found["interval"]))
+    return f"{found['hits']} of {found['n']:,}: {share} [{low}, {high}]"
+
+
+def dosed(side: dict) -> str:
+    """Honest organisations on every rung, and those that a dose takes something from."""
+    rungs = side["accounts"]["rungs"]["reached"]
+    rows = [
+        [name, f"{found['bits']:g}", ", ".join(found["doses"]) or "none", per_million(found)]
+        for name, found in rungs.items()
+    ]
+    if "dosed" in side:
+        found = side["dosed"]
+        sent = f"`{found['rung']}`, and sends what it strips from then on"
+        rows.append([sent, f"{found['bits']:g}", "logprobs", per_million(found["touched"])])
+    head = ["rung of the default ladder, alone", "bits", "doses", "honest, in a million"]
+    return table(head, rows)
+
+
 def lookalikes(side: dict) -> str:
     """Honest organisations that score as much as half of the keys do in the time aimed at."""
     rows = []
@@ -222,6 +242,7 @@ def blocks(side: dict) -> dict[str, str]:
         "tiers": tiers(held),
         "missed": missed(held, "0.0001") + "\n" + missed(held, "0.001"),
         **({"lookalikes": lookalikes(held)} if "lookalikes" in held else {}),
+        **({"dosed": dosed(side)} if "rungs" in held else {}),
         "mean null": detection(held, "mean null", "0.001"),
         "alone": alone(held, "0.001"),
         "windows": windows(tested),
