@@ -4,7 +4,8 @@ The supervisor forks and waits; it holds the port without listening and has no e
 that a process that dies can be forked again from a clean state. Workers share the port by
 SO_REUSEPORT. Rings are made before the first fork; databases, other sockets and loops after it.
 
-    SIGTERM, SIGINT   workers drain, then the analysis process empties the rings and signs
+    SIGTERM, SIGINT   workers drain, then the analysis process empties the rings and signs; one
+                      that had just died is started once more for that
     a worker dies     it is replaced; the others carry on
     analysis dies     it is replaced and folds what the log holds; rings buffer meanwhile
 """
@@ -203,14 +204,16 @@ class Supervisor:
             status = max(status, self._ended(pid, os.waitstatus_to_exitcode(raw)))
         return status
 
-    def _fork(self, main: Callable[[], None]) -> int:
-        """Start a child; 0 after a stop was asked for: who was told of it is there already."""
+    def _fork(self, main: Callable[[], None], *, last: bool = False) -> int:
+        """Start a child; 0 after a stop was asked for, unless it is the `last` one to be started:
+        who was told of the stop is there already.
+        """
         sys.stdout.flush()
         sys.stderr.flush()
         # A signal must not meet the child before it has its own handlers.
         old = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
         try:
-            if self._stopping:
+            if self._stopping and not last:
                 return 0
             pid = os.fork()
             if pid == 0:
@@ -228,9 +231,12 @@ class Supervisor:
         if not self._stopping and code != GIVE_UP and self._may_restart():
             say(f"a process ended with status {code}; restarting it")
             time.sleep(RESTART_PAUSE)
-            started = self._fork(main)
-            if pid == self._analysis:
-                self._analysis = started
+            if pid != self._analysis:
+                self._fork(main)
+                return 0
+            self._analysis = self._fork(main, last=True)  # whatever comes: the rings hold records
+            if self._asked_to_stop() and len(self._children) == 1:
+                self._kill(self._analysis)
             return 0
         if not self._stopping:
             self._stop()
@@ -239,6 +245,9 @@ class Supervisor:
             self._kill(self._analysis)  # the workers are gone: the rings can be emptied
         early = -signal.SIGTERM if pid != self._analysis else 0  # a worker that never listened
         return 0 if code in (0, early) else 2
+
+    def _asked_to_stop(self) -> bool:
+        return self._stopping
 
     def _may_restart(self) -> bool:
         now = time.monotonic()

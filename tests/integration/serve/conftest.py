@@ -122,7 +122,7 @@ class Service:
         with KeyBook(self.data) as book:
             return book.create(org=org)[1]
 
-    def ask(self, key: str, path: str = "/v1/chat/completions", **body):
+    def ask(self, key: str, path: str = "/v1/chat/completions", patience: float = 60, **body):
         body = {"model": "fake", "messages": [{"role": "user", "content": "hello"}], **body}
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}{path}",
@@ -130,7 +130,7 @@ class Service:
             {"content-type": "application/json", "authorization": f"Bearer {key}"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=60) as reply:
+            with urllib.request.urlopen(request, timeout=patience) as reply:
                 return reply.status, dict(reply.headers), reply.read()
         except urllib.error.HTTPError as error:
             with error:

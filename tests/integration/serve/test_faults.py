@@ -47,9 +47,9 @@ def bodies(service, kind=""):
     return [s.body for s in view.scan() if kind in ("", s.kind)]
 
 
-def answers(service, key):
+def answers(service, key, patience=60):
     try:
-        return service.ask(key)[0] == 200
+        return service.ask(key, patience=patience)[0] == 200
     except BROKEN:
         return False
 
@@ -68,7 +68,7 @@ def test_the_successor_of_a_killed_worker_is_heard(service, wait):
     assert len(bodies(service, "exchange")) == 10
 
 
-def test_kills_under_load_leave_a_log_that_follows_and_keeps_what_it_showed(service):
+def test_kills_under_load_leave_a_log_that_follows_and_keeps_what_it_showed(service, wait):
     chance = random.Random(7)
     keys = [service.key(f"org{i}") for i in range(3)]
     service.start("--workers", "2")
@@ -76,7 +76,7 @@ def test_kills_under_load_leave_a_log_that_follows_and_keeps_what_it_showed(serv
 
     def load(key):
         while not done.is_set():
-            answers(service, key)
+            answers(service, key, patience=5)
             done.wait(0.01)  # a busy machine has something else to do as well
 
     threads = [threading.Thread(target=load, args=(key,)) for key in keys]
@@ -84,6 +84,7 @@ def test_kills_under_load_leave_a_log_that_follows_and_keeps_what_it_showed(serv
         thread.start()
     shown: list[bytes] = []
     try:
+        wait(lambda: bodies(service, "exchange"), what="the first request in the log")
         for _ in range(4):
             time.sleep(chance.uniform(0.4, 1.2))
             seen = bodies(service)
@@ -191,7 +192,8 @@ def test_ten_thousand_connections_neither_fell_nor_fatten_a_worker(service, wait
         for one in held:
             one.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    wait(lambda: answers(service, key))
+    # A connection that came while the queue was full is as good as lost.
+    wait(lambda: answers(service, key, patience=5))
     assert children(service.server.pid)[1] == worker
 
 

@@ -105,6 +105,20 @@ def test_a_killed_analysis_process_is_replaced_and_nothing_acknowledged_is_lost(
     assert service.verb("replay", "--data", str(service.data)).returncode == 0
 
 
+def test_a_stop_after_the_analysis_process_died_still_empties_the_rings(service, wait):
+    key = service.key("acme")
+    service.start()
+    service.began()
+    analysis = _children(service.server.pid)[0]
+    os.kill(analysis, signal.SIGSTOP)  # records stay in the ring
+    for _ in range(3):
+        assert service.ask(key)[0] == 200
+    os.kill(analysis, signal.SIGKILL)
+    wait(lambda: not _alive(analysis), what="its end")
+    assert service.stop() == 0  # it has not been started again yet
+    assert len(entries(service, "exchange")) == 3
+
+
 def test_children_follow_a_supervisor_that_was_killed(service, wait):
     key = service.key("acme")
     service.start()

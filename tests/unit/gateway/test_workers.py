@@ -28,13 +28,13 @@ def stop():
 where, forks = sys.argv[1], 0
 real = Supervisor._fork
 
-def fork(self, main):
+def fork(self, main, **more):
     global forks
     forks += 1
-    if where == f"before {forks}":
+    if where.endswith(f"before {forks}"):
         stop()
-    pid = real(self, main)
-    if where == f"after {forks}":
+    pid = real(self, main, **more)
+    if where.endswith(f"after {forks}"):
         stop()
     return pid
 
@@ -48,8 +48,8 @@ one = Supervisor(types.SimpleNamespace(service=service))
 
 def ready():
     print("ready", flush=True)
-    if where.endswith("4"):  # a worker dies, and is to be started again
-        os.kill(list(one._children)[-1], signal.SIGKILL)
+    if where.endswith("4"):  # a process dies, and is to be started again
+        os.kill(list(one._children)[0 if "analysis" in where else -1], signal.SIGKILL)
     else:
         stop()
 
@@ -59,7 +59,7 @@ print("ended", one.run(ready), flush=True)
 
 @pytest.mark.parametrize(
     "where", ["at first", "before 1", "after 1", "before 2", "after 2", "before 3", "after 3",
-              "never", "before 4", "after 4"],
+              "never", "before 4", "after 4", "analysis before 4", "analysis after 4"],
 )  # fmt: skip
 def test_a_stop_at_any_moment_of_a_start_leaves_no_child(where):
     done = subprocess.run(
