@@ -4,6 +4,7 @@
     python -m evals detect --quick     # under a minute, prints, writes nothing
     python -m evals detect --part windows --side report --guard FOLDER    # a part of the result
     python -m evals detect --part windows --group chat    # one group; others of that commit stay
+    python -m evals detect --part "few windows" --side report --group chat    # a minute of CPU
 
 Stopped and started again it goes on: what was run lies in the temporary folder (`kept.py`).
 Sources are split: `tune` may be looked at while building, `report` gives the published figures.
@@ -30,7 +31,9 @@ from titer.detect.calibration import Calibration
 
 SEED = 20261128
 RESULT = Path(__file__).parents[1] / "detect.json"
-SIDES, PARTS = ("tune", "report"), ("accounts", "dosed", "windows")
+SIDES, PARTS = ("tune", "report"), ("accounts", "dosed", "windows", "few windows")
+#: Parts that are made group by group.
+GROUPED = ("windows", "few windows")
 QUICK = Sizes(
     calibrate=500, tune=300, report=300, shifted=150, attackers=1, exchanges=80, dosed=2000,
     pools=0.05,
@@ -45,6 +48,11 @@ QUICK_WINDOWS = windows.Sizes(
     pools=0.05,
     hashed=True,
     fitted=60,
+)
+#: A look that takes a minute of CPU a group: fewer windows than a service would calibrate on, and
+#: the highest of a hundred as the threshold.
+FEW_WINDOWS = windows.Sizes(
+    calibrate=(100, 100, 100), test=(40, 40, 40), attackers=5, fitted=96, hashed=True
 )
 #: Prompts of the `tune` sources that unmimic's guard learns as honest.
 BENIGN = 1500
@@ -112,8 +120,8 @@ def run(
             elif part == "dosed":
                 found |= task.dosed()
             else:
-                size = QUICK_WINDOWS if sizes is QUICK else windows.Sizes()
-                found |= task.windows(size, groups)
+                size = windows.Sizes() if part == "windows" else FEW_WINDOWS
+                found |= task.windows(QUICK_WINDOWS if sizes is QUICK else size, groups)
             found["seconds"] = round(time.monotonic() - started)
             out.setdefault(side, {})[part] = found
             print(f"{side}, {part}: {found['seconds']} s", file=sys.stderr, flush=True)
@@ -125,9 +133,10 @@ def kept_with(found: dict) -> dict:
     result = json.loads(RESULT.read_text("utf-8")) if RESULT.exists() else {}
     result = {**HEAD, **{side: result.get(side, {}) for side in SIDES}}
     for side, parts in found.items():
-        old, new = result[side].get("windows", {}), parts.get("windows")
-        if new and old.get("commit") == new["commit"]:
-            new["groups"] = old["groups"] | new["groups"]
+        for part in GROUPED:
+            old, new = result[side].get(part, {}), parts.get(part)
+            if new and old.get("commit") == new["commit"]:
+                new["groups"] = old["groups"] | new["groups"]
         result[side] |= parts
     return result
 
@@ -157,6 +166,7 @@ def main() -> int:
     contest.Methods.folder = given.guard
     parts = (given.part,) if given.part else PARTS
     if given.quick:  # report sources are not for looking at
+        parts = tuple(part for part in parts if part == given.part or part != "few windows")
         print(json.dumps(run(("tune",), parts, QUICK, given.jobs), indent=1))
         return 0
     sizes = Sizes()
