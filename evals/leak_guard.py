@@ -11,7 +11,7 @@ were looked at (`first_run`). What stands for never-seen writings is `others`: w
 other people makes of the texts (`evals/leaks/transforms.cjs`), whose list was not read before that
 one run. Recall is texts x writings, with Clopper-Pearson.
 
-False positives: `evals.leaks.honest` (`--answers`: what 227 models said), each answer against one
+False positives: `evals.leaks.honest` (`--answers`: what models said), each answer against one
 protected text drawn at random, and every role prompt against every other one, which share their
 templates. `timing`: how long honest
 characters wait, and whether the memory of pieces bites honest callers. `--peer` runs unmimic's

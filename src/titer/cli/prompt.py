@@ -14,6 +14,7 @@ from titer.core.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from titer.lab.prompt_meaning import Meaning
     from titer.lab.prompt_probe import Outcome, Rate
 
 #: Bytes of a prompt or a reply that is read from a file.
@@ -53,6 +54,9 @@ def register(verbs: Any) -> None:
     leak = actions.add_parser("leakcheck", help="say how much of a prompt is in texts")
     _prompt(leak)
     leak.add_argument("replies", metavar="REPLY", nargs="+", type=Path, help="texts to look in")
+    leak.add_argument(
+        "--meaning", action="store_true", help="also look for translations (needs titer[meaning])"
+    )
 
     canary = actions.add_parser("canary", help="issue a canary for one caller")
     canary.add_argument("subject", metavar="SUBJECT", help="as for `titer explain`")
@@ -147,16 +151,32 @@ def _attack(arguments: argparse.Namespace) -> int:
 def _leakcheck(arguments: argparse.Namespace) -> int:
     from titer.lab.prompt_probe import LEAKED
 
-    judge = _judge(_read(arguments.prompt))
-    shares = {str(path): judge(_read(path)) for path in arguments.replies}
+    prompt = _read(arguments.prompt)
+    texts = {str(path): _read(path) for path in arguments.replies}
+    judge = _judge(prompt)
+    shares = {path: judge(text) for path, text in texts.items()}
+    told = _meanings(prompt, texts) if arguments.meaning else {}
     if arguments.json:
-        show({"leaked_from": LEAKED, "shares": shares})
+        show({"leaked_from": LEAKED, "shares": shares} | ({"meaning": told} if told else {}))
     else:
-        tell(
-            f"{path}: {share:.0%} of the prompt{' - leaked' if share >= LEAKED else ''}"
-            for path, share in shares.items()
-        )
-    return 1 if max(shares.values()) >= LEAKED else 0
+        for path, share in shares.items():
+            said = told.get(path)
+            leaked = share >= LEAKED or (said is not None and said.leaked)
+            more = "" if said is None else f"; in other words {said.said} of {said.of} sentences"
+            tell([f"{path}: {share:.0%} of the prompt{more}{' - leaked' if leaked else ''}"])
+    worst = max(shares.values()) >= LEAKED or any(said.leaked for said in told.values())
+    return 1 if worst else 0
+
+
+def _meanings(prompt: str, texts: dict[str, str]) -> dict[str, Meaning]:
+    """What each text says of the prompt in other words."""
+    from titer.lab.prompt_meaning import FEWEST, embedder, meaning_of, sentences
+
+    few = len(sentences(prompt))
+    if few < FEWEST:
+        raise InputError(f"--meaning needs a prompt of {FEWEST} sentences; this one has {few}")
+    judge = meaning_of(prompt, embedder())
+    return {path: judge(text) for path, text in texts.items()}
 
 
 def _canary(arguments: argparse.Namespace) -> int:
