@@ -33,12 +33,13 @@ from titer.lab.prompt_meaning import (
     Vectors,
     embedder,
     matched,
+    nearness,
     sentences,
 )
 
 OUT = Path(__file__).with_suffix(".json")
 #: Answers drawn, and answers that are put together to one long text.
-ANSWERS, TOGETHER = 200, 5
+ANSWERS, TOGETHER = 150, 5
 #: How far the places of a prompt and its translation in their lists may differ.
 APART = 24
 _AS = re.compile("^(?:充当|担任|扮演|作为)")
@@ -62,7 +63,7 @@ def likeness(prompt: Vectors, text: Vectors) -> float | None:
     needed = max(FEWEST, (len(prompt) + 1) // 2)
     if len(text) < needed:
         return 0.0
-    return matched(prompt @ text.T)[needed - 1]
+    return matched(nearness(prompt, text))[needed - 1]
 
 
 def pairs(embed: Embed, english: list[dict], chinese: list[dict]) -> list[tuple[int, int]]:

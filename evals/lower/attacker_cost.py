@@ -327,11 +327,11 @@ def main() -> None:
     parser.add_argument("--every", type=float, default=EVERY_H, help="hours between hunts")
     parser.add_argument("--recall", action="store_true", help="the curve over recall")
     parser.add_argument("--answers", default="", help="some answers alone, with ';' between")
-    parser.add_argument("--anew", action="store_true", help="drop all that is kept first")
+    parser.add_argument("--anew", action="store_true", help="drop the rows that are kept first")
     given = parser.parse_args()
     chosen = set(given.answers.split(";")) - {""}
     if given.anew:
-        RESULT.unlink(missing_ok=True)
+        RESULT.write_text(compact(kept() | {"rows": []}) + "\n", "utf-8")
     for seed in map(int, given.seeds.split(",")) if given.seeds else ():
         plan = Plan(
             seed=seed, own=given.own, accounts=given.accounts, texts=given.texts,

