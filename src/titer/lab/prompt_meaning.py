@@ -91,7 +91,8 @@ def nearness(mine: Vectors, theirs: Vectors) -> Vectors:
     """How near each row of `mine` (n, d) is to each of `theirs` (m, d), as (n, m)."""
     cosine: Vectors = mine @ theirs.T
     rows, columns = cosine.mean(axis=1, keepdims=True), cosine.mean(axis=0, keepdims=True)
-    return 2 * cosine - rows - columns + cosine.mean()
+    near: Vectors = 2 * cosine - rows - columns + cosine.mean()
+    return near
 
 
 def matched(likeness: Vectors) -> list[float]:
