@@ -105,7 +105,8 @@ def test_a_partner_is_answered_a_few_times_and_no_offer_twice(labs, tmp_path, ca
     [
         (["--kinds", "asn,domain"], "--kinds"), (["--k", "1"], "--k"),
         (["--campaign", "c-none"], "no campaign"), (["--kinds", "ipv4"], "nothing that may leave"),
-        (["--as", "a\nb"], "--as"), (["--k", "50"], "nothing that may leave"),
+        (["--as", "a\nb"], "--as"), (["--k", "50"], "name one with --campaign"),
+        (["--with", "Lab B"], "a partner's name"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said(labs, tmp_path, words, said, capsys):

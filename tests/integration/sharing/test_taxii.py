@@ -32,6 +32,7 @@ def served(lab, tmp_path, running):
     assert (
         main(["taxii", "publish", str(bundle), "--collection", "found", "--data", str(lab)]) == 0
     )
+    assert main(["taxii", "publish", str(bundle), "--collection", "a b", "--data", str(lab)]) == 2
     for name, token in TOKENS.items():
         (tmp_path / name).write_text(token)
         (tmp_path / name).chmod(0o600)
