@@ -141,6 +141,8 @@ class Part(msgspec.Struct, frozen=True):
         belongs[members] = True
         maybe = belongs | (nats >= 0.0)
         inside, users = pairs.counted(belongs), pairs.users
+        found = pairs.counted(nats >= NATS)
+        theirs = (found >= OWN_USERS) & (found >= OWN * users) & (users <= COMMON * pairs.count)
         own = (inside >= OWN_USERS) & (inside >= OWN * users) & (users <= COMMON * pairs.count)
         uses = int(inside[texts].sum())
         chosen = np.zeros(len(users), np.bool_)
@@ -153,7 +155,7 @@ class Part(msgspec.Struct, frozen=True):
             own=own,
             closed=pairs.counted(maybe)[texts].sum() / max(1, users[texts].sum()),
             asked_by=float((asking & maybe).sum() / max(1, asking.sum())),
-            kept=inside[texts[own[texts]]].sum() / max(1, uses),
+            kept=inside[texts[theirs[texts]]].sum() / max(1, uses),
             fixed=inside[own & asked.likely].sum() / max(1, inside[own].sum()),
         )
 
