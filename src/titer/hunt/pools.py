@@ -58,9 +58,10 @@ SMALL = 60
 ASKED_BY = 0.92
 #: Own tokens of a request that is the part's: a phrase gives one or two.
 WHOLE = 3
-#: Share of its members' uses that is on texts of its own. Seen: campaigns 0.67 to 0.97 (small ones
-#: 0.63), honest communities 0 to 0.72 (small ones that are closed 0.38), but for trades (0.83 to
-#: 1), whose texts are no templates.
+#: Share of its members' uses that is on texts of theirs, or of others found with them: campaigns of
+#: one maker share phrases. Seen on texts of its own alone: campaigns 0.67 to 0.97 (small ones 0.63),
+#: beside others of their maker 0.38 to 0.61; honest communities 0 to 0.72 (small ones that are
+#: closed 0.38), but for trades (0.83 to 1), whose texts are no templates.
 KEPT = 0.67
 KEPT_SMALL = 0.5
 #: Texts that a pool has, by how evenly they are used (inverse Simpson), and that half of its
@@ -121,8 +122,9 @@ class Part(msgspec.Struct, frozen=True):
     members; `own` are texts, of whatever kind, that are nearly members' alone.
 
     `closed` is the share of the texts' uses that members have, or callers as likely; `asked_by`
-    the same of callers with whole requests; `kept` the share of members' uses that is on own
-    texts; `fixed` the share of the uses of own texts that is on templates.
+    the same of callers with whole requests; `kept` the share of members' uses that is on texts
+    that are nearly those callers' alone who were found in one fit with them; `fixed` the share of
+    the uses of own texts that is on templates.
     """
 
     members: Places
@@ -141,9 +143,8 @@ class Part(msgspec.Struct, frozen=True):
         belongs[members] = True
         maybe = belongs | (nats >= 0.0)
         inside, users = pairs.counted(belongs), pairs.users
-        found = pairs.counted(nats >= NATS)
-        theirs = (found >= OWN_USERS) & (found >= OWN * users) & (users <= COMMON * pairs.count)
-        own = (inside >= OWN_USERS) & (inside >= OWN * users) & (users <= COMMON * pairs.count)
+        own = _nearly_alone(inside, pairs)
+        found = _nearly_alone(pairs.counted(belongs | (nats >= NATS)), pairs)
         uses = int(inside[texts].sum())
         chosen = np.zeros(len(users), np.bool_)
         chosen[texts] = True
@@ -155,7 +156,7 @@ class Part(msgspec.Struct, frozen=True):
             own=own,
             closed=pairs.counted(maybe)[texts].sum() / max(1, users[texts].sum()),
             asked_by=float((asking & maybe).sum() / max(1, asking.sum())),
-            kept=inside[texts[theirs[texts]]].sum() / max(1, uses),
+            kept=inside[texts[found[texts]]].sum() / max(1, uses),
             fixed=inside[own & asked.likely].sum() / max(1, inside[own].sum()),
         )
 
@@ -173,6 +174,13 @@ class Part(msgspec.Struct, frozen=True):
     def alone(self) -> bool:
         """Whether so much of its texts' use is its members', and they are mostly templates."""
         return self.shut and self.fixed >= FIXED
+
+
+def _nearly_alone(inside: Ints, pairs: Pairs) -> Bools:
+    """Which texts so many callers use who are nearly all that do."""
+    users = pairs.users
+    found: Bools = (inside >= OWN_USERS) & (inside >= OWN * users)
+    return found & (users <= COMMON * pairs.count)
 
 
 def _parts(pairs: Pairs, fit: Weighed, asked: Asked) -> list[Part]:

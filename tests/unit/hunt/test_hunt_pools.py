@@ -12,7 +12,7 @@ from titer.hunt.mixture import Pairs, Weighed, weigh
 from titer.hunt.modalities import units_of
 from titer.hunt.nulls import held_out, text_draws_for
 from titer.hunt.parts import parts
-from titer.hunt.pools import NATS, pools, surely
+from titer.hunt.pools import NATS, Part, pools, surely
 
 DAY = 86_400_000_000
 HONEST, MEMBERS, TEMPLATES, EACH = 500, 90, 40, 16
@@ -350,3 +350,36 @@ def test_who_is_sure_in_a_large_pool_has_a_part_of_what_its_members_have():
     # A small one, or one whose requests nobody weighed, keeps all that the fit says.
     assert list(sure(rich, members[:500])) == list(range(500))
     assert list(sure(None)) == list(range(1200))
+
+
+def test_campaigns_of_one_maker_do_not_hide_each_other():
+    """Two parts of one fit that say half of what they say in the same texts: neither has these."""
+    members, texts = 40, 24
+    rng = np.random.default_rng(2)
+    token, unit = [], []
+    for who in range(2 * members):
+        mine = rng.choice(texts, 12, replace=False) + texts * (who >= members)
+        both = 2 * texts + rng.choice(texts, 16, replace=False)
+        token += [*mine, *both]
+        unit += [who] * 28
+    for who in range(2 * members, 400):
+        token += list(3 * texts + rng.choice(200, 28, replace=False))
+        unit += [who] * 28
+    token, unit = np.array(token), np.array(unit)
+    order = np.argsort(token, kind="stable")
+    size = 3 * texts + 200
+    pairs = Pairs.of(token[order], unit[order], tokens=size, count=400)
+    asked = Asked(np.ones(size, bool), np.zeros(size, int), np.full((1, 8), -1), np.zeros(1, int))
+
+    def part(nats):
+        said = np.r_[np.arange(texts), np.arange(2 * texts, 3 * texts)]
+        return Part.of(pairs, np.arange(members), said, nats, asked)
+
+    together = np.full(400, -9.0)
+    together[: 2 * members] = 9.0
+    assert part(together).kept == 1.0
+    assert part(together).own.sum() == texts  # what it is described by stays its own
+    # Where the others are nobody's members, what it says is mostly theirs as well.
+    alone = np.full(400, -9.0)
+    alone[:members] = 9.0
+    assert part(alone).kept < 0.5
