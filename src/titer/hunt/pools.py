@@ -58,10 +58,10 @@ SMALL = 60
 ASKED_BY = 0.92
 #: Own tokens of a request that is the part's: a phrase gives one or two.
 WHOLE = 3
-#: Share of its members' uses that is on texts of theirs, or of others found with them: campaigns of
-#: one maker share phrases. Seen on texts of its own alone: campaigns 0.67 to 0.97 (small ones 0.63),
-#: beside others of their maker 0.38 to 0.61; honest communities 0 to 0.72 (small ones that are
-#: closed 0.38), but for trades (0.83 to 1), whose texts are no templates.
+#: Share of its members' uses that is on texts of theirs, or of others found with them: campaigns
+#: of one maker share phrases. Seen on texts of its own alone: campaigns 0.67 to 0.97 (small ones
+#: 0.63), beside others of their maker 0.38 to 0.61; honest communities 0 to 0.72 (small ones that
+#: are closed 0.38), but for trades (0.83 to 1), whose texts are no templates.
 KEPT = 0.67
 KEPT_SMALL = 0.5
 #: Texts that a pool has, by how evenly they are used (inverse Simpson), and that half of its
