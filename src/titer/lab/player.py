@@ -166,8 +166,12 @@ class Player:
         """What every account has seen so far; may be read while the player runs."""
         return self._seen
 
-    async def play(self, events: Iterable[Event], *, grace: float = 2.0) -> Played:
-        """Send everything; stop `grace` seconds after the last event was due."""
+    async def play(
+        self, events: Iterable[Event], *, grace: float = 2.0, patience: float = 0.0
+    ) -> Played:
+        """Send everything; stop `grace` seconds after the last event was due, honest callers who
+        have not been answered by then at most `patience` seconds later.
+        """
         queues: dict[str, list[Event]] = {}
         for event in events:
             queues.setdefault(event.account.name, []).append(event)
@@ -175,15 +179,21 @@ class Player:
         last = max(queue[-1].at for queue in queues.values())
         scale = self._seconds / max(1, last - first)
         began = time.monotonic()
+        honest: list[asyncio.Task[None]] = []
         for name, queue in queues.items():
             seen = self._seen[name] = Seen(queue[0].account, planned=len(queue))
             due = [(began + (event.at - first) * scale, event) for event in queue]
             line = iter(due)
             lanes = self._lanes if seen.account.campaign else 1
-            self._tasks += [asyncio.create_task(self._run(seen, line)) for _ in range(lanes)]
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._seconds + grace):
-                await asyncio.gather(*self._tasks, return_exceptions=True)
+            tasks = [asyncio.create_task(self._run(seen, line)) for _ in range(lanes)]
+            self._tasks += tasks
+            if not seen.account.campaign:
+                honest += tasks
+        await asyncio.wait(self._tasks, timeout=self._seconds + grace)
+        for task in set(self._tasks).difference(honest):
+            task.cancel()
+        if honest and patience:
+            await asyncio.wait(honest, timeout=patience)
         self.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         return Played(self._seen, time.monotonic() - began)

@@ -71,6 +71,23 @@ def test_a_slow_server_leaves_the_rest_unsent():
     assert (seen.sent, seen.unsent, seen.answered) == (2, 10, 0)
 
 
+def test_honest_callers_are_waited_for_and_attackers_are_not():
+    honest = list(make("honest", seed=1, accounts=12, days=0.2).events())[:10]
+    attack = [e for e in make("distiller", seed=1, accounts=5).events() if e.attack][:12]
+
+    async def run():
+        async with FakeUpstream(Behaviour(delay=0.3)) as upstream:
+            keys = {e.account.name: "k" for e in honest + attack}
+            player = Player(port=upstream.port, keys=keys, seconds=0.1, attackers_lanes=1)
+            return await player.play(honest + attack, grace=0.0, patience=60.0)
+
+    seen = asyncio.run(run()).seen
+    (thief,) = (one for one in seen.values() if one.account.campaign)
+    assert thief.unsent > 0
+    others = [one for one in seen.values() if not one.account.campaign]
+    assert sum(one.answered for one in others) == 10
+
+
 def test_a_cap_limits_the_reply_in_the_words_of_each_shape():
     account = Account("a", "chat", origin=origins.Home(ip="10.0.0.1", headers=("host",)))
     for endpoint, limit in ((bodies.CHAT, "max_tokens"), (bodies.RESPONSES, "max_output_tokens")):

@@ -33,8 +33,12 @@ PLAY_SECONDS = 30.0
 HUNT_EVERY = 4.0
 GRACE = 2.0
 
-#: Seconds that the analysis may need to catch up with the last reply.
-CATCH_UP = 10.0
+#: On a machine that has much else to do: seconds more that honest callers may take, who are all to
+#: be answered; the analysis, to catch up with the last reply; and a hunt, which runs less when it
+#: takes long, to find somebody. Elsewhere none of it is waited for.
+PATIENCE = 120.0
+CATCH_UP = 60.0
+HUNT_WITHIN = 60.0
 
 #: With a small real model: how long its requests are spread, how much longer it may take on a busy
 #: machine, and the longest reply (tokens).
@@ -106,13 +110,14 @@ class Demo:
                 )
             watch = Watch(stage.data, player)
             with View(self._console, watch.snapshot) as view:
-                grace = MODEL_GRACE if self._model else GRACE
-                task = asyncio.create_task(player.play(world.events(), grace=grace))
+                grace, patience = (MODEL_GRACE, 0.0) if self._model else (GRACE, PATIENCE)
+                playing = player.play(world.events(), grace=grace, patience=patience)
+                task = asyncio.create_task(playing)
                 while not task.done():
                     await asyncio.sleep(0.1)
                     view.tick()
                 played = await task
-                await self._catch_up(played, view)
+                await self._catch_up(played, view, watch)
             self._console.print(Padding(render(watch.snapshot()), (0, 0, 0, 3), expand=False))
             status = await asyncio.to_thread(stage.stop)
         if status != 0:
@@ -134,8 +139,10 @@ class Demo:
     def _day(world: scenario.Scenario) -> str:
         return "One day" if world.days == 1 else f"{world.days * 24:.0f} hours"
 
-    async def _catch_up(self, played: Played, view: View) -> None:
-        """Wait until the analysis has weighed what was played, and one hunt has run after it."""
+    async def _catch_up(self, played: Played, view: View, watch: Watch) -> None:
+        """Wait until the analysis has weighed what was played, and one hunt has run after it, or
+        found somebody where there is somebody to be found.
+        """
         replies = sum(seen.answered for seen in played.seen.values())
         deadline = time.monotonic() + CATCH_UP
         while time.monotonic() < deadline:
@@ -146,8 +153,11 @@ class Demo:
                 pass
             await asyncio.sleep(0.1)
             view.tick()
-        until = time.monotonic() + HUNT_EVERY + 1.0
-        while time.monotonic() < until:
+        began = time.monotonic()
+        within = HUNT_WITHIN if played.role("hydra") else 0.0
+        while (waited := time.monotonic() - began) < HUNT_EVERY + 1.0 or (
+            waited < within and not watch.snapshot().campaigns
+        ):
             await asyncio.sleep(0.1)
             view.tick()
 
