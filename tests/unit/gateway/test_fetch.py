@@ -10,6 +10,7 @@ import time
 import pytest
 
 from titer.core.errors import InputError
+from titer.gateway import dialling
 from titer.gateway.fetch import request
 
 
@@ -85,6 +86,7 @@ def test_a_name_with_many_silent_addresses_costs_one_deadline(monkeypatch):
                 one.connect(("127.0.0.1", port))
         found = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [found] * 400)
+        monkeypatch.setattr(dialling, "MAX_ADDRESSES", 400)
         begun = time.monotonic()
         with pytest.raises(InputError, match="cannot be reached"):
             request(f"http://peer.test:{port}", timeout=0.2, deadline=0.5)

@@ -63,6 +63,7 @@ def test_addresses_that_do_not_answer_share_one_deadline(monkeypatch):
                 one.connect(("127.0.0.1", port))
         one = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [one] * 400)
+        monkeypatch.setattr(dialling, "MAX_ADDRESSES", 400)
         begun = time.monotonic()
         with pytest.raises(SendError, match="peer.test"):
             ask("GET", target(f"http://peer.test:{port}/", HERE), headers={}, reach=HERE,
