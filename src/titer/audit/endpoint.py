@@ -115,7 +115,8 @@ class Endpoint:
                 data = reply.read(MAX_ANSWER + 1)
                 status, after = reply.status, reply.headers.get("retry-after", "")
         except (OSError, http.client.HTTPException) as error:
-            raise Later(f"no answer ({type(error).__name__})") from None
+            if not late.is_set():  # else it is the cut that it met
+                raise Later(f"no answer ({type(error).__name__})") from None
         finally:
             guard.cancel()
             connection.close()

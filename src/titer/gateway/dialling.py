@@ -87,16 +87,20 @@ class Held:
     def __init__(self, raw: socket.socket, end: float) -> None:
         self.socket = raw
         self.late = False
+        self._swapping = threading.Lock()
         self._guard = threading.Timer(max(end - time.monotonic(), 0.001), self._cut)
         self._guard.daemon = True
         self._guard.start()
 
     def secure(self, context: ssl.SSLContext, host: str) -> None:
         """Speak TLS from here on, the peer's name checked. Raises OSError."""
-        made = context.wrap_socket(
-            self.socket, server_hostname=host, do_handshake_on_connect=False
-        )
-        self.socket = made  # before the handshake, so that a cut reaches it
+        with self._swapping:
+            if self.late:  # wrapping what was cut fails, and leaves a socket to nobody
+                raise TimeoutError("cut at its deadline")
+            made = context.wrap_socket(
+                self.socket, server_hostname=host, do_handshake_on_connect=False
+            )
+            self.socket = made  # before the handshake, so that a cut reaches it
         made.do_handshake()
 
     def let_go(self) -> socket.socket:
@@ -116,6 +120,6 @@ class Held:
         self.socket.close()
 
     def _cut(self) -> None:
-        self.late = True
-        with contextlib.suppress(OSError):
+        with self._swapping, contextlib.suppress(OSError):
+            self.late = True
             self.socket.shutdown(socket.SHUT_RDWR)
