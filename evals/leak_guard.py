@@ -233,7 +233,10 @@ def main() -> int:
     measured: dict[str, Callable[[], dict]] = {
         "recall": lambda: recall(texts), "honest": lambda: honest(texts),
         "held_out": lambda: taken(texts, held_out(random.Random(SEED))),
-        "waits": lambda: waits(english, LEAK, SEED, 10),
+        "waits": lambda: {
+            name: waits(english, LEAK, SEED, 10, encoded=encoded)
+            for name, encoded in (("answers", False), ("encoded files", True))
+        },
         "sessions": lambda: sessions(english, LEAK, SEED, 200),
         "in_pieces": lambda: given_away(english, LEAK),
     }  # fmt: skip

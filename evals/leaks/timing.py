@@ -23,15 +23,17 @@ _TOKEN = re.compile(r" ?[^\W\d_]{1,6}|\d{1,3}| ?[^\w\s]{1,3}|\s+|.", re.DOTALL)
 SIGMA = 0.5
 
 
-def waits(texts: list[str], leak: int, seed: int, every: int) -> dict:
-    """Milliseconds that characters of every `every`th honest answer wait."""
+def waits(texts: list[str], leak: int, seed: int, every: int, *, encoded: bool) -> dict:
+    """Milliseconds that characters of every `every`th honest answer wait: of files that are
+    printed `encoded`, whose runs wait for their end, or of all others.
+    """
     draw = random.Random(seed)
     indexes = [Index([t]) for t in texts]
     found: list[float] = []
     by_stream: list[float] = []
     streams = tokens = characters = suspected = 0
-    for n, (_, text) in enumerate(honest(random.Random(seed))):
-        if n % every or len(text) < 20:
+    for n, (source, text) in enumerate(honest(random.Random(seed))):
+        if n % every or len(text) < 20 or source.startswith("encoded") != encoded:
             continue
         scan = Scan(draw.choice(indexes), limits(leak))
         rate = draw.uniform(30, 100)
