@@ -46,9 +46,9 @@ SEEN = 100.0
 COVERS = (0.02, 0.1, 0.3)
 #: Share of the requests with either of two tokens that have both, from which they are one text.
 TOGETHER = 0.5
-#: Share of the members up to whom a token, by itself, binds a caller's requests into one text: one
-#: of more members stands in many texts, and two of those together in one.
-FEW = 0.1
+#: Share of the members of a fit without some texts, who may not have been members with them: more
+#: are another crowd, which the fit found because the first one's texts were gone.
+NEW = 0.1
 #: How much of the mixture's evidence counts where it is a question of being sure: it takes tokens
 #: for independent, and what it says of honest agents is too much; what their requests say is not.
 TRUST = 0.25
@@ -79,7 +79,7 @@ class Requests(msgspec.Struct, frozen=True):
         there[there] = own[asked.rows[there]]
         some = there.any(axis=1)
         tokens, unit = np.where(there, asked.rows, -1)[some], asked.unit[some]
-        text = _bound(asked.rows[some], unit, _binding(pairs, fit.nats))
+        text = _bound(asked.rows[some], unit, len(own))
         # A conversation says again with every turn what was said before.
         odd = np.arange(1, 2 * tokens.shape[1], 2) * np.int64(0x1E3779B97F4A7C15)
         same = ((tokens + 1) * odd).sum(axis=1) ^ (unit * MIXED)
@@ -100,28 +100,12 @@ class Requests(msgspec.Struct, frozen=True):
         return caller
 
 
-def _binding(pairs: Pairs, nats: Floats) -> Bools:
-    """Which tokens few members use."""
-    member = probability(nats)
-    inside = np.bincount(pairs.token, weights=member[pairs.unit], minlength=len(pairs.users))
-    found: Bools = inside <= FEW * member.sum()
-    return found
-
-
-def _bound(rows: Ints, unit: Ints, binding: Bools) -> Ints:
-    """The text of each row: rows of one caller are of one that have in common a binding token, or
-    two others.
-    """
-    size = len(binding)
-    there = rows >= 0
-    binds = there.copy()
-    binds[there] = binding[rows[there]]
-    row, _ = np.nonzero(binds)
-    keys, ends = [unit[row] * size + rows[binds]], [row]
-    there &= ~binds
+def _bound(rows: Ints, unit: Ints, size: int) -> Ints:
+    """The text of each row: rows of one caller that have two tokens in common are of one."""
+    keys, ends = [], []
     for one in range(rows.shape[1]):
         for other in range(one + 1, rows.shape[1]):
-            row = np.flatnonzero(there[:, one] & there[:, other])
+            row = np.flatnonzero((rows[:, one] >= 0) & (rows[:, other] >= 0))
             both = (rows[row, one] * size + rows[row, other]) * np.int64(0x1E3779B97F4A7C15)
             keys.append(both ^ (unit[row] * MIXED))
             ends.append(row)
@@ -140,10 +124,14 @@ def settled(pairs: Pairs, likely: Bools, asked: Asked, fit: Weighed) -> Weighed:
         requests = Requests.of(asked, fit, pairs)
         nats, sober, speaks = weighed(requests, fit.nats)
         alone = unvouched(requests, speaks, nats, fit.own, pairs)
+        found = Weighed(nats, fit.own & ~alone, sober)
         if not left or not alone.any():
-            return Weighed(nats, fit.own & ~alone, sober)
+            return found
         likely = likely & ~alone
         fit = weigh(pairs, likely, asked.rows)
+        members = fit.nats >= 0.0
+        if (members & (nats < 0.0)).sum() > NEW * members.sum():
+            return found
     return fit
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from titer.hunt import requests as module
 from titer.hunt.asked import Asked
 from titer.hunt.mixture import Pairs, Weighed
 from titer.hunt.requests import Requests, settled, unvouched, weighed
@@ -89,14 +90,12 @@ def test_requests_of_others_are_the_null():
     assert speaks.any() and not speaks.all()
 
 
-def of(rows, unit, nats, *, users=()):
-    """Requests whose tokens are all own; `users` are members who use token 0 elsewhere."""
+def of(rows, unit, nats):
+    """Requests whose tokens are all own."""
     rows, unit = np.array(rows), np.array(unit)
     size, count = int(rows.max()) + 1, len(nats)
     asked = Asked(np.ones(size, bool), np.zeros(size, int), rows, unit)
-    token = np.concatenate((rows[rows >= 0], np.zeros(len(users), int)))
-    who = np.concatenate((np.repeat(unit, (rows >= 0).sum(axis=1)), users)).astype(int)
-    pairs = np.unique(token * count + who)
+    pairs = np.unique(rows[rows >= 0] * count + np.repeat(unit, (rows >= 0).sum(axis=1)))
     table = Pairs.of(pairs // count, pairs % count, tokens=size, count=count)
     return Requests.of(asked, Weighed(np.array(nats), np.ones(size, bool)), table)
 
@@ -108,21 +107,14 @@ def test_a_conversation_says_a_thing_once():
 
 
 def test_what_a_callers_requests_have_in_common_makes_them_one_text():
-    members = [8.0] * 40
-    prompt = [[5, 6, -1, -1], [6, 7, -1, -1], [7, 8, -1, -1], [9, 1, -1, -1]]
-    found = of(prompt, [0, 0, 0, 0], members)
-    apart = (found.tokens == 9).any(axis=1)
+    prompt = [[5, 6, 7, -1], [6, 7, 8, -1], [7, 8, 9, -1], [9, 1, 2, -1]]
+    found = of(prompt, [0, 0, 0, 0], [8.0, 8.0])
+    apart = (found.tokens == 1).any(axis=1)
     assert len(set(found.text[~apart])) == 1
-    assert len(set(found.text)) == 2
-    # Another caller's are others; and a word of many members alone binds nothing, two of them do.
-    assert len(set(of(prompt, [0, 0, 1, 1], members).text)) == 3
-    word = [[0, 5, -1, -1], [0, 6, -1, -1]]
-    assert len(set(of(word, [0, 0], members, users=range(40)).text)) == 2
-    both = [[0, 1, 5, -1], [0, 1, 6, -1]]
-    wide = both + [[0, 1, 10 + who, -1] for who in range(1, 30)]
-    found = of(wide, [0, 0, *range(1, 30)], members)
-    assert len(found.text) == 31
-    assert len(set(found.text)) == 30
+    assert len(set(found.text)) == 2  # one word in common binds nothing
+    # Another caller's are others.
+    found = of(prompt, [0, 0, 1, 1], [8.0, 8.0])
+    assert len(set(found.text)) == 3
     assert list(found.of_caller()[found.text]) == list(found.unit)
 
 
@@ -146,7 +138,7 @@ def test_one_text_in_many_requests_is_evidence_once():
 
 
 def test_a_prompt_that_shows_other_tokens_each_time_does_not_vouch_for_itself():
-    """Forty tokens of one prompt, three to a conversation: hardly two stand together often."""
+    """Forty tokens of one prompt, four to a conversation: hardly two stand together often."""
     asked, pairs, own = log()
     shown = np.random.default_rng(5)
     long = POOL + PROMPT + np.arange(40)  # of what everybody says, now its own
@@ -174,3 +166,17 @@ def test_nothing_of_its_own_settles_at_once(own):
     asked, pairs, _ = log()
     fit = settled(pairs, own, asked, Weighed(np.full(COUNT, -np.inf), own))
     assert np.isneginf(fit.nats).all() and not fit.own.any()
+
+
+def test_without_some_texts_a_fit_does_not_go_over_to_another_crowd(monkeypatch):
+    asked, pairs, own = log()
+    fit = Weighed(taken_in(), own)
+    once = settled(pairs, own, asked, fit)
+    others = np.full(COUNT, -9.0)
+    others[MEMBERS + AGENTS :] = 9.0
+    monkeypatch.setattr(module, "weigh", lambda *_: Weighed(others, own))
+    kept = settled(pairs, own, asked, fit)
+    assert (kept.nats[:MEMBERS] >= 3.0).all()
+    assert not (kept.nats[MEMBERS + AGENTS :] >= 0.0).any()
+    assert not kept.own[POOL:].any()
+    assert once.sober is not None and kept.sober is not None
