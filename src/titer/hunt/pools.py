@@ -34,7 +34,7 @@ NATS = 3.0
 #: phrases: its members then have those nats by what their requests say, with a quarter of the
 #: mixture's (`requests.TRUST`), and this share of what its median member has. Where that is much,
 #: who barely has enough is mostly an agent whose prompt is made of the same phrases: of 192 honest
-#: with a thousand to one by all of it, among 23,912 members, 45 are left so. Where all say little
+#: with a thousand to one by all of it, among 23,912 members, 60 are left so. Where all say little
 #: (four fifths cover) it asks for nothing more.
 MANY = 1_000
 SHARE = 1 / 12
