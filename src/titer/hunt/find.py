@@ -45,7 +45,7 @@ from titer.hunt.novelty import Novelty, against_history, within
 from titer.hunt.pools import pools
 from titer.hunt.source import Rows, Source
 from titer.hunt.tokens import MAX_UNITS_SHARE, MIN_UNITS
-from titer.hunt.verdict import FDR, Judged, Verdict, World, campaign, judge, talk_alike
+from titer.hunt.verdict import FDR, Judged, Verdict, World, a_class, campaign, judge, talk_alike
 
 #: Overlap (share of the smaller group) from which two candidates are one group.
 SAME_GROUP = 0.5
@@ -268,6 +268,8 @@ def _settle(
     campaigns: list[Campaign] = []
     attention: list[Attention] = []
     sets = [set(j.candidate.units.tolist()) for j in judged]
+    # A class that something ties is let go from a group that a framework brought it into.
+    classes = [sets[i] for i, one in enumerate(judged) if a_class(one, verdicts[i])]
     for place in order:
         one, verdict, members = judged[place], verdicts[place], sets[place]
         if any(_overlaps(members, other) for other in taken):
@@ -275,7 +277,10 @@ def _settle(
         ways = sum(_overlaps(members, other) for other in sets)
         if passed[place] and verdict.stands:
             taken.append(members)
-            campaigns.append(campaign(one, verdict, ways, world))
+            pupils = [
+                c for c in classes if one.candidate.formed_by != "pool" and _overlaps(c, members)
+            ]
+            campaigns.append(campaign(one, verdict, ways, world, set().union(*pupils)))
         elif why := _why(verdict):
             taken.append(members)
             formed = ("text", one.candidate.formed_by)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import msgspec
 import numpy as np
@@ -188,6 +188,14 @@ def same_questions(alike: Likeness) -> bool:
     return same and not drawn(alike, most=ALL_THE_SAME)
 
 
+def a_class(one: Judged, verdict: Verdict) -> bool:
+    """Whether a group that a hard tie holds together was explained by its questions: a given other
+    member asked the same.
+    """
+    tied = one.candidate.formed_by in HARD and verdict.strongest >= TIE
+    return tied and bool(verdict.explained) and one.alike.overlap >= SAME_QUESTIONS
+
+
 def news_of_one_hand(one: Judged) -> bool:
     """Whether texts without any tie of origin are one hand's all the same.
 
@@ -200,8 +208,12 @@ def news_of_one_hand(one: Judged) -> bool:
     return one.candidate.formed_by in NEWS and interchangeable(one.alike)
 
 
-def campaign(one: Judged, verdict: Verdict, ways: int, world: World) -> Campaign:
-    """The campaign of a group that passed, with its members gone over once more."""
+def campaign(
+    one: Judged, verdict: Verdict, ways: int, world: World, pupils: Collection[int] = ()
+) -> Campaign:
+    """The campaign of a group that passed, with its members gone over once more; without `pupils`,
+    who are units of classes that it has in it.
+    """
     units, formed_by = world.units, one.candidate.formed_by
     spoke = {t.modality for t in one.tested if t.e_value >= TIE}
     binding = sorted((spoke | {formed_by}) & HARD)
@@ -213,6 +225,7 @@ def campaign(one: Judged, verdict: Verdict, ways: int, world: World) -> Campaign
         members = certain(one.candidate, binding, units, world.shared, world.known)
     if one.alike.conduct.shared <= DEALT_SHARED:
         members = members.without(one.alike.conduct.sharers)
+    members = members.without(pupils)
     ties = spoke | ({formed_by} & set(TESTING))
     # The best of several overlapping candidates: its e-value is divided by their number.
     bits = max(0.0, math.log2(max(verdict.e_value / ways, 1.0)))

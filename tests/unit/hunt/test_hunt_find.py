@@ -1,11 +1,18 @@
 """Worlds of a few hundred made-up callers, without text: who is a campaign, and who is not."""
 
+import importlib
 import random
+from types import SimpleNamespace
 
+import msgspec
+import numpy as np
 import pytest
 
 from titer.core.nouns import Exchange, Origin, Principal, RequestFacts, Sketch, Usage
 from titer.hunt import MemorySource, TableBuilder, find
+from titer.hunt.verdict import Judged, Verdict, a_class
+
+find_module = importlib.import_module("titer.hunt.find")  # the package has a function of that name
 
 DAY = 86_400_000_000
 START = 1_777_593_600_000_000
@@ -239,3 +246,46 @@ def test_an_account_per_request_and_one_with_everything(world):
     for i in range(3_000):
         world.say(who, where, START + i * 1_000_000, world.fresh())
     assert world.hunt().campaigns == ()
+
+
+@pytest.mark.parametrize(
+    ("formed", "overlap", "strongest", "explained", "found"),
+    [
+        ("network", 0.57, 1881.3, "members ask the same questions", True),
+        ("network", 0.01, 1881.3, "members ask the same questions", False),  # somebody else asked
+        ("parameters", 0.57, 1881.3, "members ask the same questions", False),  # nothing ties it
+        ("network", 0.57, 1.0, "members ask the same questions", False),
+        ("network", 0.57, 1881.3, "", False),  # it stands: drawn from a list
+    ],
+)
+def test_a_class_is_what_a_hard_tie_holds_and_its_questions_explain(
+    formed, overlap, strongest, explained, found
+):
+    one = SimpleNamespace(
+        candidate=SimpleNamespace(formed_by=formed), alike=SimpleNamespace(overlap=overlap)
+    )
+    assert a_class(one, Verdict(strongest, strongest, explained, hard=True)) is found
+
+
+def test_pupils_whom_a_framework_brings_into_a_group_are_let_go(world, monkeypatch):
+    """The class's texts are the campaign's framework's: one candidate holds both."""
+    world.group(80, nets=4, cards=5, created=START - 6 * DAY)
+    whole = members(world.hunt())
+    pupils = {f"x{i}" for i in range(0, 80, 4)}  # of one of its four networks
+    place = find_module._settle
+
+    def settle(judged, verdict_world, left):
+        names = verdict_world.name
+        for one in judged:
+            inside = set(names(one.candidate.units))
+            if pupils <= inside and one.candidate.formed_by == "network":
+                few = one.candidate.units[[names(np.array([u]))[0] in pupils
+                                           for u in one.candidate.units]]  # fmt: skip
+                candidate = msgspec.structs.replace(one.candidate, units=few)
+                alike = msgspec.structs.replace(one.alike, overlap=0.6)
+                judged.append(Judged(candidate, one.tested, alike))
+                break
+        return place(judged, verdict_world, left)
+
+    monkeypatch.setattr(find_module, "_settle", settle)
+    assert members(world.hunt()) == whole - pupils
