@@ -46,6 +46,10 @@ SEEN = 100.0
 COVERS = (0.02, 0.1, 0.3)
 #: Share of the requests with either of two tokens that have both, from which they are one text.
 TOGETHER = 0.5
+#: Texts that the median member has, at least, for a caller's requests to be put together: where
+#: all that a member says hangs together, as a few templates or one prompt before every question
+#: do, nobody would vouch for anything.
+SEVERAL = 3
 #: Share of the members of a fit without some texts, who may not have been members with them: more
 #: are another crowd, which the fit found because the first one's texts were gone.
 NEW = 0.1
@@ -93,6 +97,10 @@ class Requests(msgspec.Struct, frozen=True):
         rare = np.minimum(np.log2(np.maximum(second, 1)).astype(np.int64), COMMON - 1)
         return cls(unit, tokens, many * COMMON + rare, text)
 
+    def apart(self) -> Requests:
+        """Each request as a text of its own."""
+        return msgspec.structs.replace(self, text=np.arange(len(self.unit)))
+
     def of_caller(self) -> Ints:
         """The caller of each text."""
         caller = np.empty(int(self.text.max(initial=-1)) + 1, np.int64)
@@ -123,6 +131,9 @@ def settled(pairs: Pairs, likely: Bools, asked: Asked, fit: Weighed) -> Weighed:
             break
         requests = Requests.of(asked, fit, pairs)
         nats, sober, speaks = weighed(requests, fit.nats)
+        if _texts_each(requests, speaks, nats) < SEVERAL:
+            requests = requests.apart()
+            nats, sober, speaks = weighed(requests, fit.nats)
         alone = unvouched(requests, speaks, nats, fit.own, pairs)
         found = Weighed(nats, fit.own & ~alone, sober)
         if not left or not alone.any():
@@ -133,6 +144,14 @@ def settled(pairs: Pairs, likely: Bools, asked: Asked, fit: Weighed) -> Weighed:
         if (members & (nats < 0.0)).sum() > NEW * members.sum():
             return found
     return fit
+
+
+def _texts_each(requests: Requests, speaks: Bools, nats: Floats) -> float:
+    """How many texts that speak for it the median member has."""
+    caller = requests.of_caller()
+    each = np.bincount(caller[np.unique(requests.text[speaks])], minlength=len(nats))
+    members = nats >= 0.0
+    return float(np.median(each[members])) if members.any() else 0.0
 
 
 def weighed(requests: Requests, nats: Floats) -> tuple[Floats, Floats, Bools]:

@@ -180,3 +180,21 @@ def test_without_some_texts_a_fit_does_not_go_over_to_another_crowd(monkeypatch)
     assert not (kept.nats[MEMBERS + AGENTS :] >= 0.0).any()
     assert not kept.own[POOL:].any()
     assert once.sober is not None and kept.sober is not None
+
+
+def test_where_all_that_members_say_hangs_together_each_request_is_a_text(monkeypatch):
+    """One prompt before every question: put together, nobody would vouch for any of its tokens."""
+    asked, pairs, own = log()
+    rows = asked.rows.copy()
+    said = np.isin(asked.unit, range(MEMBERS))
+    rows[said, 6], rows[said, 7] = POOL + PROMPT, POOL + PROMPT + 1  # in all that members say
+    together = Asked(asked.likely, asked.band, rows, asked.unit)
+    seen = []
+    weigh_up = module.weighed
+    monkeypatch.setattr(
+        module, "weighed", lambda r, n: (seen.append(len(set(r.text))), weigh_up(r, n))[1]
+    )
+    fit = settled(pairs, own, together, Weighed(taken_in(), own))
+    assert seen[0] < seen[1]  # weighed again, each request by itself
+    assert (fit.nats[:MEMBERS] >= 3.0).all()
+    assert not (fit.nats[MEMBERS : MEMBERS + AGENTS] >= 0).any()
