@@ -8,8 +8,8 @@ undeclared company on one network with one payment. Attackers: the lab's hydra o
 300 accounts at 100, 50 and 25 % of own traffic, and three disguises of the one of 100.
 Prompts are the lab's own, or published ones with sources split in two halves. Rules and
 thresholds were changed after looking at seeds 0 to 3 of the lab's own prompts and seed 10 of
-published ones (both halves), and seed 11 of these; seeds 4 and 5 were not. All are worlds of the same
-makers, and accounts of one world are not independent: not a field error rate.
+published ones (both halves), and seed 11 of these; seeds 4 and 5 were not. All are worlds of
+the same makers, and accounts of one world are not independent: not a field error rate.
 """
 
 from __future__ import annotations
