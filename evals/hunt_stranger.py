@@ -34,7 +34,7 @@ from evals.stranger_world import (
 from titer.lab.score import Share, accused
 
 #: Seeds after which rules or thresholds were changed.
-LOOKED_AT = tuple(range(91, 100))
+LOOKED_AT = (*range(91, 100), 203)
 _MANY = (("class", 4), ("firm", 12), ("evaluation", 40), ("reseller", 2), ("framework", 200),
          ("launch", 150), ("app", 60), ("batch", 30), ("team", 6))  # fmt: skip
 _FEW = (("app", 10), ("batch", 3), ("team", 1), ("evaluation", 3))
