@@ -15,7 +15,8 @@ The mixture (`mixture`) counts tokens, as if each spoke for itself. Two things i
 
 A text is what several requests of one caller have in common: a framework's prompt is one, however
 many conversations it stands in and whichever of its tokens each of them shows. What a caller says
-in one text is evidence once, in the mixture as well.
+in one text is evidence once, in the mixture as well. Where members have too few texts to tell them
+apart, each request is one.
 
 The work is two sorts of the pairs of tokens that stand in one request, at most 28 a request.
 """
@@ -58,10 +59,9 @@ NEW = 0.1
 TRUST = 0.25
 #: Classes of how common a token is: powers of two of its users.
 COMMON = 32
-
-
-#: An odd number by which numbers of callers are spread over 64 bits.
+#: Odd numbers by which numbers of callers, and of tokens, are spread over 64 bits.
 MIXED = np.int64(0x5851F42D4C957F2D)
+SPREAD = np.int64(0x1E3779B97F4A7C15)
 
 
 class Requests(msgspec.Struct, frozen=True):
@@ -85,7 +85,7 @@ class Requests(msgspec.Struct, frozen=True):
         tokens, unit = np.where(there, asked.rows, -1)[some], asked.unit[some]
         text = _bound(asked.rows[some], unit, len(own))
         # A conversation says again with every turn what was said before.
-        odd = np.arange(1, 2 * tokens.shape[1], 2) * np.int64(0x1E3779B97F4A7C15)
+        odd = np.arange(1, 2 * tokens.shape[1], 2) * SPREAD
         same = ((tokens + 1) * odd).sum(axis=1) ^ (unit * MIXED)
         _, first = np.unique(same, return_index=True)
         tokens, unit = tokens[first], unit[first]
@@ -114,7 +114,7 @@ def _bound(rows: Ints, unit: Ints, size: int) -> Ints:
     for one in range(rows.shape[1]):
         for other in range(one + 1, rows.shape[1]):
             row = np.flatnonzero((rows[:, one] >= 0) & (rows[:, other] >= 0))
-            both = (rows[row, one] * size + rows[row, other]) * np.int64(0x1E3779B97F4A7C15)
+            both = (rows[row, one] * size + rows[row, other]) * SPREAD
             keys.append(both ^ (unit[row] * MIXED))
             ends.append(row)
     key, row = np.concatenate(keys), np.concatenate(ends)
