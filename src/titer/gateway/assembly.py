@@ -323,7 +323,7 @@ def make_forwarder(shared: Shared) -> Forwarder:
         sequencers=service.sequencing.at,
         rings=shared.rings,
         reader=Reader(make_sketcher(service.data)),
-        publisher=Publisher(shared.standings),
+        publisher=Publisher(shared.standings, known=False),  # the sequencer's first answer has it
         parent=shared.parent,
         contexts=make_contexts(service),
     )

@@ -1,8 +1,8 @@
 """The one arrow back: rows of the standings table, from the analysis process to the workers.
 
 A unix socket in a private directory. A worker that connects gets the whole table, then every
-change. Messages are a 4-byte length and msgpack; a slow worker gets the latest row of a subject,
-not its history.
+change. A worker listens once it has a table: until then it would serve everybody undosed. Messages
+are a 4-byte length and msgpack; a slow worker gets the latest row of a subject, not its history.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from titer.core.nouns import Dosed
 _LENGTH = struct.Struct(">I")
 
 #: Seconds between a worker's attempts to reach the analysis process (it may be restarting).
-RETRY = 0.25
+RETRY = 0.1
 
 #: Seconds without a word after which the analysis process counts as gone (it speaks every second).
 SILENCE = 5.0
@@ -43,13 +43,17 @@ class Update(msgspec.Struct, array_like=True):
 class Publisher:
     """The analysis process's end; `poll` must be called often and never blocks."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, known: bool = True) -> None:
+        """`known` is False while there is no table yet, which is not the same as an empty one: the
+        first `replace` brings it.
+        """
         path.unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(path))
         self._listener.listen(64)
         self._listener.setblocking(False)
         self._table: dict[str, Dosed] = {}
+        self._known = known
         self._recording = True
         self._workers: dict[socket.socket, tuple[bytearray, dict[str, Dosed | None]]] = {}
 
@@ -75,6 +79,11 @@ class Publisher:
         found = tuple(rows)
         here = {row.standing.subject for row in found}
         self.publish(found, [subject for subject in self._table if subject not in here])
+        if not self._known:
+            self._known = True
+            for queue, pending in self._workers.values():
+                queue.extend(self._whole())
+                pending.clear()
 
     def recording(self, possible: bool) -> None:
         """Tell the workers whether evidence can be written at present."""
@@ -94,9 +103,8 @@ class Publisher:
             while True:
                 worker, _ = self._listener.accept()
                 worker.setblocking(False)
-                rows = tuple(self._table.values())
-                queue = bytearray(_message(Update(rows, (), self._recording, whole=True)))
-                self._workers[worker] = (queue, {})
+                first = self._whole() if self._known else _message(Update((), (), self._recording))
+                self._workers[worker] = (bytearray(first), {})
         for worker, (queue, pending) in list(self._workers.items()):
             if pending and len(queue) < MAX_QUEUED:
                 queue.extend(_message(_update(pending, self._recording)))
@@ -124,6 +132,9 @@ class Publisher:
             worker.close()
         self._listener.close()
 
+    def _whole(self) -> bytes:
+        return _message(Update(tuple(self._table.values()), (), self._recording, whole=True))
+
 
 def _update(changes: Mapping[str, Dosed | None], recording: bool) -> Update:
     rows = tuple(row for row in changes.values() if row is not None)
@@ -137,7 +148,10 @@ def _message(update: Update) -> bytes:
 
 
 class Subscriber:
-    """A worker's end: keeps `table` equal to the analysis process's, and reconnects for ever."""
+    """A worker's end: keeps `table` equal to the analysis process's, and reconnects for ever.
+
+    `known` is set when the first whole table has come.
+    """
 
     def __init__(self, path: Path, table: dict[str, Dosed]) -> None:
         self._path = path
@@ -145,6 +159,7 @@ class Subscriber:
         self._decode = msgspec.msgpack.Decoder(Update).decode
         self._recording = False
         self._heard = 0.0
+        self.known = asyncio.Event()
 
     @property
     def recording(self) -> bool:
@@ -173,3 +188,5 @@ class Subscriber:
             self._table[row.standing.subject] = row
         for subject in update.gone:
             self._table.pop(subject, None)
+        if update.whole:
+            self.known.set()

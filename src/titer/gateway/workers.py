@@ -117,7 +117,8 @@ class Shared(msgspec.Struct, frozen=True):
 def serve(service: Service, *, ready: Callable[[int], None] = lambda _: None) -> int:
     """Run until SIGTERM or SIGINT. Returns the exit status: 0 after a clean stop, else 2.
 
-    `ready` is told the port, which is ours by then. Raises `TiterError` when it cannot be had.
+    `ready` is told the port, once: by the first worker that listens, in that process. Raises
+    `TiterError` when the port cannot be had.
     """
     if service.sequencing.standby:
         from titer.gateway.assembly import origin  # noqa: PLC0415 - numpy, for a standby alone
@@ -184,15 +185,15 @@ class Supervisor:
         self._starts: list[float] = []
 
     def run(self, ready: Callable[[], None]) -> int:
+        """Until a stop; `ready` is called once, in the first worker that listens."""
+        first = Once(ready)
         listen(self._shared.service.settings).close()  # a port in use is told before anything runs
         for number in STOPPING:
             signal.signal(number, self._stop)
         _share()
         self._analysis = self._fork(lambda: run_analysis(self._shared))
         for worker in range(self._shared.service.workers):
-            self._fork(lambda worker=worker: run_worker(self._shared, worker))  # type: ignore[misc]
-        if not self._stopping:
-            ready()
+            self._fork(lambda worker=worker: run_worker(self._shared, worker, first))  # type: ignore[misc]
         status = 0
         while self._children:
             try:
@@ -267,6 +268,23 @@ class Supervisor:
             os.kill(pid, signal.SIGTERM)
 
 
+class Once:
+    """Calls a function the first time that any process of the service calls this, and never again.
+
+    The one token lies in a pipe, made before the first fork: who gets it out is the first.
+    """
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call = call
+        self._token, end = os.pipe()
+        os.write(end, b"1")
+        os.close(end)  # so that whoever comes later reads nothing, and need not wait
+
+    def __call__(self) -> None:
+        if os.read(self._token, 1):
+            self._call()
+
+
 def say(text: str) -> None:
     """Tell the operator, on standard error."""
     sys.stderr.write(f"titer: {text}\n")
@@ -322,14 +340,14 @@ def run_analysis(shared: Shared) -> None:
     one.run()
 
 
-def run_worker(shared: Shared, number: int) -> None:
-    """A gateway worker's main function. Before it listens, a signal may simply end it."""
+def run_worker(shared: Shared, number: int, ready: Callable[[], None]) -> None:
+    """A gateway worker's main function. Until it handles signals, one may simply end it."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     from titer.gateway.worker import Worker  # noqa: PLC0415 - nothing of a loop before the fork
 
     worker = Worker(shared, number)
     gc.freeze()
-    asyncio.run(worker.run())
+    asyncio.run(worker.run(ready))
 
 
 def claim(settings: GatewaySettings) -> socket.socket:

@@ -8,7 +8,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 
@@ -56,8 +55,7 @@ def answered(*words, code=0):
 class World:
     """A model server that plants marks, titer in front of it, two callers, and students."""
 
-    def __init__(self, folder, wait, settled) -> None:
-        self.wait = wait
+    def __init__(self, folder, settled) -> None:
         self.folder, self.data = folder, folder / "data"
         settled(self.data, marks=True)
         self.language = Language(seed=3, vocabulary=VOCABULARY, followers=24)
@@ -79,11 +77,6 @@ class World:
             stdout=subprocess.PIPE,
         )  # fmt: skip
         self.port = int(json.loads(self.process.stdout.readline())["url"].rpartition(":")[2])
-        self.wait(self._listens, what="the gateway")
-
-    def _listens(self):
-        with socket.socket() as one:
-            return one.connect_ex(("127.0.0.1", self.port)) == 0
 
     def stop(self):
         if self.process.poll() is None:
@@ -134,7 +127,7 @@ def lines(path, texts):
 @pytest.fixture(scope="module")
 def world(tmp_path_factory, wait, settled):
     folder = tmp_path_factory.mktemp("audit")
-    world = World(folder, wait, settled)
+    world = World(folder, settled)
     with Server(world.speaker, key_of=key_of).running() as upstream:
         world.serve(upstream.url)
         try:

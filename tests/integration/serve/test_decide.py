@@ -114,6 +114,15 @@ def test_persons_are_heeded_while_serving(service, decided, wait):
     wait(lambda: service.ask(key)[0] == 200, what="a reply after the restart")
 
 
+def test_the_first_request_after_a_restart_meets_its_dose(service, decided):
+    """A worker listens once it has the standings table, and the URL is told after that."""
+    key, decide = decided
+    decide("impose", "--dose", "refuse")
+    assert service.stop() == 0
+    service.start()
+    assert service.ask(key)[0] == 403
+
+
 def test_a_whole_campaign_is_dosed_and_let_go_while_serving(service, wait):
     service.data.mkdir(mode=0o700)
     keys = [service.key(f"org-{place}") for place in range(3)]

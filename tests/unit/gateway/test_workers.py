@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ from titer.evidence.log import Log
 from titer.gateway import workers
 from titer.gateway.workers import check_free, soon
 
-#: A supervisor whose children wait for a signal; another signal comes at the place of `STOP`.
+#: A supervisor whose children wait for a signal; another one comes at the named place.
 SUPERVISOR = """
 import os, signal, sys, types
 from titer.gateway import workers
@@ -46,14 +47,17 @@ workers.RESTART_PAUSE = 0.0
 service = types.SimpleNamespace(workers=2, settings=None)
 one = Supervisor(types.SimpleNamespace(service=service))
 
-def ready():
-    print("ready", flush=True)
+def wait():
+    os.wait = waits
+    print("started", flush=True)
     if where.endswith("4"):  # a process dies, and is to be started again
         os.kill(list(one._children)[0 if "analysis" in where else -1], signal.SIGKILL)
     else:
         stop()
+    return waits()
 
-print("ended", one.run(ready), flush=True)
+waits, os.wait = os.wait, wait
+print("ended", one.run(lambda: None), flush=True)
 """
 
 
@@ -68,7 +72,21 @@ def test_a_stop_at_any_moment_of_a_start_leaves_no_child(where):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "ended 0"
-    assert ("ready" in done.stdout) == (where[-1] in "r4")  # "never", and after the start
+
+
+def test_one_of_several_processes_tells_that_callers_can_connect(tmp_path):
+    told = tmp_path / "told"
+    once = workers.Once(lambda: told.open("a").write("x") and None)
+    children = []
+    for _ in range(4):
+        pid = os.fork()
+        if pid == 0:
+            once()
+            os._exit(0)
+        children.append(pid)
+    assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 4
+    once()  # nor does a process that is started later
+    assert told.read_text() == "x"
 
 
 def test_a_log_that_a_verb_holds_for_a_moment_is_waited_for(tmp_path, monkeypatch):
