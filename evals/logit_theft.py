@@ -36,7 +36,7 @@ from titer.detect.calibration import fit
 from titer.detect.parameter_policy import ParameterPolicy, PolicyConfig
 from titer.detect.parameters import Parameters
 from titer.gateway.dialects import fields
-from titer.respond.ladder import default_ladder
+from titer.respond.ladder import default_ladder, met
 from titer.respond.logprobs import Logprobs, rounding
 
 SEEDS = (11, 12, 13)
@@ -119,6 +119,8 @@ class Api:
         """What the default ladder's mitigations make of a request, but for waiting times."""
         standing = Standing("org", bits=self.bits)
         decision = LADDER.decide(standing, 0, None)
+        if decision is not None:  # who biases, uses what the rung is about
+            decision = met(decision, ("logit_bias",), 0)
         for dose in decision.doses if decision is not None else ():
             if dose.mitigation == "logprobs":
                 request = Logprobs().request(request, dose.strength, standing)

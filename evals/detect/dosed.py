@@ -1,17 +1,25 @@
-"""Honest organisations that lose something to a dose nobody decided: python -m evals detect.
+"""Honest organisations under a dose that nobody decided: python -m evals detect.
 
 The default ladder, acting alone, gives two doses by itself: `logprobs` (log-probabilities and
-`logit_bias` are stripped) and, higher up, a throttle. Who reaches a rung is counted over the whole
-crowd (`rungs` of the part `accounts`). Whom it costs something is rarer, and can be counted on a
-much larger crowd: of all kinds of honest callers only `SENDERS` ever send what the first dose
-strips, so that the others need not be run. A throttle costs whoever reaches it, so that a
-calibration which supports fewer bits than its rung asks for throttles nobody (`most` of `rungs`).
+`logit_bias` are stripped) to who has the bits and has used one of the two, and, higher up, a
+throttle. Three figures, from wide to narrow:
+
+    stand     has the bits of the rung: counted over the crowd of the part `accounts` (`rungs`)
+    dosed     has the bits, and has used what the rung is about at any time of its month, before
+              or after: the decision is in force for it
+    touched   has the bits, and used it from then on: something was taken from it
+
+The last two can be counted on a much larger crowd: of all kinds of honest callers only `SENDERS`
+ever use what the first dose strips, so that the others need not be run. A throttle costs whoever
+reaches it, so that a calibration which supports fewer bits than its rung asks for throttles nobody
+(`most` of `rungs`).
 
 A month is a crowd's four weeks; the crowd is ours, and so the rates are its.
 """
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 
 import numpy as np
@@ -21,21 +29,23 @@ from evals.detect.running import spread
 from evals.detect.single import Side, standing
 from evals.detect.tally import rate
 from titer.core.nouns import Exchange
-from titer.respond.ladder import Rung, default_ladder
+from titer.core.uses import uses
+from titer.respond.ladder import default_ladder
+from titer.respond.rungs import Rung
 
 #: Kinds of honest callers that ask for log-probabilities or send a bias.
 SENDERS = frozenset({"classifier"})
 #: The dose that is looked at; organisations that a worker takes at a time.
 DOSE, CHUNK = "logprobs", 20_000
+COUNTS = ("run", "exchanges", "reached", "dosed", "touched")
 
 
 def sends(exchange: Exchange) -> bool:
     """Whether an exchange has what the dose strips."""
-    request = exchange.request
-    asked = ("logprobs", "top_logprobs", "logit_bias")
-    return bool(request.biased) or any(request.params.get(name) for name in asked)
+    return not set(first_rung().uses).isdisjoint(uses(exchange.endpoint, exchange.request))
 
 
+@functools.cache
 def first_rung() -> Rung:
     """The lowest rung of the default ladder that gives the dose by itself."""
     rungs = default_ladder().rungs
@@ -43,7 +53,7 @@ def first_rung() -> Rung:
 
 
 def report(side: Side, size: int) -> dict:
-    """How many of `size` honest organisations stand on that rung and then send what it strips."""
+    """How many of `size` honest organisations that rung doses, and takes something from."""
     rung = first_rung()
     asked = max(rung.at, rung.alone)
     seed = f"{side.seed}-{side.pools.side}-dosed"
@@ -62,8 +72,9 @@ def report(side: Side, size: int) -> dict:
             when = _reached(side, made, tier, asked)
             if when is not None:
                 found["reached"] += 1
+                found["dosed"] += any(sends(exchange) for exchange, _ in made)
                 found["touched"] += any(sends(exchange) for exchange, _ in made[when:])
-        return {name: np.array(found[name]) for name in ("run", "exchanges", "reached", "touched")}
+        return {name: np.array(found[name]) for name in COUNTS}
 
     def work(first: int) -> dict[str, np.ndarray]:
         last = min(first + CHUNK, size)
@@ -76,7 +87,8 @@ def report(side: Side, size: int) -> dict:
     return {
         "organisations": size, "senders": total["run"], "exchanges": total["exchanges"],
         "rung": rung.name, "bits": asked,
-        "senders_on_the_rung": rate(total["reached"], total["run"]),
+        "senders_with_the_bits": rate(total["reached"], total["run"]),
+        "dosed": rate(total["dosed"], size),
         "touched": rate(total["touched"], size),
     }  # fmt: skip
 

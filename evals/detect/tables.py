@@ -163,7 +163,7 @@ def per_million(found: dict) -> str:
 
 
 def dosed(side: dict) -> str:
-    """Honest organisations on every rung, and those that a dose takes something from."""
+    """Honest organisations with the bits of a rung, under its dose, and that it takes from."""
     rungs = side["accounts"]["rungs"]["reached"]
     rows = [
         [name, f"{found['bits']:g}", ", ".join(found["doses"]) or "none", per_million(found)]
@@ -171,9 +171,13 @@ def dosed(side: dict) -> str:
     ]
     if "dosed" in side:
         found = side["dosed"]
-        sent = f"`{found['rung']}`, and sends what it strips from then on"
-        rows.append([sent, f"{found['bits']:g}", "logprobs", per_million(found["touched"])])
-    head = ["rung of the default ladder, alone", "bits", "doses", "honest, in a million"]
+        for what, words in (
+            ("dosed", "**and is dosed**: has used what it strips, before or after"),
+            ("touched", "and loses something: uses it from then on"),
+        ):
+            row = [f"`{found['rung']}`, {words}", f"{found['bits']:g}", "logprobs"]
+            rows.append([*row, per_million(found[what])])
+    head = ["has the bits of this rung, alone", "bits", "its doses", "honest, in a million"]
     return table(head, rows)
 
 

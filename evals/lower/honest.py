@@ -26,6 +26,7 @@ from titer.core.ids import Pseudonyms
 from titer.core.interval import clopper_pearson
 from titer.core.nouns import Decision, Exchange, Standing
 from titer.core.sketch import Sketcher
+from titer.core.uses import uses
 from titer.core.wire import Ended, Request
 from titer.detect import BUILTIN
 from titer.detect.calibration import fit
@@ -34,7 +35,7 @@ from titer.gateway.feeds import Feed, Options
 from titer.lab.prompts import find_data
 from titer.lab.scenario import make
 from titer.lab.writers import write
-from titer.respond.ladder import Ladder, default_ladder, in_force
+from titer.respond.ladder import Ladder, default_ladder, in_force, met
 from titer.respond.throttle import Throttle
 
 NAMES = Pseudonyms(b"evaluation key, fixed and public")
@@ -106,6 +107,8 @@ class Walk:
         """One exchange: the doses in force meet it, then it is weighed."""
         subject = exchange.principal.subject
         held = self._decisions.get(subject)
+        if held is not None:
+            held = met(held, uses(exchange.endpoint, exchange.request), exchange.at)
         if held is not None and in_force(held, exchange.at):
             self._dose(exchange, held)
         self._weigher.weigh(exchange)

@@ -9,12 +9,13 @@ sources), calibrated on 8,000 other organisations; each is weighed in its tier. 
 crowd of `evals/detect.json`, `fresh` one of another seed that nothing was chosen on. A standing's
 bits are those of all detectors averaged with a silent hunt, as the product does.
 
-Three figures for every threshold of standing bits:
+Figures for every threshold of standing bits:
 
     reached   the organisation's bits get there within its four weeks
-    noticed   and from then on it asks for log-probabilities or sends a logit_bias (it gets
-              neither: the rung `logprobs`), or a request waits or is refused (the throttle of the
-              default ladder, played by the mitigation); which of these is told apart
+    dosed     and at any time of them it asks for log-probabilities or sends a logit_bias, so that
+              a rung for who does (`logprobs` of the default ladder) is in force for it
+    noticed   and from then on it does so (it gets neither), or a request waits or is refused (the
+              throttle of the default ladder, played by the mitigation); which is told apart
     attackers the share of single keys that get there within 600 exchanges, by share of own
               traffic, and the exchange at which half of them are there
 """
@@ -39,19 +40,22 @@ from evals.detect.tally import first_above, rate, waiting
 from evals.lower.honest import Queue
 from titer.core.bits import average_bits
 from titer.core.nouns import Exchange, Standing
+from titer.core.uses import uses
 from titer.detect.bench import SOURCES
 from titer.detect.calibration import Calibration
 from titer.detect.plugins import detectors
 from titer.respond.ladder import default_ladder
 
 SEED = 20261122
-CROWDS = {"looked": f"{SEED}-report-test", "fresh": "20261128-report-test"}
+CROWDS = {"looked": f"{SEED}-report-test", "fresh": "20261129-report-test"}
 CALIBRATED = 8_000
 #: Standing bits at which rungs are tried; below the first nobody's trace is kept.
 THRESHOLDS = (3.0, 5.0, 6.0, 7.0, 7.5, 7.75, 8.0, 8.5, 9.0, 9.5, 10.0, 10.5, 11.0, 11.5, 12.0)
 KEPT = Path(tempfile.gettempdir()) / "titer-evals-rungs"
 RESULT = Path(__file__).with_name("rungs.json")
 MIXES = ("1.0", "0.5", "0.25", "0.1")
+#: What the rung `logprobs` is about.
+STRIPPED = frozenset(next(r for r in default_ladder().rungs if r.uses).uses)
 
 
 class Scored:
@@ -86,10 +90,7 @@ def noticed(exchanges: list[Exchange], after: int, strength: float) -> list[str]
     queue, found = Queue(), set[str]()
     taken = sum(exchange.usage.tokens_out for exchange in exchanges[:after])
     for exchange in exchanges[after:]:
-        if exchange.request.params.get("logprobs") or exchange.request.params.get("top_logprobs"):
-            found.add("logprobs")
-        if exchange.request.biased:
-            found.add("bias")
+        found.update(STRIPPED.intersection(uses(exchange.endpoint, exchange.request)))
         subject = exchange.principal.subject
         wait = queue.ask(exchange, strength, Standing(subject, exposure=taken))
         taken += exchange.usage.tokens_out
@@ -124,7 +125,9 @@ def slice_of(scored: Scored, which: str, first: int, count: int) -> dict[str, An
             when = next((n for n, bits in trace if bits >= at), None)
             if when is not None:
                 steps[f"{at:g}"] = noticed(only, when, strength)
-        rows.append({"name": name, "kind": kind, "exchanges": len(only), "reached": steps})
+        used = any(STRIPPED.intersection(uses(x.endpoint, x.request)) for x in only)
+        rows.append({"name": name, "kind": kind, "exchanges": len(only), "reached": steps,
+                     "used": used})  # fmt: skip
     return {"first": first, "count": count, "exchanges": total, "kinds": kinds, "rows": rows}
 
 
@@ -179,6 +182,7 @@ def joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
         seen = [row for row in there if row["reached"][at]]
         levels[at] = {
             "reached": rate(len(there), n),
+            "dosed": rate(sum(row["used"] for row in there), n),
             "noticed": rate(len(seen), n),
             "how": dict(Counter(how for row in seen for how in row["reached"][at])),
             "kinds": dict(Counter(row["kind"] for row in there)),

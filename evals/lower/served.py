@@ -40,8 +40,9 @@ from titer.lab.world.plan import World
 from titer.respond import Options, builtin
 from titer.respond.dosing import Doser
 from titer.respond.embeddings import Embeddings
-from titer.respond.ladder import Rung, default_ladder
+from titer.respond.ladder import default_ladder
 from titer.respond.refuse import Refuse
+from titer.respond.rungs import Rung
 
 RESULT = Path(__file__).with_name("served.json")
 SEED = 20261128

@@ -41,6 +41,7 @@ from titer.core.nouns import (
     Usage,
     Weighed,
 )
+from titer.core.uses import joined, uses
 from titer.core.wire import Ended, Request, Settle, Transform, Written
 from titer.detect.bench import HUNT, Bench
 from titer.detect.bias_ledger import BiasLedger
@@ -48,7 +49,7 @@ from titer.detect.calibration import Calibration
 from titer.detect.parameter_policy import ParameterPolicy
 from titer.detect.strata import single_turn
 from titer.respond.dosing import Doser
-from titer.respond.ladder import Ladder, in_force
+from titer.respond.ladder import Ladder, in_force, met
 from titer.respond.logprobs import rounding
 
 #: Characters a token, when the upstream does not report usage (OpenAI's rule of thumb).
@@ -133,6 +134,8 @@ class Engine:
         if applied.decimals is not None:
             transforms = (rounding(applied.decimals),)
         row = self.table.get(principal.subject)
+        if row is not None and row.decision.armed:
+            row = Dosed(row.standing, met(row.decision, uses(request.endpoint, facts), now))
         if row is not None and in_force(row.decision, now):
             request, doses = self._doser.dose(request, row)
             transforms += doses
@@ -194,6 +197,7 @@ class Weigher:
             subject, old.bits, old.exposure + served, old.exchanges + 1, old.since,
             max(exchange.at, old.last), principal.org, principal.tier, old.findings,
             old.single + single_turn(exchange), old.campaign, old.shared, old.verified,
+            _used(old.uses, exchange),
         )  # fmt: skip
         if found:
             standing = self._believe(standing, found)
@@ -252,3 +256,11 @@ class Weigher:
         if decision is not None:
             self.decisions[standing.subject] = decision
         return decision
+
+
+def _used(known: tuple[str, ...], exchange: Exchange) -> tuple[str, ...]:
+    """What a subject has used, with one more exchange: asked for, or served unasked."""
+    more = uses(exchange.endpoint, exchange.request)
+    if exchange.reply.logprobs:
+        more = (*more, "logprobs")
+    return joined(known, more) if more else known

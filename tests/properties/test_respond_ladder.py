@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from titer.core.errors import Refused
 from titer.core.nouns import Dose, Standing
 from titer.core.wire import Request
-from titer.respond.ladder import GROUND, PENDING, Ladder, Rung
+from titer.respond.ladder import PENDING, Ladder
+from titer.respond.rungs import GROUND, Rung
 from titer.respond.throttle import BURST, MAX_WAIT_S, MAX_WAITING, Throttle, interval
 
 DOSES = (Dose("logprobs", 0.5), Dose("throttle", 0.5), Dose("refuse", 1.0))

@@ -196,10 +196,9 @@ def _row(case: Case) -> list[str]:
 
 def _said(decision: Decision) -> list[str]:
     """A decision in words."""
-    given = ", ".join(f"{d.mitigation} {d.strength:g}" for d in decision.doses) or "nothing"
     until = f"until {_moment(decision.until)}" if decision.until else "until decided otherwise"
     return [
-        f"rung {decision.rung}, gives {given}, {until}, by {decision.by}",
+        f"rung {decision.rung}, gives {decision.gives}, {until}, by {decision.by}",
         f"because: {decision.because}",
     ]
 

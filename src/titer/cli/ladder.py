@@ -166,6 +166,10 @@ def _lines(outcomes: dict[str, Outcome], top: int, notes: list[str]) -> list[str
             f"{word:9}in all {len(outcome.subjects)} subjects, {touched} of {outcome.honest} "
             "honest-looking ones"
         )
+        if outcome.armed:
+            lines.append(
+                f"{word:9}armed for {outcome.armed} more, who never used what the rung is about"
+            )
     before = {row.subject for row in old.subjects}
     after = {row.subject for row in new.subjects}
     lines.append(

@@ -34,6 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{'caller':32} {'requests':>8} {'tokens out':>10} {'bits':>5} {'fdr':>4}  rung")
         for line in lines:
             rung = f"{line.rung}{' (shadow)' if line.shadow else ''}" if line.rung else "-"
+            if line.armed:
+                rung += f", armed: {plain(', '.join(line.armed))}"
             if line.attention:
                 rung += f"  attention: {line.attention:.1f} by the default calibration"
             print(

@@ -20,11 +20,12 @@ from titer.gateway.settings import GatewaySettings, OpenRoute, Secret, SummarySe
 from titer.gateway.vouchers import Known, Stamper, Vouching
 from titer.respond import Options
 from titer.respond.compose import ordered
-from titer.respond.ladder import Cell, Ladder, Rung, default_ladder
+from titer.respond.ladder import Ladder, default_ladder
 from titer.respond.leak_guard.secrets import read_secrets
 from titer.respond.leak_guard.settings import KnownSecret, LeakSettings
 from titer.respond.plugins import mitigations
 from titer.respond.reasoning.formats import read_formats
+from titer.respond.rungs import Cell, Rung
 from titer.respond.step_up import StepUpSettings
 
 #: Bytes of one protected text, and the letters that it must have to be told from chance.
@@ -90,6 +91,7 @@ def ladder(config: Config) -> Ladder:
                 alone=rung.alone,
                 give=ordered(doses(rung), known),
                 exposure=rung.exposure,
+                uses=rung.uses,
                 shadow=rung.shadow,
                 needs=rung.needs,
                 ttl_s=rung.ttl_s,

@@ -11,15 +11,17 @@ from titer.config.matching import MatchTable
 from titer.config.paths import FilePath
 from titer.config.secrets import SecretRef
 from titer.config.sharing import ShareTable, TaxiiTable
+from titer.core.uses import Use
 from titer.detect.parameter_policy import PolicyConfig
 from titer.gateway.dialects.engine_extras import CONTROL
 from titer.gateway.settings import TOKEN, DataPlane, Upstream
 from titer.respond import person
-from titer.respond.ladder import DAY_S, MARGIN
+from titer.respond.ladder import MARGIN
 from titer.respond.level import LevelPolicy
 from titer.respond.mark import Engine
 from titer.respond.options import CONTACT
 from titer.respond.quota import QuotaConfig
+from titer.respond.rungs import DAY_S
 from titer.respond.segments import Segment
 from titer.respond.step_up import check_url
 from titer.respond.vary import VaryConfig
@@ -236,6 +238,9 @@ class RungTable(msgspec.Struct, frozen=True, kw_only=True):
         }]`. A rung does not inherit those of the rungs below. The order does not matter: doses
         act by the stage on their cards, and those that cannot be given together are refused.
     exposure: least tokens of replies that a subject must have taken besides.
+    uses: the rung is for subjects alone that have used one of these: `logprobs` (asked for
+        log-probabilities, by any engine's name), `logit_bias`, `embeddings`. For others with the
+        bits it is armed: the first request that uses one of them has its doses already.
     shadow: record what would be done and do nothing; meant for a first week.
     needs: `"person"` waits for a person's approval; needed to refuse service below 30 bits.
     ttl_s: seconds after which a decision ends unless it is earned again.
@@ -248,6 +253,7 @@ class RungTable(msgspec.Struct, frozen=True, kw_only=True):
     segment: str = ""
     give: tuple[DoseTable, ...] = ()
     exposure: int = 0
+    uses: tuple[Use, ...] = ()
     shadow: bool = True
     needs: Literal["", "person"] = ""
     ttl_s: int = DAY_S

@@ -16,8 +16,9 @@ from titer.evidence.intake import Entered
 from titer.gateway.assembly import enter, signer
 from titer.respond import person
 from titer.respond.compose import ordered
-from titer.respond.ladder import DAY_S, GROUND, PENDING, Ladder, Rung, in_force
+from titer.respond.ladder import PENDING, Ladder, in_force
 from titer.respond.plugins import mitigations
+from titer.respond.rungs import DAY_S, GROUND, Rung
 
 #: Seconds for which a lift stands unless the person says otherwise.
 LIFT_S = 30 * DAY_S
@@ -196,8 +197,9 @@ def make(order: Order, case: Case, ladder: Ladder, now: int) -> Decision:
     until = _until(now, order, rung.ttl_s)
     if order.verb == "deny":  # what is given meanwhile goes on
         return change(
-            base, rung=active.rung, doses=active.doses, until=until, shadow=active.shadow
-        )
+            base, rung=active.rung, doses=active.doses, until=until, shadow=active.shadow,
+            armed=tuple(msgspec.structs.replace(one, until=until) for one in active.armed),
+        )  # fmt: skip
     return change(base, rung=rung.name, doses=rung.give, until=until, shadow=rung.shadow)
 
 

@@ -100,7 +100,7 @@ class Explanation(msgspec.Struct, frozen=True):
         )
 
     def _decided(self, decision: Decision) -> str:
-        given = ", ".join(f"{d.mitigation} {d.strength:g}" for d in decision.doses) or "nothing"
+        given = decision.gives
         if not is_person(decision):
             how = "would have given (shadow)" if decision.shadow else "gives"
             return f"Rung {decision.rung!r} {how}: {given}. Because: {decision.because}"

@@ -43,6 +43,7 @@ class Line(msgspec.Struct, frozen=True):
 
     `fdr` is whether it passes e-BH over all subjects at the rate `FDR`; `attention` says what its
     scores would be worth, were titer's default calibration this operator's own: no evidence.
+    `armed` are rungs that begin with the subject's first use of something.
     """
 
     subject: str
@@ -57,6 +58,7 @@ class Line(msgspec.Struct, frozen=True):
     last: int
     fdr: bool = False
     attention: float = 0.0
+    armed: tuple[str, ...] = ()
 
 
 def read_view(data: Path) -> View:
@@ -137,4 +139,5 @@ def _line(row: Row, names: Names, *, fdr: bool) -> Line:
         standing.last,
         fdr,
         round(row.attention, 2),
+        tuple(one.rung for one in decision.armed) if decision else (),
     )

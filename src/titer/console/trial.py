@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from titer.core.nouns import DISTILLATION, Campaign, Decision, Exchange, Standing
+from titer.core.uses import uses
 from titer.engine import Weigher
-from titer.respond.ladder import Ladder, in_force
+from titer.respond.ladder import Ladder, in_force, met
 from titer.respond.person import is_person
 
 #: Bits below which a subject looks honest at the end: the built-in ladder's `attention`.
@@ -46,12 +47,15 @@ class SubjectRow(msgspec.Struct):
 
 
 class Outcome(msgspec.Struct):
-    """What one ladder would have done. `honest` counts all subjects that look honest."""
+    """What one ladder would have done. `honest` counts all subjects that look honest; `armed`
+    those that had a rung armed and were never dosed, as they never used what it is about.
+    """
 
     rungs: list[RungRow]
     subjects: list[SubjectRow]
     honest: int
     all: int
+    armed: int = 0
 
 
 class Trial:
@@ -61,11 +65,14 @@ class Trial:
         self.ladder = ladder
         self._decisions: dict[str, Decision] = {}
         self._touched: dict[str, dict[str, list[int]]] = {}
+        self._armed: set[str] = set()
 
     def see(self, exchange: Exchange, standing: Standing) -> None:
         """One exchange, after it was weighed; what was decided before it touches it."""
         subject, now = standing.subject, exchange.at
         held = self._decisions.get(subject)
+        if held is not None and held.armed:
+            held = met(held, uses(exchange.endpoint, exchange.request), now)
         if held is not None and held.doses and in_force(held, now):
             rungs = self._touched.setdefault(subject, {})
             row = rungs.setdefault(held.rung, [0, 0, now])
@@ -113,6 +120,7 @@ class Trial:
             sorted(subjects, key=lambda row: (-row.tokens, -row.requests, row.subject)),
             len(honest),
             len(standings),
+            len(self._armed - self._touched.keys()),
         )
 
     def _decide(self, standing: Standing, now: int) -> None:
@@ -122,6 +130,8 @@ class Trial:
         decision = self.ladder.decide(standing, now, previous)
         if decision is not None:
             self._decisions[standing.subject] = decision
+            if decision.armed:
+                self._armed.add(standing.subject)
 
 
 def run(

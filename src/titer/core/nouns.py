@@ -170,6 +170,7 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     `findings` the latest one per detector. `single` counts exchanges that were single questions,
     `campaign` names the group that the subject acts with and `shared` the tokens that the group
     has taken; until `verified` (microseconds) the subject counts as verified by a person.
+    `uses` is what it has used besides text (`titer.core.uses`).
     """
 
     subject: str
@@ -185,6 +186,7 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     campaign: str = ""
     shared: int = 0
     verified: int = 0
+    uses: tuple[str, ...] = ()
 
 
 class Considered(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -242,10 +244,24 @@ class Dose(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     otherwise: str = ""
 
 
+class Armed(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A rung that a subject has the bits for, and whose doses it meets with its first request that
+    uses one of `uses`: that request already has them. Until then it is given none of them. Ends at
+    `until` (microseconds); in `shadow` what it would have done is counted.
+    """
+
+    rung: str
+    uses: tuple[str, ...]
+    doses: tuple[Dose, ...]
+    until: int = 0
+    shadow: bool = False
+
+
 class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What the ladder gives a subject, why, and until when (microseconds; 0 = until bits fall).
 
     `shadow` decisions change nothing that the caller sees; what they would have done is counted.
+    `armed` are rungs above that begin with the subject's first use of something, lowest first.
     `segment` is whose rungs were used. A person's decision has `by` = `person:NAME`, says with
     `verb` what it does to which decision (`of`), and is signed (`titer.respond.person`).
     """
@@ -266,6 +282,22 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     of: str = ""
     signed_by: str = ""
     signature: str = ""
+    armed: tuple[Armed, ...] = ()
+
+    @property
+    def gives(self) -> str:
+        """The doses in words, and what is armed."""
+        parts = [_said(self.doses)]
+        parts += [
+            f"from its first use of {' or '.join(one.uses)} on (rung {one.rung}"
+            f"{', shadow' if one.shadow else ''}): {_said(one.doses)}"
+            for one in self.armed
+        ]
+        return "; ".join(parts)
+
+
+def _said(doses: tuple[Dose, ...]) -> str:
+    return ", ".join(f"{dose.mitigation} {dose.strength:g}" for dose in doses) or "nothing"
 
 
 class Verification(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -37,6 +37,7 @@ from titer.gateway.sequencing import entry as received
 from titer.gateway.snapshots import Snapshots
 from titer.gateway.standings_feed import Publisher
 from titer.gateway.vouching import Voucher
+from titer.respond.ladder import acts
 
 if TYPE_CHECKING:  # brings numba, for marked replies alone
     from titer.gateway.mark_contexts import Contexts
@@ -295,8 +296,8 @@ class Analysis:
         self._publisher.recording(True)
         # One batch may hold several decisions about a subject: the last one counts.
         latest = {row.standing.subject: row for row in self._waiting}
-        doses = [row for row in latest.values() if row.decision.doses]
-        gone = [subject for subject, row in latest.items() if not row.decision.doses]
+        doses = [row for row in latest.values() if acts(row.decision)]
+        gone = [subject for subject, row in latest.items() if not acts(row.decision)]
         self._publisher.publish(doses, gone)
         self._waiting.clear()
 

@@ -50,7 +50,8 @@ from titer.hunt import find
 from titer.hunt.live import ROWS, LiveHunt
 from titer.hunt.memory import MemorySource
 from titer.hunt.table import TableBuilder
-from titer.respond.ladder import Cell, Ladder, Rung
+from titer.respond.ladder import Ladder
+from titer.respond.rungs import Cell, Rung
 from titer.respond.segments import Segment
 from titer.respond.vary import Vary, commitments
 

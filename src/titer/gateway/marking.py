@@ -70,7 +70,8 @@ class Issuer:
         """The commitments that must come before these decisions."""
         out = []
         for decision in decisions:
-            marks = any(d.mitigation == Mark.card.name and d.strength > 0 for d in decision.doses)
+            doses = [*decision.doses, *(d for one in decision.armed for d in one.doses)]
+            marks = any(d.mitigation == Mark.card.name and d.strength > 0 for d in doses)
             if marks and decision.subject not in self._known:
                 self._known.add(decision.subject)
                 entry = issued(self._ring.key(decision.subject), time.time_ns() // 1000)

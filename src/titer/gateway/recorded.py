@@ -11,6 +11,7 @@ from titer.core.errors import InputError
 from titer.core.nouns import Campaign, Decision, Exchange
 from titer.evidence.log import View
 from titer.gateway.networks.places import Used, told_by
+from titer.respond.ladder import acts
 
 
 def _view(data: Path) -> View:
@@ -59,8 +60,8 @@ def listed(data: Path) -> frozenset[str]:
 
 
 def suspects(data: Path) -> frozenset[str]:
-    """Subjects that were ever given a dose, in shadow or not, or stand in a campaign: no example
-    of honest conduct, for a baseline must not learn from whom it suspects.
+    """Subjects that were ever given a dose, armed or in shadow as well, or stand in a campaign: no
+    example of honest conduct, for a baseline must not learn from whom it suspects.
     """
     found: set[str] = set()
     decision, campaign = msgspec.json.Decoder(Decision), msgspec.json.Decoder(Campaign)
@@ -69,7 +70,7 @@ def suspects(data: Path) -> frozenset[str]:
             continue
         if stored.kind == "decision":
             made = decision.decode(stored.body)
-            if made.doses:
+            if acts(made):
                 found.add(made.subject)
         elif stored.kind == "campaign":
             found.update(campaign.decode(stored.body).members)

@@ -18,6 +18,7 @@ import msgspec
 
 from titer.core.nouns import Decision, Dosed, Standing
 from titer.engine import Weigher
+from titer.respond.ladder import acts
 
 _STATE, _VIEW = "weigher.msgpack", "standings.json"
 #: Rows of the view for people: the most suspicious first. The snapshot holds all.
@@ -209,5 +210,5 @@ def rows_to_publish(weigher: Weigher) -> list[Dosed]:
     return [
         Dosed(weigher.standings[subject], decision)
         for subject, decision in weigher.decisions.items()
-        if decision.doses and subject in weigher.standings
+        if acts(decision) and subject in weigher.standings
     ]

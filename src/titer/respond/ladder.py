@@ -12,7 +12,11 @@
 7. Tiers and segments may have rungs of their own; the most particular ones are used: of tier and
    segment, of the tier, of the segment, those of everybody. A subject keeps its segment while a
    dose is in force; a tier is the operator's word and counts at once.
-8. The clock is not trusted: a decision of the policy that lies more than `MAX_SKEW` ahead was made
+8. A rung with `uses` is for who has used one of these (`titer.core.uses`). Who has the bits and
+   has not is given the rung below; this one is *armed*: it begins with the first request that uses
+   one of them, and that request has its doses already (`met`). A rung that needs a person is never
+   armed.
+9. The clock is not trusted: a decision of the policy that lies more than `MAX_SKEW` ahead was made
    while the clock was wrong. It is not in force, and is made again.
 
 Pure: the same standing, time and previous decision give the same answer.
@@ -21,24 +25,17 @@ Pure: the same standing, time and previous decision give the same answer.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import msgspec
 
-from titer.core.nouns import Decision, Dose, Finding, Standing
+from titer.core.nouns import Armed, Decision, Dose, Finding, Standing
 from titer.respond import person
+from titer.respond.rungs import DAY_S, GROUND, Cell, Rung, checked, index, reached_by
 from titer.respond.segments import Segment, told
-
-#: The rung of nobody in particular: below all others, no doses.
-GROUND = "ground"
 
 #: Who decided, when no person did.
 POLICY = "policy"
 PENDING = "pending"
-
-#: Doses that end somebody's service; they need a person, or bits that cannot be chance.
-IRREVERSIBLE = frozenset({"refuse"})
-IRREVERSIBLE_BITS = 30.0
 
 #: Bits below its threshold at which a rung is left: a factor of two in the evidence.
 MARGIN = 1.0
@@ -49,39 +46,9 @@ ALONE = 13.3
 #: Exchanges cited by a decision: enough to check it by hand.
 MAX_CITES = 16
 
-DAY_S = 86_400
-
 #: Microseconds by which a decision of the policy may lie ahead of the clock. Logs that are fed out
 #: of order are hours apart, a clock that was wrong is usually years.
 MAX_SKEW = DAY_S * 1_000_000
-
-
-class Rung(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One step. `at` is in bits, `alone` what a subject in no tested campaign needs (0: the
-    same), `exposure` the least tokens taken, `give` the whole of the doses (a higher rung does not
-    inherit those of a lower one), `ttl_s` how long a decision lasts.
-    """
-
-    name: str
-    at: float
-    give: tuple[Dose, ...] = ()
-    exposure: int = 0
-    shadow: bool = True
-    needs: Literal["", "person"] = ""
-    ttl_s: int = DAY_S
-    alone: float = 0.0
-
-    def asks(self, standing: Standing) -> float:
-        """The bits that this subject needs."""
-        return self.at if standing.campaign else max(self.at, self.alone)
-
-
-class Cell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The rungs of one tier, of one segment ("" = of all), or of one segment of one tier."""
-
-    tier: str
-    segment: str
-    rungs: tuple[Rung, ...]
 
 
 class Ladder:
@@ -104,11 +71,11 @@ class Ladder:
     ) -> None:
         if not margin >= 0:
             raise ValueError("the ladder's margin must not be negative")
-        self.rungs = _checked(rungs)
-        self.tiers = {tier: _checked(own) for tier, own in (tiers or {}).items()}
+        self.rungs = checked(rungs)
+        self.tiers = {tier: checked(own) for tier, own in (tiers or {}).items()}
         self.margin = margin
         self.segments = _named(segments)
-        self.cells = tuple(Cell(c.tier, c.segment, _checked(c.rungs)) for c in cells)
+        self.cells = tuple(Cell(c.tier, c.segment, checked(c.rungs)) for c in cells)
         self.deciders = tuple(deciders)
         self._keys = person.keys(self.deciders)
         known = {s.name for s in self.segments} | {""}
@@ -155,44 +122,38 @@ class Ladder:
             return None
         segment = self.segment(standing, now, active)
         rungs = self.rungs_of(standing.tier, segment)
-        reached = _reached(rungs, standing)
-        held = _index(rungs, active.rung) if active is not None else -1
+        reached = reached_by(rungs, standing)
+        held = index(rungs, active.rung) if active is not None else -1
         if held > reached and standing.bits >= rungs[held].asks(standing) - self.margin:
             reached = held
+        given = reached  # the rung whose doses are given: until a person approves, one below
+        if reached >= 0 and rungs[reached].needs:
+            given = next(
+                (at for at in range(reached - 1, -1, -1)
+                 if not rungs[at].needs and rungs[at].fits(standing)), -1,
+            )  # fmt: skip
+        armed = self._armed(rungs, given, standing, now, active)
+        decision: Decision | None
         if reached < 0:
-            return self._ground(standing, now, active)
-        decision = self._give(rungs, reached, standing, now, segment)
-        if active is not None and _same(active, decision):
+            decision = _ground(standing, now, active, armed)
+        else:
+            decision = _give(rungs, reached, given, standing, now, segment=segment, armed=armed)
+        if decision is None or (active is not None and _same(active, decision, now)):
             return None
         return decision
 
-    def _ground(self, standing: Standing, now: int, active: Decision | None) -> Decision | None:
-        """Back on the ground: said once, and not to who never left it or whose dose ran out."""
-        if active is None or active.rung == GROUND:
-            return None
-        because = f"{standing.bits:.1f} bits, below every rung; what was given ends"
-        return _decision(standing, now, GROUND, because=because)
-
-    def _give(
-        self, rungs: tuple[Rung, ...], at: int, standing: Standing, now: int, segment: str
-    ) -> Decision:
-        rung = rungs[at]
-        strongest = max(standing.findings, key=lambda f: (f.bits, f.score, f.id), default=None)
-        because = _because(standing, rung, strongest)
-        cites = strongest.cites[:MAX_CITES] if strongest is not None else ()
-        until = now + rung.ttl_s * 1_000_000
-        if not rung.needs:
-            return _decision(
-                standing, now, rung.name, because=because, doses=rung.give, until=until,
-                shadow=rung.shadow, cites=cites, segment=segment,
-            )  # fmt: skip
-        below = next((r for r in reversed(rungs[:at]) if not r.needs), None)
-        meanwhile = f"the doses of rung {below.name}" if below is not None else "nothing"
-        return _decision(
-            standing, now, rung.name, doses=below.give if below is not None else (), until=until,
-            because=f"{because}. Waits for a person to approve it; meanwhile {meanwhile}",
-            shadow=below.shadow if below is not None else rung.shadow, by=PENDING, cites=cites,
-            segment=segment,
+    def _armed(
+        self, rungs: tuple[Rung, ...], given: int, standing: Standing, now: int,
+        active: Decision | None,
+    ) -> tuple[Armed, ...]:  # fmt: skip
+        """Rungs above the one given that only miss a use; armed ones stay so within the margin."""
+        before = {one.rung for one in active.armed} if active is not None else ()
+        return tuple(
+            Armed(rung.name, rung.uses, rung.give, now + rung.ttl_s * 1_000_000, rung.shadow)
+            for rung in rungs[given + 1 :]
+            if rung.uses and not rung.needs and not rung.fits(standing)
+            and standing.exposure >= rung.exposure
+            and standing.bits >= rung.asks(standing) - (self.margin if rung.name in before else 0)
         )  # fmt: skip
 
 
@@ -205,7 +166,9 @@ def default_ladder(*, shadow: bool = True) -> Ladder:
     inequality an honest subject ever reaches b bits with probability at most 2^-b: 1 in 8, 181,
     10,000 and 1,000,000 for the four rungs, of who acts with nobody. The last is out of reach of
     detectors at that n: it needs a campaign, or a larger calibration, and a person.
-    No rung asks for exposure: whoever reads out logits takes one token at a time.
+    No rung asks for exposure in tokens: whoever reads out logits takes one token at a time. The
+    rung `logprobs` asks for exposure of its own kind: it is for who asks for log-probabilities or
+    sends a `logit_bias`, and armed for everybody else with the bits, who could not notice it.
 
     Honest callers notice a throttle, and slowing one account takes next to nothing from an
     attacker. So that rung asks who acts with nobody for `ALONE` bits: at most 1 honest caller in
@@ -219,7 +182,13 @@ def default_ladder(*, shadow: bool = True) -> Ladder:
         (
             Rung(name="attention", at=3.0, shadow=shadow),
             Rung(
-                name="logprobs", at=6.75, alone=7.5, give=(strip,), shadow=shadow, ttl_s=7 * DAY_S
+                name="logprobs",
+                at=6.75,
+                alone=7.5,
+                give=(strip,),
+                shadow=shadow,
+                ttl_s=7 * DAY_S,
+                uses=("logprobs", "logit_bias"),
             ),
             Rung(name="throttle", at=7.0, alone=ALONE, give=(strip, slow), shadow=shadow),
             Rung(
@@ -229,46 +198,43 @@ def default_ladder(*, shadow: bool = True) -> Ladder:
     )
 
 
-def _checked(rungs: Sequence[Rung]) -> tuple[Rung, ...]:
-    last = 0.0
-    names = {GROUND}
-    for rung in rungs:
-        if not rung.name or rung.name in names:
-            raise ValueError(
-                f"rung '{rung.name}': each rung needs a name of its own, not 'ground'"
-            )
-        names.add(rung.name)
-        if not rung.at > last:
-            raise ValueError(f"rung '{rung.name}': at must be above 0 and above the rung before")
-        last = rung.at
-        if rung.alone and not rung.alone >= rung.at:
-            raise ValueError(f"rung '{rung.name}': alone must not be below at; 0 means the same")
-        if rung.exposure < 0 or rung.ttl_s <= 0:
-            raise ValueError(f"rung '{rung.name}': exposure must be >= 0 and ttl_s > 0")
-        for dose in rung.give:
-            if not 0 <= dose.strength <= 1:
-                raise ValueError(f"rung '{rung.name}': strength must lie between 0 and 1")
-        final = any({d.mitigation, d.otherwise} & IRREVERSIBLE for d in rung.give)
-        if final and not rung.needs and rung.at < IRREVERSIBLE_BITS:
-            raise ValueError(
-                f"rung '{rung.name}' ends service: set needs = \"person\","
-                f" or at to {IRREVERSIBLE_BITS:.0f} bits or more"
-            )
-    return tuple(rungs)
+def _ground(
+    standing: Standing, now: int, active: Decision | None, armed: tuple[Armed, ...]
+) -> Decision | None:
+    """Back on the ground: said once, and not to who never left it or whose dose ran out."""
+    if armed:
+        because = f"{standing.bits:.1f} bits, and no rung reached but those that ask for a use"
+        until = max(one.until for one in armed)
+        return _decision(standing, now, GROUND, because=because, until=until, armed=armed)
+    if active is None or (active.rung == GROUND and not active.armed):
+        return None
+    because = f"{standing.bits:.1f} bits, below every rung; what was given ends"
+    return _decision(standing, now, GROUND, because=because)
 
 
-def _reached(rungs: tuple[Rung, ...], standing: Standing) -> int:
-    """Index of the highest rung reached, or -1."""
-    for at in range(len(rungs) - 1, -1, -1):
-        rung = rungs[at]
-        if standing.bits >= rung.asks(standing) and standing.exposure >= rung.exposure:
-            return at
-    return -1
-
-
-def _index(rungs: tuple[Rung, ...], name: str) -> int:
-    """Index of a rung by name; -1 for the ground and for rungs that are no more."""
-    return next((i for i, rung in enumerate(rungs) if rung.name == name), -1)
+def _give(
+    rungs: tuple[Rung, ...], at: int, given: int, standing: Standing, now: int, *, segment: str,
+    armed: tuple[Armed, ...],
+) -> Decision:  # fmt: skip
+    """The decision for rung `at`, with the doses of rung `given` (another while `at` waits)."""
+    rung = rungs[at]
+    strongest = max(standing.findings, key=lambda f: (f.bits, f.score, f.id), default=None)
+    because = _because(standing, rung, strongest)
+    cites = strongest.cites[:MAX_CITES] if strongest is not None else ()
+    until = now + rung.ttl_s * 1_000_000
+    if not rung.needs:
+        return _decision(
+            standing, now, rung.name, because=because, doses=rung.give, until=until,
+            shadow=rung.shadow, cites=cites, segment=segment, armed=armed,
+        )  # fmt: skip
+    below = rungs[given] if given >= 0 else None
+    meanwhile = f"the doses of rung {below.name}" if below is not None else "nothing"
+    return _decision(
+        standing, now, rung.name, doses=below.give if below is not None else (), until=until,
+        because=f"{because}. Waits for a person to approve it; meanwhile {meanwhile}",
+        shadow=below.shadow if below is not None else rung.shadow, by=PENDING, cites=cites,
+        segment=segment, armed=armed,
+    )  # fmt: skip
 
 
 def _named(segments: Sequence[Segment]) -> tuple[Segment, ...]:
@@ -290,9 +256,37 @@ def in_force(decision: Decision, now: int) -> bool:
     return decision.until == 0 or now < decision.until
 
 
-def _same(old: Decision, new: Decision) -> bool:
+def met(decision: Decision, uses: Sequence[str], now: int) -> Decision:
+    """The decision as it meets a request that uses these: the highest rung that is armed for one
+    of them begins, in place of the rest. Whether it is `in_force` is asked of what is returned.
+    """
+    for one in reversed(decision.armed):
+        if _lasts(one, now) and not set(one.uses).isdisjoint(uses):
+            return msgspec.structs.replace(
+                decision, rung=one.rung, doses=one.doses, until=one.until, shadow=one.shadow,
+                armed=(),
+            )  # fmt: skip
+    return decision
+
+
+def acts(decision: Decision) -> bool:
+    """Whether a decision gives anything, or will from a first use on: workers must have it."""
+    return bool(decision.doses or decision.armed)
+
+
+def _same(old: Decision, new: Decision, now: int) -> bool:
     """Whether two decisions do the same to the caller and wait for the same thing."""
-    return (old.rung, old.doses, old.shadow, old.by) == (new.rung, new.doses, new.shadow, new.by)
+    return (old.rung, old.doses, old.shadow, old.by, _waits(old, now)) == (
+        new.rung, new.doses, new.shadow, new.by, _waits(new, now)
+    )  # fmt: skip
+
+
+def _lasts(one: Armed, now: int) -> bool:
+    return one.until == 0 or now < one.until
+
+
+def _waits(decision: Decision, now: int) -> list[tuple[object, ...]]:
+    return [(a.rung, a.uses, a.doses, a.shadow) for a in decision.armed if _lasts(a, now)]
 
 
 def _because(standing: Standing, rung: Rung, strongest: Finding | None) -> str:
@@ -304,6 +298,8 @@ def _because(standing: Standing, rung: Rung, strongest: Finding | None) -> str:
         f" gets this far with a chance of at most 1 in {odds:,.0f};"
         f" {standing.exposure:,} tokens taken in {standing.exchanges:,} exchanges"
     )
+    if rung.uses:
+        said += f", which used {', '.join(standing.uses)}"
     if strongest is not None:
         said += f". Strongest: {strongest.detector}: {strongest.note}"
     return said
@@ -321,6 +317,7 @@ def _decision(
     by: str = POLICY,
     cites: tuple[str, ...] = (),
     segment: str = "",
+    armed: tuple[Armed, ...] = (),
 ) -> Decision:
     return Decision(
         id=f"d-{standing.subject}-{now}-{rung}",
@@ -335,4 +332,5 @@ def _decision(
         by=by,
         cites=cites,
         segment=segment,
+        armed=armed,
     )

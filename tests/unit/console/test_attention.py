@@ -21,7 +21,8 @@ from titer.evidence.share.reading import Read, Told
 from titer.evidence.share.tlp import IDS
 from titer.gateway.assembly import feed_sink
 from titer.gateway.replay import replay
-from titer.respond.ladder import Ladder, Rung, default_ladder
+from titer.respond.ladder import Ladder, default_ladder
+from titer.respond.rungs import Rung
 
 AT = 1_763_789_016_000_000
 

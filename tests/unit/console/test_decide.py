@@ -21,7 +21,8 @@ from titer.gateway import assembly
 from titer.gateway.assembly import enter, feed_sink, keep_calibration
 from titer.gateway.replay import replay
 from titer.respond import person
-from titer.respond.ladder import DAY_S, GROUND, PENDING, Ladder, Rung
+from titer.respond.ladder import PENDING, Ladder
+from titer.respond.rungs import DAY_S, GROUND, Rung
 from titer.testing import population
 
 MADE = fit([Frames(), Coverage()], population.honest(51, 200), seed=1)

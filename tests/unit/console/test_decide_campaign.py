@@ -24,7 +24,8 @@ from titer.evidence import intake
 from titer.evidence.intake import Intake, enter_many
 from titer.evidence.note import Signer
 from titer.gateway.assembly import feed_sink, open_log
-from titer.respond.ladder import GROUND, Ladder, Rung
+from titer.respond.ladder import Ladder
+from titer.respond.rungs import GROUND, Rung
 from titer.testing import population
 
 OUT = Dose("refuse", 1.0)

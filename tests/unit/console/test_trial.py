@@ -23,7 +23,8 @@ from titer.detect.frames import Frames
 from titer.gateway import assembly
 from titer.gateway.assembly import announce, feed_sink, keep_calibration, make_weigher
 from titer.gateway.recorded import facts
-from titer.respond.ladder import Ladder, Rung
+from titer.respond.ladder import Ladder
+from titer.respond.rungs import Rung
 from titer.respond.vary import EPOCH_S, Vary, VaryConfig
 from titer.testing import population
 

@@ -15,7 +15,8 @@ from titer.detect.frames import Frames
 from titer.engine import Weigher
 from titer.gateway import assembly
 from titer.gateway.assembly import load_calibration, make_weigher
-from titer.respond.ladder import Ladder, Rung
+from titer.respond.ladder import Ladder
+from titer.respond.rungs import Rung
 from titer.testing import population
 
 LOG = population.honest(41, 120)

@@ -26,7 +26,8 @@ from titer.detect.bias_ledger import BiasLedger
 from titer.detect.parameter_policy import ParameterPolicy
 from titer.engine import Engine, Flight, Weigher
 from titer.respond import builtin
-from titer.respond.ladder import Ladder, Rung
+from titer.respond.ladder import Ladder
+from titer.respond.rungs import Rung
 
 NOW = 1_800_000_000_000_000
 PRINCIPAL = Principal("p1", "o1", "standard")

@@ -52,7 +52,8 @@ def test_quick_run_gives_every_figure_of_the_side_that_may_be_looked_at(quick):
 def test_a_dose_touches_only_those_who_send_what_it_strips(quick):
     found = quick["tune"]["dosed"]
     assert 0 < found["senders"] < found["organisations"] == found["touched"]["n"]
-    assert found["touched"]["hits"] <= found["senders_on_the_rung"]["hits"] <= found["senders"]
+    assert found["touched"]["hits"] <= found["dosed"]["hits"]
+    assert found["dosed"]["hits"] <= found["senders_with_the_bits"]["hits"] <= found["senders"]
     done = subprocess.run(
         [sys.executable, "-c", SEND], cwd=ROOT, capture_output=True, timeout=120, check=False
     )

@@ -38,7 +38,8 @@ from titer.gateway.ring import Ring
 from titer.gateway.snapshots import Snapshots
 from titer.marks.keys import Epoch, KeyRing
 from titer.respond import person
-from titer.respond.ladder import Ladder, Rung
+from titer.respond.ladder import Ladder
+from titer.respond.rungs import Rung
 
 
 class Log:

@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from titer.core.nouns import Decision, Dose, Finding, Standing
-from titer.respond.ladder import GROUND, PENDING, Ladder, Rung, default_ladder
+from titer.respond.ladder import PENDING, Ladder, default_ladder
+from titer.respond.rungs import GROUND, Rung
 
 DAY = 86_400_000_000
 STRIP, SLOW, OUT = Dose("logprobs", 1.0), Dose("throttle", 0.5), Dose("refuse", 1.0)

@@ -6,16 +6,8 @@ import msgspec
 import pytest
 
 from titer.core.nouns import Decision, Dose, Standing
-from titer.respond.ladder import (
-    GROUND,
-    MAX_SKEW,
-    PENDING,
-    Cell,
-    Ladder,
-    Rung,
-    default_ladder,
-    in_force,
-)
+from titer.respond.ladder import MAX_SKEW, PENDING, Ladder, default_ladder, in_force
+from titer.respond.rungs import GROUND, Cell, Rung
 from titer.respond.segments import Segment, told
 
 DAY = 86_400_000_000

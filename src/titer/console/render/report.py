@@ -304,7 +304,7 @@ def _decisions(found: Verified, facts: _Facts) -> Section | None:
     rows = tuple(
         (
             moment(d.at), cut(d.subject), plain(d.rung, 30) or "none",
-            ", ".join(f"{plain(x.mitigation, 30)} {x.strength:g}" for x in d.doses[:6]) or "none",
+            plain(d.gives, 300) if d.doses or d.armed else "none",
             "shadow: not given" if d.shadow else "given", plain(d.because, 200), plain(d.by, 60),
         )
         for d in sorted(facts.decisions, key=lambda d: -d.at)[:ROWS]

@@ -116,14 +116,13 @@ def _campaign(body: bytes) -> Event:
 
 def _decision(body: bytes) -> Event:
     found = msgspec.json.decode(body, type=Decision)
-    doses = ", ".join(f"{d.mitigation} {d.strength:g}" for d in found.doses) or "nothing"
     how = "would give (shadow)" if found.shadow else "gives"
     made = _event(
-        UPDATE, found.at, found.bits, f"rung {found.rung} {how} {doses}: {found.because}",
+        UPDATE, found.at, found.bits, f"rung {found.rung} {how} {found.gives}: {found.because}",
         uid=found.id, title=f"rung {found.rung} for {found.subject}", technique="",
         subjects=(found.subject,),
     )  # fmt: skip
-    made["remediation"] = {"desc": f"{how} {doses}"}
+    made["remediation"] = {"desc": f"{how} {found.gives}"}
     made["status_id"], made["status"] = 2, "In Progress"
     made["unmapped"] = {
         "rung": found.rung, "by": found.by, "shadow": found.shadow, "bits": found.bits,

@@ -13,10 +13,13 @@ from zlib import crc32
 import msgspec
 
 from titer.core.errors import Refused
+from titer.core.uses import INCLUDE, INCLUDED, INCLUDES_LOGPROBS, LOGPROBS
 from titer.core.wire import Problem
 
-#: Names of top-level parameters kept in the facts; real requests have at most about 40.
+#: Names of top-level parameters kept in the facts; real requests have at most about 40. Those that
+#: doses depend on are kept beyond it: nobody gets by them behind a heap of others.
 MAX_PARAMS = 64
+_ALWAYS = LOGPROBS | {INCLUDE}
 #: Characters of a parameter's name or value that are kept: longer ones are not enums.
 MAX_SHORT = 48
 #: Roles kept of one conversation; the count of turns goes on.
@@ -121,6 +124,7 @@ def params(body: Mapping[str, Any]) -> dict[str, Any]:
     """Every parameter's name with its scalar value, or the kind of value it has in brackets.
 
     `logit_bias` is told by a checksum: whoever bisects a bias sends ever new values.
+    `include` says whether log-probabilities are in it.
     """
     kept: dict[str, Any] = {}
     for name, value in body.items():
@@ -129,14 +133,16 @@ def params(body: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if name in TEXTUAL:
             continue
-        if len(kept) == MAX_PARAMS:
-            break
+        if len(kept) >= MAX_PARAMS and name not in _ALWAYS:
+            continue
         kind = type(value)
         fact = value
         if kind is str and (name in _IDENTIFYING or not _short(value)):
             fact = "<string>"
         elif kind is list or kind is dict:
             fact = "<array>" if kind is list else "<object>"
+            if name == INCLUDE and kind is list and INCLUDED in value:
+                fact = INCLUDES_LOGPROBS
         # A caller's text must not become a fact by being the name of a parameter.
         kept[name if _short(name) else "<name>"] = fact
     return kept
