@@ -147,7 +147,8 @@ class Ladder:
         active: Decision | None,
     ) -> tuple[Armed, ...]:  # fmt: skip
         """Rungs above the one given that only miss a use; armed ones stay so within the margin."""
-        before = {one.rung for one in active.armed} if active is not None else ()
+        old = active.armed if active is not None else ()
+        before = {one.rung for one in old if _lasts(one, now)}
         return tuple(
             Armed(rung.name, rung.uses, rung.give, now + rung.ttl_s * 1_000_000, rung.shadow)
             for rung in rungs[given + 1 :]

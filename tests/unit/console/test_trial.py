@@ -15,7 +15,7 @@ from titer.console.decide import Order, decide
 from titer.console.trial import Trial, honest_looking, run
 from titer.core.errors import InputError
 from titer.core.ids import Pseudonyms
-from titer.core.nouns import Campaign, Dose, Principal, Standing
+from titer.core.nouns import Campaign, Dose, Principal, RequestFacts, Standing
 from titer.core.wire import Request
 from titer.detect.calibration import fit
 from titer.detect.coverage import Coverage
@@ -92,6 +92,24 @@ def test_a_lower_rung_touches_more_and_the_honest_are_told_apart(monkeypatch):
     assert row.honest_subjects == len(wide.subjects) - 1
     assert 0 < row.honest_requests < row.requests
     assert Trial(ladder(99)).outcome(weigher.standings, honest).rungs == []
+
+
+def test_a_rung_that_nobody_used_what_it_is_about_is_armed_and_doses_nobody(monkeypatch):
+    monkeypatch.setattr(assembly, "detectors", lambda: (Frames(), Coverage()))
+    about = Ladder((Rung(name="readers", at=2.0, give=(SLOW,), uses=("logprobs",)),))
+    plain = ladder(2.0)
+    asking = [
+        msgspec.structs.replace(x, request=RequestFacts(params={"logprobs": True}))
+        if x.principal.id == WHO else x for x in LOG
+    ]  # fmt: skip
+    weigher, (armed, given) = trial(LOG, about, plain)
+    none, some = (t.outcome(weigher.standings, frozenset()) for t in (armed, given))
+    assert (none.subjects, none.armed) == ([], len(some.subjects))
+    weigher, (armed, given) = trial(asking, about, plain)
+    same, some = (t.outcome(weigher.standings, frozenset()) for t in (armed, given))
+    assert [r for r in same.subjects if r.subject == WHO]
+    assert {r.subject for r in same.subjects} == {WHO}
+    assert same.armed == len(some.subjects) - 1
 
 
 def test_who_looks_honest():

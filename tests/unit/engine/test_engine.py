@@ -6,6 +6,7 @@ import pytest
 from titer.access.limits import Caller
 from titer.core.errors import Refused
 from titer.core.nouns import (
+    Armed,
     Campaign,
     Card,
     Decision,
@@ -107,6 +108,25 @@ def test_a_dose_gives_its_transform_and_shadow_gives_nothing():
     hot.table["o1"] = row(Dose("logprobs", 1.0), shadow=True)
     assert hot.decide(CALLER, request(), RequestFacts(), NOW).transforms == ()
     assert hot.shadow.requests == 1
+
+
+def test_an_armed_dose_begins_with_the_request_that_uses_what_it_is_about():
+    hot = engine()
+    armed = Armed("readers", ("logprobs", "logit_bias"), (Dose("logprobs", 1.0),), until=NOW + 9)
+    base = row()
+    hot.table["o1"] = Dosed(base.standing, msgspec.structs.replace(base.decision, armed=(armed,)))
+    plain = request()
+    verdict = hot.decide(CALLER, plain, RequestFacts(), NOW)
+    assert verdict.request is plain
+    assert verdict.transforms == ()
+    biased = request(logit_bias={"7": 5})
+    verdict = hot.decide(CALLER, biased, RequestFacts(biased=(7,)), NOW)
+    assert "logit_bias" not in verdict.request.body
+    assert hot.given.rungs["readers"].outcomes[("logprobs", "edited")] == 1
+    asked = RequestFacts(params={"logprobs": True})
+    assert "logprobs" not in hot.decide(CALLER, request(logprobs=True), asked, NOW).request.body
+    late = hot.decide(CALLER, request(logprobs=True), asked, NOW + 9)
+    assert late.request.body["logprobs"] is True
 
 
 def test_a_decision_that_has_ended_gives_nothing():
@@ -303,6 +323,23 @@ def test_a_grant_for_distillation_is_weighed_and_never_dosed():
     assert last.findings
     assert cold.standings["o1"].bits > 3
     assert cold.decisions == {}
+
+
+def test_what_a_subject_uses_is_remembered_and_makes_an_armed_rung_begin():
+    readers = Rung(name="readers", at=3.0, give=(Dose("logprobs", 1.0),), uses=("logprobs",))
+    cold = Weigher((Counter(),), Calibrated(), Ladder((readers,)))
+    made = [cold.weigh(exchange(i)).decision for i in range(5)]
+    (armed,) = [d for d in made if d is not None]
+    assert (armed.doses, armed.armed[0].rung) == ((), "readers")
+    assert cold.standings["o1"].uses == ()
+    asked = RequestFacts(params={"logprobs": True})
+    begun = cold.weigh(exchange(6, request=asked)).decision
+    assert (begun.rung, begun.doses, begun.armed) == ("readers", readers.give, ())
+    assert cold.weigh(exchange(7)).decision is None
+    assert cold.standings["o1"].uses == ("logprobs",)
+    other = Weigher((), None, Ladder(()))
+    other.weigh(exchange(1, reply=ReplyFacts(logprobs=True)))  # served without being asked
+    assert other.standings["o1"].uses == ("logprobs",)
 
 
 def test_refused_exchanges_count_and_expose_nothing():

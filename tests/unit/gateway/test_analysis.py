@@ -12,6 +12,7 @@ import pytest
 from titer.access.limits import Caller
 from titer.core.gather import gather
 from titer.core.nouns import (
+    Armed,
     Campaign,
     Card,
     Decision,
@@ -241,18 +242,21 @@ def test_no_dose_is_published_that_the_log_does_not_hold(world):
     assert world.publisher.possible[-1] is True
 
 
-@pytest.mark.parametrize("last", ["dose", "nothing"])
+@pytest.mark.parametrize("last", ["dose", "armed", "nothing"])
 def test_of_several_decisions_in_one_batch_the_last_one_counts(world, last):
     world.send(1)
     world.one._turn()
     dose = world.one._weigher.decisions["p0"]
     nothing = msgspec.structs.replace(dose, doses=())
+    armed = msgspec.structs.replace(nothing, armed=(Armed("logprobs", ("logprobs",), dose.doses),))
     world.publisher.rows.clear()
-    for decision in (nothing, dose) if last == "dose" else (dose, nothing):
+    for decision in {"dose": (nothing, dose), "armed": (nothing, armed)}.get(
+        last, (dose, nothing)
+    ):
         world.one._decided(decision)
     world.one._flush()
-    assert world.publisher.rows == (["p0"] if last == "dose" else [])
-    assert world.publisher.gone == ([] if last == "dose" else ["p0"])
+    assert world.publisher.rows == ([] if last == "nothing" else ["p0"])
+    assert world.publisher.gone == (["p0"] if last == "nothing" else [])
     assert world.log.kinds()[-2:] == ["decision", "decision"]
 
 

@@ -12,6 +12,7 @@ from titer.config import loading, resolving
 from titer.core.errors import ConfigError
 from titer.core.gather import gather
 from titer.core.nouns import (
+    Armed,
     Decision,
     Dose,
     Dosed,
@@ -56,6 +57,9 @@ def test_a_key_is_committed_to_once_for_each_marked_account():
     assert owner(kind, body) == "a"
     assert issuer.entries((marked,)) == []
     assert issuer.entries((decision("c", Dose("mark", 0.0)),)) == []
+    armed = Armed("marked", ("logprobs",), (Dose("mark", 1.0),))
+    ((_, body),) = issuer.entries((msgspec.structs.replace(decision("e"), armed=(armed,)),))
+    assert json.loads(body)["account"] == "e"
 
 
 class Service:

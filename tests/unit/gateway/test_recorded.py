@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from titer.core.errors import InputError
-from titer.core.nouns import Campaign, Decision, Dose, Exchange, Principal
+from titer.core.nouns import Armed, Campaign, Decision, Dose, Exchange, Principal
 from titer.evidence.log import Log
 from titer.gateway.recorded import erased, recorded, suspects
 
@@ -19,18 +19,30 @@ def test_what_was_recorded_comes_back_and_suspects_are_named(tmp_path):
     others = [
         ("decision", Decision("d1", 1, "dosed", "throttle", doses, "because", shadow=True)),
         ("decision", Decision("d2", 2, "honest", "attention", (), "because")),
+        (
+            "decision",
+            Decision(
+                "d3",
+                3,
+                "armed",
+                "attention",
+                (),
+                "because",
+                armed=(Armed("logprobs", ("logprobs",), (Dose("logprobs", 1.0),)),),
+            ),
+        ),
         ("campaign", Campaign("c", ("member",), ("text",), ("timing",), 5.0, "T", 1, 2)),
     ]
     entries = [("exchange", f) for f in facts] + others
     with Log.open(tmp_path / "log", origin="test.example/log") as log:
         log.append([(kind, msgspec.json.encode(fact)) for kind, fact in entries])
     assert list(recorded(tmp_path)) == facts
-    assert suspects(tmp_path) == {"dosed", "member"}
+    assert suspects(tmp_path) == {"dosed", "armed", "member"}
     assert erased(tmp_path) == 0
     with Log.open(tmp_path / "log") as log:
         log.erase("dosed", reason="asked")
     assert list(recorded(tmp_path)) == [facts[0], facts[2]]
-    assert suspects(tmp_path) == {"member"}
+    assert suspects(tmp_path) == {"armed", "member"}
     assert erased(tmp_path) == 1
 
 
