@@ -37,13 +37,13 @@ _NAMES = LOGPROBS | {INCLUDE}
 
 
 def uses(endpoint: str, request: RequestFacts) -> tuple[str, ...]:
-    """What one request uses, of `USES`, in that order. About 0.3 us."""
+    """What one request uses, of `USES`, in that order. 0.5 us, 1 us for who does."""
     params = request.params
     found: tuple[str, ...] = ()
-    if not _NAMES.isdisjoint(params) and any(
-        _asks(name, params[name]) for name in _NAMES.intersection(params)
-    ):
-        found = ("logprobs",)
+    for name in _NAMES.intersection(params):
+        if _asks(name, params[name]):
+            found = ("logprobs",)
+            break
     if request.biased:
         found = (*found, "logit_bias")
     if endpoint.endswith("/embeddings"):
