@@ -34,6 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{'caller':32} {'requests':>8} {'tokens out':>10} {'bits':>5} {'fdr':>4}  rung")
         for line in lines:
             rung = f"{line.rung}{' (shadow)' if line.shadow else ''}" if line.rung else "-"
+            if line.under:
+                rung += f", under it: {plain(line.under)}"
             if line.armed:
                 rung += f", armed: {plain(', '.join(line.armed))}"
             if line.attention:

@@ -198,9 +198,13 @@ def make(order: Order, case: Case, ladder: Ladder, now: int) -> Decision:
     if order.verb == "deny":  # what is given meanwhile goes on
         return change(
             base, rung=active.rung, doses=active.doses, until=until, shadow=active.shadow,
+            meanwhile=active.meanwhile, under=active.under,
             armed=tuple(msgspec.structs.replace(one, until=until) for one in active.armed),
         )  # fmt: skip
-    return change(base, rung=rung.name, doses=rung.give, until=until, shadow=rung.shadow)
+    approved = change(base, rung=rung.name, doses=rung.give, until=until, shadow=rung.shadow)
+    if rung.shadow and active.given:  # it changes nothing yet: what is given goes on
+        return change(approved, meanwhile=active.given, under=active.under or active.rung)
+    return approved
 
 
 def _imposed(order: Order, case: Case, ladder: Ladder, base: Decision) -> Decision:

@@ -226,8 +226,8 @@ class _Counts:
     @property
     def doses(self) -> tuple[str, ...]:
         """Mitigations in force for members."""
-        given = (d for d in self._latest.values() if not d.shadow)
-        return tuple(sorted({dose.mitigation for d in given for dose in d.doses}))
+        latest = self._latest.values()
+        return tuple(sorted({dose.mitigation for d in latest for dose in d.given}))
 
     def indicators(self) -> dict[str, Indicator]:
         """What members showed, with its counts, by key."""

@@ -43,7 +43,8 @@ class Line(msgspec.Struct, frozen=True):
 
     `fdr` is whether it passes e-BH over all subjects at the rate `FDR`; `attention` says what its
     scores would be worth, were titer's default calibration this operator's own: no evidence.
-    `armed` are rungs that begin with the subject's first use of something.
+    `armed` are rungs that begin with the subject's first use of something, `under` the rung whose
+    doses go on below one in shadow.
     """
 
     subject: str
@@ -59,6 +60,7 @@ class Line(msgspec.Struct, frozen=True):
     fdr: bool = False
     attention: float = 0.0
     armed: tuple[str, ...] = ()
+    under: str = ""
 
 
 def read_view(data: Path) -> View:
@@ -140,4 +142,5 @@ def _line(row: Row, names: Names, *, fdr: bool) -> Line:
         fdr,
         round(row.attention, 2),
         tuple(one.rung for one in decision.armed) if decision else (),
+        decision.under if decision else "",
     )

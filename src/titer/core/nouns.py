@@ -260,8 +260,9 @@ class Armed(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What the ladder gives a subject, why, and until when (microseconds; 0 = until bits fall).
 
-    `shadow` decisions change nothing that the caller sees; what they would have done is counted.
-    `armed` are rungs above that begin with the subject's first use of something, lowest first.
+    `shadow` decisions change nothing that the caller sees: what they would have done is counted,
+    and `meanwhile` are the doses that go on, of the rung `under`. `armed` are rungs above that
+    begin with the subject's first use of something, lowest first.
     `segment` is whose rungs were used. A person's decision has `by` = `person:NAME`, says with
     `verb` what it does to which decision (`of`), and is signed (`titer.respond.person`).
     """
@@ -283,11 +284,20 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     signed_by: str = ""
     signature: str = ""
     armed: tuple[Armed, ...] = ()
+    meanwhile: tuple[Dose, ...] = ()
+    under: str = ""
+
+    @property
+    def given(self) -> tuple[Dose, ...]:
+        """The doses in force: of a decision in shadow, those that go on."""
+        return self.meanwhile if self.shadow else self.doses
 
     @property
     def gives(self) -> str:
-        """The doses in words, and what is armed."""
+        """The doses in words, those that go on meanwhile, and what is armed."""
         parts = [_said(self.doses)]
+        if self.meanwhile:
+            parts.append(f"rung {self.under} gives meanwhile: {_said(self.meanwhile)}")
         parts += [
             f"from its first use of {' or '.join(one.uses)} on (rung {one.rung}"
             f"{', shadow' if one.shadow else ''}): {_said(one.doses)}"

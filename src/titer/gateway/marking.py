@@ -70,7 +70,11 @@ class Issuer:
         """The commitments that must come before these decisions."""
         out = []
         for decision in decisions:
-            doses = [*decision.doses, *(d for one in decision.armed for d in one.doses)]
+            doses = [
+                *decision.doses,
+                *decision.meanwhile,
+                *(d for one in decision.armed for d in one.doses),
+            ]
             marks = any(d.mitigation == Mark.card.name and d.strength > 0 for d in doses)
             if marks and decision.subject not in self._known:
                 self._known.add(decision.subject)

@@ -2,7 +2,8 @@
 
     in force    the request is edited, delayed or refused; the reply gets transforms
     in shadow   the same doses act on a copy of the request with mitigations of their own, what
-                became of it is counted, and the request passes as it came
+                became of it is counted, and the request passes as it came, or under the doses
+                of the rung below that is in force
 
 What fails: a mitigation that raises is set aside until restart and a throttle is given in its
 place; one that is `Unavailable` gives way to the dose's `otherwise`; one that this installation
@@ -20,6 +21,7 @@ from titer.core.errors import Refused
 from titer.core.nouns import Decision, Dose, Dosed, Standing
 from titer.core.wire import Ended, Request, Settle, Transform
 from titer.respond.guard import Faults, Guarded
+from titer.respond.ladder import effective
 from titer.respond.shadow import ShadowCounts
 
 #: What is given in place of a mitigation that has raised.
@@ -49,8 +51,16 @@ class Doser:
         if not row.decision.shadow:
             self.given.count(row.decision)
             return self._real.play(request, _stronger(row, self.always))
-        request, _ = self._rehearse(request, row)
-        return self.protect(request, row.standing)
+        rehearsed, _ = self._rehearse(request, row)
+        below = effective(row.decision)
+        try:
+            if below is None:
+                return self.protect(rehearsed, row.standing)
+            self.given.count(below)
+            return self._real.play(rehearsed, _stronger(Dosed(row.standing, below), self.always))
+        except Refused:  # what was begun in rehearsal ends here
+            self.settle([told for told in rehearsed.settle if told not in request.settle], None)
+            raise
 
     def protect(
         self, request: Request, standing: Standing

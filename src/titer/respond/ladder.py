@@ -8,7 +8,8 @@
 4. A rung that needs a person is recorded as pending (`by="pending"`); until somebody approves it,
    the doses of the highest rung below that needs nobody are given.
 5. A person's decision (`by` neither `policy` nor `pending`) stands until it ends: a lift as well.
-6. A shadow rung is decided, recorded and counted, and changes nothing that the caller sees.
+6. A shadow rung is decided, recorded and counted, and changes nothing that the caller sees: the
+   doses of the highest rung below that is in force go on (`meanwhile`).
 7. Tiers and segments may have rungs of their own; the most particular ones are used: of tier and
    segment, of the tier, of the segment, those of everybody. A subject keeps its segment while a
    dose is in force; a tier is the operator's word and counts at once.
@@ -138,6 +139,11 @@ class Ladder:
             decision = _ground(standing, now, active, armed)
         else:
             decision = _give(rungs, reached, given, standing, now, segment=segment, armed=armed)
+            under = self._under(rungs, given, standing, active) if decision.shadow else None
+            if under is not None:
+                decision = msgspec.structs.replace(
+                    decision, meanwhile=under.give, under=under.name
+                )
         if decision is None or (active is not None and _same(active, decision, now)):
             return None
         return decision
@@ -156,6 +162,18 @@ class Ladder:
             and standing.exposure >= rung.exposure
             and standing.bits >= rung.asks(standing) - (self.margin if rung.name in before else 0)
         )  # fmt: skip
+
+    def _under(
+        self, rungs: tuple[Rung, ...], given: int, standing: Standing, active: Decision | None
+    ) -> Rung | None:
+        """The highest rung in force with doses below one in shadow, left within the margin."""
+        held = {active.rung, active.under} if active is not None else set[str]()
+        for rung in reversed(rungs[: max(given, 0)]):
+            asks = rung.asks(standing) - (self.margin if rung.name in held else 0)
+            reached = standing.bits >= asks and standing.exposure >= rung.exposure
+            if reached and rung.fits(standing) and not rung.shadow and not rung.needs:
+                return rung if rung.give else None
+        return None
 
 
 def default_ladder(*, shadow: bool = True) -> Ladder:
@@ -263,31 +281,43 @@ def met(decision: Decision, uses: Sequence[str], now: int) -> Decision:
     """
     for one in reversed(decision.armed):
         if _lasts(one, now) and not set(one.uses).isdisjoint(uses):
+            below = effective(decision) if one.shadow and in_force(decision, now) else None
             return msgspec.structs.replace(
                 decision, rung=one.rung, doses=one.doses, until=one.until, shadow=one.shadow,
-                armed=(),
+                armed=(), meanwhile=below.doses if below is not None else (),
+                under=below.rung if below is not None else "",
             )  # fmt: skip
     return decision
 
 
+def effective(decision: Decision) -> Decision | None:
+    """What of a decision changes something for the caller, None when nothing does."""
+    if not decision.shadow:
+        return decision if decision.doses else None
+    if not decision.meanwhile:
+        return None
+    return msgspec.structs.replace(
+        decision, rung=decision.under, doses=decision.meanwhile, shadow=False, meanwhile=()
+    )
+
+
 def acts(decision: Decision) -> bool:
     """Whether a decision gives anything, or will from a first use on: workers must have it."""
-    return bool(decision.doses or decision.armed)
+    return bool(decision.doses or decision.meanwhile or decision.armed)
 
 
 def _same(old: Decision, new: Decision, now: int) -> bool:
     """Whether two decisions do the same to the caller and wait for the same thing."""
-    return (old.rung, old.doses, old.shadow, old.by, _waits(old, now)) == (
-        new.rung, new.doses, new.shadow, new.by, _waits(new, now)
-    )  # fmt: skip
+    return _does(old, now) == _does(new, now)
 
 
 def _lasts(one: Armed, now: int) -> bool:
     return one.until == 0 or now < one.until
 
 
-def _waits(decision: Decision, now: int) -> list[tuple[object, ...]]:
-    return [(a.rung, a.uses, a.doses, a.shadow) for a in decision.armed if _lasts(a, now)]
+def _does(one: Decision, now: int) -> tuple[object, ...]:
+    armed = [(a.rung, a.uses, a.doses, a.shadow) for a in one.armed if _lasts(a, now)]
+    return one.rung, one.doses, one.shadow, one.by, one.meanwhile, one.under, armed
 
 
 def _because(standing: Standing, rung: Rung, strongest: Finding | None) -> str:

@@ -78,6 +78,13 @@ def test_approve_gives_the_doses_that_waited(data):
         decide(data, order("approve"), LADDER, NOW, None)
 
 
+def test_what_is_approved_in_shadow_takes_nothing_back(data):
+    ladder = Ladder((RUNGS[0], msgspec.structs.replace(RUNGS[1], shadow=True)))
+    made, _ = decide(data, order("approve"), ladder, NOW, None)
+    assert (made.rung, made.doses, made.shadow) == ("out", (OUT,), True)
+    assert (made.given, made.under) == ((SLOW,), "out")
+
+
 def test_deny_keeps_what_is_given_below_and_stands(data):
     made, _ = decide(data, order("deny", lasts_s=0), LADDER, NOW, None)
     assert (made.doses, made.until) == ((SLOW,), 0)

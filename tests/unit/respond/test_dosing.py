@@ -78,6 +78,26 @@ def test_a_shadow_rehearses_and_changes_nothing():
     assert there["throttle"].ended == [None]
 
 
+def test_a_rung_in_shadow_is_rehearsed_and_the_one_below_is_given():
+    real = {"throttle": Fake(delay=2.0), "out": Fake(raises=refusal())}
+    there = {"strip": Fake(put={"x": 1})}
+    doser = Doser(real, there)
+    above = msgspec.structs.replace(
+        row(Dose("strip", 1), shadow=True).decision,
+        rung="strip", meanwhile=(Dose("throttle", 1),), under="slow",
+    )  # fmt: skip
+    got, _ = doser.dose(req(), Dosed(Standing("s"), above))
+    assert (got.delay, got.body) == (2.0, {"model": "m"})
+    assert doser.shadow.rungs["strip"].outcomes == {("strip", "edited"): 1}
+    assert doser.given.rungs["slow"].outcomes == {("throttle", "delayed"): 1}
+    doser.settle(got.settle, None)
+    assert real["throttle"].ended == there["strip"].ended == [None]
+    out = msgspec.structs.replace(above, meanwhile=(Dose("out", 1),))
+    with pytest.raises(Refused):
+        doser.dose(req(), Dosed(Standing("s"), out))
+    assert there["strip"].ended == [None, None]
+
+
 def test_a_rehearsal_that_raises_reaches_nobody():
     doser = Doser({"throttle": Fake()}, {"throttle": Fake(raises=RuntimeError())})
     asked = req()

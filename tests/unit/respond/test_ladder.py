@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from titer.core.nouns import Decision, Dose, Finding, Standing
-from titer.respond.ladder import PENDING, Ladder, default_ladder
+from titer.respond.ladder import PENDING, Ladder, default_ladder, effective
 from titer.respond.rungs import GROUND, Rung
 
 DAY = 86_400_000_000
@@ -114,6 +114,26 @@ def test_a_changed_ladder_changes_the_decision():
     assert Ladder((changed,)).decide(at(7), 1, slow).shadow
     gone = Ladder((Rung(name="new", at=3),))
     assert gone.decide(at(7), 1, slow).rung == "new"
+
+
+def test_below_a_rung_in_shadow_what_is_in_force_goes_on():
+    """Rungs are put in force from below: who climbs on into shadow must not be let go."""
+    rungs = (RUNGS[0], RUNGS[1], Rung(name="strip", at=9, give=(STRIP,)), RUNGS[2])
+    ladder = Ladder(rungs)
+    made = ladder.decide(at(9), 0, None)
+    assert (made.rung, made.doses, made.shadow) == ("strip", (STRIP,), True)
+    assert (made.under, made.meanwhile, made.given) == ("slow", (SLOW,), (SLOW,))
+    assert made.gives == "logprobs 1; rung slow gives meanwhile: throttle 0.5"
+    real = effective(made)
+    assert (real.rung, real.doses, real.shadow) == ("slow", (SLOW,), False)
+    pending = ladder.decide(at(20), 0, None)
+    assert (pending.by, pending.doses, pending.given) == (PENDING, (STRIP,), (SLOW,))
+    # not who never reached it, nor a rung that is in shadow or has no doses itself
+    assert ladder.decide(at(9, exposure=10), 0, None).given == ()
+    dark = Ladder((RUNGS[0], msgspec.structs.replace(RUNGS[1], shadow=True), *rungs[2:]))
+    assert effective(dark.decide(at(9), 0, None)) is None
+    alone = Rung(name="slow", at=7, alone=12, give=(SLOW,), shadow=False)
+    assert Ladder((alone, rungs[2])).decide(at(9), 0, None).given == ()
 
 
 def test_because_says_how_sure_and_why():

@@ -104,6 +104,27 @@ def test_shadow_goes_along():
     assert "shadow" in ladder.decide(at(7), 0, None).gives
 
 
+def test_what_is_in_force_goes_on_when_a_rung_in_shadow_begins():
+    slow = Rung(name="slow", at=4, give=(SLOW,), shadow=False)
+    ladder = Ladder((slow, msgspec.structs.replace(READERS, shadow=True)))
+    armed = ladder.decide(at(7), 0, None)
+    begun = met(armed, ("logprobs",), 1)
+    assert (begun.rung, begun.shadow, begun.under, begun.given) == (
+        "readers",
+        True,
+        "slow",
+        (SLOW,),
+    )
+    after = ladder.decide(at(7, "logprobs"), 1, armed)
+    assert (after.rung, after.shadow, after.under, after.given) == (
+        "readers",
+        True,
+        "slow",
+        (SLOW,),
+    )
+    assert met(armed, ("logprobs",), DAY + 1).given == ()  # the decision below has ended
+
+
 def test_a_rung_that_needs_a_person_is_never_armed():
     out = Rung(name="out", at=12, give=(OUT,), shadow=False, needs="person", uses=("logprobs",))
     ladder = Ladder((WATCH, READERS, out))

@@ -298,6 +298,12 @@ def _marks(found: Verified) -> Section | None:
     return Section("Marks found again", tables=(Table(head, rows, (6, 8, 9, 4, 14), (3,)),))
 
 
+def _effect(decision: Decision) -> str:
+    if not decision.shadow:
+        return "given"
+    return "shadow; the rung below is given" if decision.given else "shadow: not given"
+
+
 def _decisions(found: Verified, facts: _Facts) -> Section | None:
     if not facts.decisions:
         return None
@@ -305,7 +311,7 @@ def _decisions(found: Verified, facts: _Facts) -> Section | None:
         (
             moment(d.at), cut(d.subject), plain(d.rung, 30) or "none",
             plain(d.gives, 300) if d.doses or d.armed else "none",
-            "shadow: not given" if d.shadow else "given", plain(d.because, 200), plain(d.by, 60),
+            _effect(d), plain(d.because, 200), plain(d.by, 60),
         )
         for d in sorted(facts.decisions, key=lambda d: -d.at)[:ROWS]
     )  # fmt: skip

@@ -67,7 +67,7 @@ def read_facts(data: Path) -> Facts:
         elif stored.kind == "decision":
             decision = msgspec.json.decode(stored.body, type=Decision)
             decisions[decision.subject] = decision
-            if decision.doses and not decision.shadow:
+            if decision.given:
                 dosed.add(decision.subject)
         elif stored.kind == "campaign":
             campaign = msgspec.json.decode(stored.body, type=Campaign)

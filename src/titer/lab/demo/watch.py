@@ -36,7 +36,8 @@ class Watch:
         }
         for row in view.rows:
             standing, decision = row.standing, row.decision
-            doses = tuple(dose.mitigation for dose in decision.doses) if decision else ()
+            given = (decision.given or decision.doses) if decision else ()
+            doses = tuple(dose.mitigation for dose in given)
             rows.append(
                 Row(
                     subject=standing.subject,
@@ -46,7 +47,7 @@ class Watch:
                     bits=standing.bits,
                     rung=decision.rung if decision and decision.rung != "ground" else "",
                     doses=doses,
-                    shadow=bool(decision and decision.shadow),
+                    shadow=bool(decision and decision.shadow and not decision.given),
                 )
             )
         return Snapshot(
