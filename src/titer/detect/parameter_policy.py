@@ -262,11 +262,11 @@ class _Draft:
         self._count("n", value)
 
     def best_of(self, value: Any) -> None:
-        self._count("best_of", value)
+        self._count("best_of", value, 0)  # the OpenAPI description allows 0
 
-    def _count(self, name: str, value: Any) -> None:
-        if type(value) is not int or value < 1:
-            _refuse(name, f"{name} must be a whole number of at least 1")
+    def _count(self, name: str, value: Any, least: int = 1) -> None:
+        if type(value) is not int or value < least:
+            _refuse(name, f"{name} must be a whole number of at least {least}")
         if value > self.config.n:
             _refuse(name, f"{name} must be at most {self.config.n} here; send several requests")
 

@@ -163,6 +163,7 @@ PLAIN: dict[str, frozenset[str]] = {
             "context_management", "moderation", "previous_response_id", "prompt", "image",
             "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention",
             "safety_identifier", "service_tier", "store", "tool_choice", "tools", "truncation",
+            "multi_agent",
         }
     ),
     "anthropic.messages": frozenset(
@@ -178,7 +179,7 @@ PLAIN: dict[str, frozenset[str]] = {
         {
             "model", "messages", "system", "tools", "tool_choice", "thinking", "mcp_servers",
             "context_management", "output_config", "output_format", "cache_control", "speed",
-            "betas", "user_profile_id", "workspace_id",
+            "betas", "user_profile_id", "workspace_id", "compaction", "billing_policy",
         }
     ),
 }  # fmt: skip

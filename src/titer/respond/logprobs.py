@@ -127,8 +127,10 @@ class _Lessen:
         # A unit without these bytes has no such member, unless a name were written in escapes.
         if unit.data is not None and (b"prob" in unit.raw or b"\\u" in unit.raw):
             for holder, name in _places(unit.data, 0):
-                holder[name] = lessen(holder[name], self._plan)
-                unit.edited = True
+                left = lessen(holder[name], self._plan)
+                if left != holder[name]:  # what is as coarse already leaves as it came
+                    holder[name] = left
+                    unit.edited = True
         return (unit,)
 
     def flush(self) -> Iterable[Reply]:

@@ -264,9 +264,15 @@ def test_a_refused_request_books_nothing():
 
 
 @pytest.mark.parametrize("name", ["n", "best_of"])
-@pytest.mark.parametrize("value", [0, -1, 17, True, 1.0, "2", [], 10**20])
+@pytest.mark.parametrize("value", [-1, 17, True, 1.0, "2", [], 10**20])
 def test_choices_are_bounded(name, value):
     assert refused("openai.completions", **{name: value}).param == name
+
+
+def test_no_choice_is_refused_but_none_to_choose_from_passes():
+    """OpenAI's description allows `best_of` 0, and not `n` 0."""
+    assert refused("openai.completions", n=0).param == "n"
+    assert ask("openai.completions", best_of=0).request.body["best_of"] == 0
 
 
 def test_nulls_mean_absent():

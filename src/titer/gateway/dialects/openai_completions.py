@@ -23,7 +23,7 @@ RULES = fields.SAMPLING | {
     "suffix": fields.STRING,
     "logprobs": fields.COUNT,
     "echo": fields.BOOL,
-    "best_of": fields.POSITIVE,
+    "best_of": fields.COUNT,
 }
 
 _TEXT = ("text",)
