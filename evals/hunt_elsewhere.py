@@ -1,13 +1,13 @@
 """The hunt on worlds of another maker, with published prompts: `python -m evals elsewhere`.
 
     python -m evals.hunt_elsewhere [--seeds 71,72,73] [--days 3] [--scale 1] [--data DIR]
-                                   [--out evals/hunt_elsewhere.json] [--quick]
+                                   [--keep RESULTS] [--out evals/hunt_elsewhere.json] [--quick]
 
 Each seed is a world of `evals.elsewhere_world`: some 2,400 honest accounts and five campaigns of
 30 to 400. `titer hunt` gets the log alone, without history; campaigns under review accuse nobody.
 Looked at while rules were changed: seeds 1 and 2 of an earlier draft and 71 (undeclared firms with
-like templates were taken for one campaign, first tied by their networks, then as a pool), 11 to 16
-and 72.
+like templates were taken for one campaign, first tied by their networks, then as a pool), 11 to
+16, 72 and 89.
 Shares carry exact 95 % intervals, too narrow since accounts of one world hang together.
 """
 
@@ -67,11 +67,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA, help="the folder of published prompts")
     parser.add_argument("--quick", action="store_true", help="one small world; writes nothing")
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--keep", type=Path, help="results whose other seeds are kept")
     given = parser.parse_args()
     prompts = Prompts(given.data)
     seeds = [int(seed) for seed in given.seeds.split(",")]
     scale = 0.15 if given.quick else given.scale
-    rows = []
+    rows: list[dict[str, Any]] = []
+    if given.keep is not None:
+        held = json.loads(given.keep.read_text())["rows"]
+        rows = [row for row in held if row["seed"] not in seeds]
     for seed in seeds[: 1 if given.quick else None]:
         with tempfile.TemporaryDirectory() as folder:
             rows.append(one(Path(folder), prompts, seed, days=given.days, scale=scale))

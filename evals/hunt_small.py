@@ -1,6 +1,7 @@
 """The hunt on small worlds: who is found, and who is accused wrongly.
 
-    python -m evals.hunt_small [--seeds 3] [--data ../shared/data] [--out evals/hunt_small.json]
+    python -m evals.hunt_small [--seeds 3] [--first 0] [--data ../shared/data]
+                               [--keep RESULTS] [--out evals/hunt_small.json]
 
 Honest: the lab's crowd, and beside it four communities made to be mistaken for a campaign: a
 large class on one campus, parties that run one public benchmark, users of one framework, and an
@@ -8,8 +9,8 @@ undeclared company on one network with one payment. Attackers: the lab's hydra o
 300 accounts at 100, 50 and 25 % of own traffic, and three disguises of the one of 100.
 Prompts are the lab's own, or published ones with sources split in two halves. Rules and
 thresholds were changed after looking at seeds 0 to 3 of the lab's own prompts and seed 10 of
-published ones (both halves), and seed 11 of these; seeds 4 and 5 were not. All are worlds of
-the same makers, and accounts of one world are not independent: not a field error rate.
+published ones (both halves), and seed 11 of these; seeds 4, 5 and 12 were not. All are worlds
+of the same makers, and accounts of one world are not independent: not a field error rate.
 """
 
 from __future__ import annotations
@@ -270,15 +271,17 @@ def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3, help="how many")
+    parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--keep", type=Path, help="results whose other seeds are kept")
     given = parser.parse_args()
     grid = [(0, 0.0, "")]
     grid += [(heads, cover, "") for heads in (30, 100, 300) for cover in (0.0, 0.5, 0.75)]
     grid += [(100, 0.5, how) for how in ("scattered", "network", "stealth")]
     rows: list[dict[str, Any]] = []
-    for seed in range(given.seeds):
+    for seed in range(given.first, given.first + given.seeds):
         rows += world(seed, BuiltIn(), grid)
     if given.data is not None:
         for split in ("tune", "test"):
@@ -286,6 +289,10 @@ def main() -> None:
                    (100, 0.5, "scattered")]  # fmt: skip
             published = Published(given.data, split=split)
             rows += world(11, published, few)
+    if given.keep is not None:
+        made = {(row["seed"], row["prompts"]) for row in rows}
+        held = json.loads(given.keep.read_text())["rows"]
+        rows = [row for row in held if (row["seed"], row["prompts"]) not in made] + rows
     fresh = [row for row in rows if row["seed"] not in LOOKED_AT]
     result = {
         "what": "titer hunt on small worlds",

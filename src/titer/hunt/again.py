@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from titer.core.nouns import DISTILLATION, Campaign, Exchange
-from titer.hunt.pools import OWN, OWN_USERS
+from titer.hunt.closed import OWN, OWN_USERS
 from titer.hunt.source import I64
 from titer.hunt.table import Table
 

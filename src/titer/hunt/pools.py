@@ -6,10 +6,8 @@ or two texts, and differ in the rest. Who belongs to any such set, and by which 
 over all callers and texts at once (`mixture`), and what comes out is taken apart (`parts`). One
 fit sees the largest kind of callers: what it found is set aside, and the rest is fitted again.
 
-A part is a pool if its texts are its members': honest communities (a trade, a language) use what
-others use as well, or do not use templates. Both are judged by texts that were chosen by who uses
-them and by nothing else, so that texts which happen to look like templates do not choose
-themselves.
+A part is a pool if its texts are its members' (`closed`). Campaigns of one maker share phrases,
+and none of them is closed by itself: parts that are left and all but closed are judged together.
 """
 
 from __future__ import annotations
@@ -18,9 +16,10 @@ import msgspec
 import numpy as np
 
 from titer.hunt.asked import Asked
+from titer.hunt.closed import CLOSED_TOGETHER, NATS, OWN_USERS, SMALL, Part
 from titer.hunt.groups import Candidate, Places, Shared
-from titer.hunt.mixture import COMMON, Pairs, Weighed, weigh
-from titer.hunt.modalities import Bools, Floats, Ints, Units
+from titer.hunt.mixture import Pairs, Weighed, weigh
+from titer.hunt.modalities import Bools, Floats, Units
 from titer.hunt.parts import parts
 from titer.hunt.requests import settled
 
@@ -28,8 +27,6 @@ from titer.hunt.requests import settled
 USERS = 12
 #: Share of all callers beyond which a group is the crowd itself.
 MOST = 0.5
-#: Nats from which a caller is a member: twenty to one.
-NATS = 3.0
 #: Members from which a pool has so many texts that long conversations happen to say several of its
 #: phrases: its members then have those nats by what their requests say, with a quarter of the
 #: mixture's (`requests.TRUST`), and this share of what its median member has. Where that is much,
@@ -38,40 +35,13 @@ NATS = 3.0
 #: (four fifths cover) it asks for nothing more.
 MANY = 1_000
 SHARE = 1 / 12
+#: Those nats of a member of a smaller pool that is one by the word of its kin: nearly three to
+#: one. Of the honest callers in them 3 of 4 have less, of 834 members 53.
+SOBER = 1.0
 #: Fits at most: each finds the largest kind of callers that is left.
 FITS = 12
-#: Share of a text's users that are members, and how many, for it to be the pool's own.
-OWN = 0.8
-OWN_USERS = 8
 #: Share of a text's users that are members, for a part to be fitted again by it.
 MOSTLY = 0.5
-#: Share of the uses of a part's texts that callers have who are as likely members as not: accounts
-#: that did little cannot be told from others, and use the same texts. Seen: campaigns 0.89 to 1,
-#: users of public templates up to 0.83, users of one framework 0.87.
-CLOSED = 0.88
-#: The same of a part that is not yet cleared of texts that nobody vouches for.
-HOPEFUL = 0.7
-#: Members below which a part is small; and share of the callers with a whole request of a small
-#: part's that are members or as likely. Seen: small campaigns 0.94 to 1, honest groups of six
-#: texts or more up to 0.88.
-SMALL = 60
-ASKED_BY = 0.92
-#: Own tokens of a request that is the part's: a phrase gives one or two.
-WHOLE = 3
-#: Share of its members' uses that is on texts of theirs, or of others found with them: campaigns
-#: of one maker share phrases. Seen on texts of its own alone: campaigns 0.67 to 0.97 (small ones
-#: 0.63), beside others of their maker 0.38 to 0.61; honest communities 0 to 0.72 (small ones that
-#: are closed 0.38), but for trades (0.83 to 1), whose texts are no templates.
-KEPT = 0.67
-KEPT_SMALL = 0.5
-#: Texts that a pool has, by how evenly they are used (inverse Simpson), and that half of its
-#: members use, counted in one band. Users of one public template, which has variants, have 2 to 5
-#: texts, and use 2.
-TEXTS = 6.0
-EACH = 3
-#: Share of the uses of its own texts that is on templates. Seen: campaigns 0.71 to 1, trades 0.23
-#: to 0.52.
-FIXED = 0.6
 
 
 def pools(units: Units, shared: Shared, asked: Asked) -> tuple[list[Candidate], Floats, int]:
@@ -79,108 +49,108 @@ def pools(units: Units, shared: Shared, asked: Asked) -> tuple[list[Candidate], 
     every caller has for being of the pool it is in (0 for none); and how many parts were looked at
     and left.
     """
+    sets = _Sets(units, shared)
     free = asked.likely.copy()
-    belonging = np.zeros(units.count)
-    taken = np.zeros(units.count, np.bool_)
-    found: list[Candidate] = []
+    waiting: list[Waiting] = []
     left = 0
     for _ in range(FITS):
-        stay = ~taken[shared.tokens.unit]
-        pairs = Pairs.of(
-            shared.of_pair[stay],
-            shared.tokens.unit[stay].astype(np.int64),
-            tokens=len(free),
-            count=units.count,
-        )
+        pairs = sets.left()
         held = False
         first = fit = weigh(pairs, free, asked.rows)
         if not fit.own.any():
             break
         some = _parts(pairs, fit, asked)
-        if any(part.closed >= HOPEFUL and part.fixed >= FIXED for part in some):
+        if any(part.hopeful for part in some):
             fit = settled(pairs, free, asked, fit)
             some = _parts(pairs, fit, asked)
         for part in some:
-            members = surely(part.members, fit)
-            pool = len(members) >= USERS and _pool(pairs, part, asked)
-            loose = not pool and len(members) >= USERS and _loose(pairs, part, asked)
-            if not pool and not loose:
+            members = surely(part.members, fit, kin=not part.several)
+            enough = len(members) >= USERS
+            if enough and _pool(pairs, part, asked):
+                sets.hold(pairs, part, fit, members)
+                held = True
+            elif enough and part.several and part.shut():
+                sets.hold(pairs, part, fit, members, loose=True)
+            else:
                 left += 1
-                continue
-            uncertain = _uncertain(pairs, part, fit, members)
-            found.append(Candidate("pool", members, np.flatnonzero(part.own), uncertain, loose))
-            belonging[part.members] = fit.nats[part.members]
-            taken[part.members] |= pool
-            held = held or pool
+                if enough and part.hopeful and part.several_kin:
+                    waiting.append(Waiting(part, fit))
         # What nobody vouched for may be another pool's; but nothing is looked at for ever.
         free &= ~(fit.own if held else fit.own | first.own)
-    return found, belonging, left
+    return sets.found, sets.belonging, left - _kin(sets, waiting, asked)
 
 
-class Part(msgspec.Struct, frozen=True):
-    """Members and the texts that they were found by; `inside` counts each text's users among
-    members; `own` are texts, of whatever kind, that are nearly members' alone.
-
-    `closed` is the share of the texts' uses that members have, or callers as likely; `asked_by`
-    the same of callers with whole requests; `kept` the share of members' uses that is on texts
-    that are nearly those callers' alone who were found in one fit with them; `fixed` the share of
-    the uses of own texts that is on templates.
+class _Sets:
+    """The closed sets that were found (`found`), every caller's nats for being of the one it is in
+    (`belonging`), and who is `taken` by a pool.
     """
 
-    members: Places
-    users: Ints
-    inside: Ints
-    own: Bools
-    closed: float
-    asked_by: float
-    kept: float
-    fixed: float
+    def __init__(self, units: Units, shared: Shared) -> None:
+        self.found: list[Candidate] = []
+        self.belonging: Floats = np.zeros(units.count)
+        self.taken: Bools = np.zeros(units.count, np.bool_)
+        self._shared = shared
 
-    @classmethod
-    def of(cls, pairs: Pairs, members: Places, texts: Ints, nats: Floats, asked: Asked) -> Part:
-        """Of members by their places, texts by theirs, and all callers' nats."""
-        belongs = np.zeros(pairs.count, np.bool_)
-        belongs[members] = True
-        maybe = belongs | (nats >= 0.0)
-        inside, users = pairs.counted(belongs), pairs.users
-        own = _nearly_alone(inside, pairs)
-        found = _nearly_alone(pairs.counted(belongs | (nats >= NATS)), pairs)
-        uses = int(inside[texts].sum())
-        chosen = np.zeros(len(users), np.bool_)
-        chosen[texts] = True
-        asking = asked.asking(chosen, least=WHOLE, count=pairs.count)
-        return cls(
-            members=members,
-            users=users,
-            inside=inside,
-            own=own,
-            closed=pairs.counted(maybe)[texts].sum() / max(1, users[texts].sum()),
-            asked_by=float((asking & maybe).sum() / max(1, asking.sum())),
-            kept=inside[texts[found[texts]]].sum() / max(1, uses),
-            fixed=inside[own & asked.likely].sum() / max(1, inside[own].sum()),
+    def left(self) -> Pairs:
+        """The pairs of callers who are in no pool yet."""
+        tokens = self._shared.tokens
+        stay = ~self.taken[tokens.unit]
+        return Pairs.of(
+            self._shared.of_pair[stay],
+            tokens.unit[stay].astype(np.int64),
+            tokens=len(tokens.value),
+            count=len(self.taken),
         )
 
-    @property
-    def shut(self) -> bool:
-        """Whether so much of its texts' use is its members'."""
-        small = len(self.members) < SMALL
-        return bool(
-            self.closed >= CLOSED
-            and self.kept >= (KEPT_SMALL if small else KEPT)
-            and (not small or self.asked_by >= ASKED_BY)
-        )
-
-    @property
-    def alone(self) -> bool:
-        """Whether so much of its texts' use is its members', and they are mostly templates."""
-        return self.shut and self.fixed >= FIXED
+    def hold(
+        self, pairs: Pairs, part: Part, fit: Weighed, members: Places, *, loose: bool = False
+    ) -> None:
+        """Keep a part whose sure members these are."""
+        uncertain = _uncertain(pairs, part, fit, members)
+        self.found.append(Candidate("pool", members, np.flatnonzero(part.own), uncertain, loose))
+        self.belonging[part.members] = fit.nats[part.members]
+        if not loose:
+            self.taken[part.members] = True
 
 
-def _nearly_alone(inside: Ints, pairs: Pairs) -> Bools:
-    """Which texts so many callers use who are nearly all that do."""
-    users = pairs.users
-    found: Bools = (inside >= OWN_USERS) & (inside >= OWN * users)
-    return found & (users <= COMMON * pairs.count)
+class Waiting(msgspec.Struct, frozen=True):
+    """A part that may be a pool together with others, and the fit that it is of."""
+
+    part: Part
+    fit: Weighed
+
+
+def _kin(sets: _Sets, waiting: list[Waiting], asked: Asked) -> int:
+    """Keep the parts that are pools together; how many these are."""
+    pairs, kept = sets.left(), 0
+    for one in together(pairs, waiting, sets.taken, asked):
+        members = one.part.members[~sets.taken[one.part.members]]
+        sure = surely(members, one.fit, kin=True)
+        if len(sure) >= USERS:
+            sets.hold(pairs, msgspec.structs.replace(one.part, members=members), one.fit, sure)
+            kept += 1
+    return kept
+
+
+def together(pairs: Pairs, waiting: list[Waiting], taken: Bools, asked: Asked) -> list[Waiting]:
+    """The parts that are pools if members of all of them count as inside: the largest set of parts
+    of which each is, among callers who are not `taken` by another pool.
+    """
+    while True:
+        beside = np.zeros(pairs.count, np.bool_)
+        for one in waiting:
+            beside[one.part.members] = True
+        beside &= ~taken
+        judged = []
+        for one in waiting:
+            members = one.part.members[beside[one.part.members]]
+            if len(members) >= USERS:
+                part = Part.of(pairs, members, one.part.texts, one.fit.nats, asked, beside=beside)
+                judged.append(Waiting(part, one.fit))
+        held = [one for one in judged if one.part.alone(CLOSED_TOGETHER)]
+        if len(held) == len(waiting):
+            return held
+        waiting = held
 
 
 def _parts(pairs: Pairs, fit: Weighed, asked: Asked) -> list[Part]:
@@ -195,24 +165,21 @@ def _parts(pairs: Pairs, fit: Weighed, asked: Asked) -> list[Part]:
 
 def _pool(pairs: Pairs, part: Part, asked: Asked) -> bool:
     """Whether a part is a pool."""
-    alone = part.alone
-    if not alone and len(part.members) >= SMALL:
-        alone = _tightened(pairs, part, asked).alone
-    return alone and _several(pairs, part.members, part.own & asked.likely, asked.band)
+    if not part.several_kin:
+        return False
+    alone = part.alone()
+    return alone or (len(part.members) >= SMALL and _tightened(pairs, part, asked).alone())
 
 
-def _loose(pairs: Pairs, part: Part, asked: Asked) -> bool:
-    """Whether a part is a closed set with several templates in it, though most of its texts are
-    none: what members fill them with is asked again and again, or comes from one trade.
+def surely(members: Places, fit: Weighed, *, kin: bool = False) -> Places:
+    """Those of a part's members who surely are: all, unless there are many, or it is a pool by the
+    word of its kin.
     """
-    return part.shut and _several(pairs, part.members, part.own & asked.likely, asked.band)
-
-
-def surely(members: Places, fit: Weighed) -> Places:
-    """Those of a part's members who surely are: all, unless there are many."""
-    if len(members) < MANY or fit.sober is None:
+    if fit.sober is None or (len(members) < MANY and not kin):
         return members
     sober = fit.sober[members]
+    if len(members) < MANY:
+        return members[sober >= SOBER]
     some = sober[sober >= NATS]
     least = max(NATS, SHARE * float(np.median(some))) if len(some) else NATS
     return members[sober >= least]
@@ -240,20 +207,3 @@ def _tightened(pairs: Pairs, part: Part, asked: Asked) -> Part:
     fit = weigh(pairs, mostly, asked.rows)
     members = np.flatnonzero(fit.nats >= NATS)
     return Part.of(pairs, members, np.flatnonzero(fit.own), fit.nats, asked)
-
-
-def _several(pairs: Pairs, members: Places, own: Bools, band: Ints) -> bool:
-    """Whether these are several texts, and members use several of them each.
-
-    Counted in the band that has most: a text stands in each band once, but for variants.
-    """
-    bands = band[own & (band >= 0)]
-    if not len(bands):
-        return False
-    chosen = own & (band == np.bincount(bands).argmax())
-    belongs = np.zeros(pairs.count, np.bool_)
-    belongs[members] = True
-    on = chosen[pairs.token] & belongs[pairs.unit]
-    uses = np.bincount(pairs.token[on]).astype(np.float64)
-    each = np.bincount(pairs.unit[on], minlength=pairs.count)[members]
-    return bool(uses.sum() ** 2 >= TEXTS * (uses**2).sum() > 0 and np.median(each) >= EACH)
