@@ -15,8 +15,9 @@ from titer.console.names import Names
 from titer.core.errors import InputError
 from titer.core.nouns import Campaign, Considered
 
-#: How the hunt names a campaign (`titer.hunt.verdict`): with the number of a newer version once it
-#: has grown (`titer.hunt.live`), and of those who came back between hunts (`titer.hunt.again`).
+#: How the hunt names a campaign (`titer.hunt.campaigns`): with the number of a newer version once
+#: it has grown (`titer.hunt.live`), and of those who came back between hunts
+#: (`titer.hunt.again`).
 NAME = re.compile(r"c-[0-9a-f]{16}(\.[0-9]+)?(\+[0-9]+)?")
 #: Members that are told by name; all of them are in the JSON.
 TOLD = 10

@@ -8,8 +8,9 @@
 4. Each group is tested on the modalities that did not form it, against groups of the same make-up
    drawn at random; e-values averaged over tests, then e-BH over all groups (`nulls`).
 5. Honest reasons are gone through: shared questions (a class, a public benchmark), one program
-   used by people who can be told apart (`likeness`), a team, a declared customer (`verdict`).
-6. Members are gone over once more, each by its own evidence (`members`).
+   used by people who can be told apart (`likeness`, `verdict`).
+6. Members are gone over once more, each by its own evidence (`members`); a team and a declared
+   customer are for people to look at (`campaigns`).
 
 No clock, no files; the same answers of a source and the same seed give the same report.
 """
@@ -27,6 +28,7 @@ from titer.core.nouns import Campaign
 from titer.hunt import groups as grouping
 from titer.hunt import nulls
 from titer.hunt.asked import ask
+from titer.hunt.campaigns import World, campaign
 from titer.hunt.conduct import usual_spread
 from titer.hunt.groups import Shared
 from titer.hunt.likeness import MEMBERS, ROWS, Likeness, likeness
@@ -45,7 +47,7 @@ from titer.hunt.novelty import Novelty, against_history, within
 from titer.hunt.pools import pools
 from titer.hunt.source import Rows, Source
 from titer.hunt.tokens import MAX_UNITS_SHARE, MIN_UNITS
-from titer.hunt.verdict import FDR, Judged, Verdict, World, a_class, campaign, judge, talk_alike
+from titer.hunt.verdict import FDR, Judged, Verdict, a_class, judge, talk_alike
 
 #: Overlap (share of the smaller group) from which two candidates are one group.
 SAME_GROUP = 0.5
