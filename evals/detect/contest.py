@@ -57,9 +57,13 @@ class Methods:
         setting: Setting,
         benign: Sequence[str],
         windows: Sequence[Seen],
+        elsewhere: Sequence[str] = (),
         *,
         fast: bool,
     ) -> None:
+        """`elsewhere` are texts of conversations of which no window holds any: what titer knows of
+        a service, and so a reference with which another test is no better off.
+        """
         self.setting = setting
         self.name, embed = minilm.embedder(fast=fast)
         texts = setting.pools.texts
@@ -67,8 +71,9 @@ class Methods:
         held += [seen.past[0] for seen in windows if seen.past is not None]
         used = np.unique(np.concatenate(held))
         chosen = [texts[at] for at in used.tolist()]
-        self.vectors = embed(chosen)
+        self.vectors = embed([*chosen, *elsewhere])
         self.used = used
+        self.elsewhere = np.arange(len(chosen), len(self.vectors))
         self.flags: Callable[[Sequence[str]], list[bool]] | None = None
         spec = importlib.util.find_spec("unmimic")
         places = list(spec.submodule_search_locations or ()) if spec else []
@@ -85,9 +90,9 @@ class Methods:
         return rate(sum(self.flags(words)), len(words))
 
     def scores(
-        self, titer: Side, windows: Sequence[Seen], reference: int
+        self, titer: Side, windows: Sequence[Seen], reference: int, *, chat: bool = False
     ) -> dict[str, np.ndarray]:
-        """By method; the first `reference` of them calibrate."""
+        """By method; the first `reference` of them calibrate. `chat`: of a chat service."""
         pairs = [(np.searchsorted(self.used, seen.texts), seen.times) for seen in windows]
         benign = np.concatenate([np.repeat(*pair) for pair in pairs[:reference]])
         rows = np.array([seen.scores for seen in windows])
@@ -101,6 +106,9 @@ class Methods:
             "bands alike": np.array([seen.alike for seen in windows]),
             "tokens": np.array([seen.tokens for seen in windows], dtype=float),
         }
+        if chat and len(self.elsewhere):
+            others = self.elsewhere
+            found["mmd, other conversations"] = mmd.mmd(self.vectors, pairs, others, sigma)
         found |= {f"titer: {n}": rows[:, c] for c, n in enumerate(titer.runner.names)}
         return found
 
@@ -147,7 +155,10 @@ def report(
     groups = {g: honest(settings[g], g, sum(counts[g]), sizes) for g in names}
     attacks, attack_texts = attacked(settings, sizes)
     all_windows = [*chain(*groups.values(), *attacks.values())]
-    methods = Methods(setting, benign, all_windows, fast=sizes.hashed)
+    talks = [other.texts[turn.text] for talk in other.talks for turn in talk if turn.text >= 0]
+    methods = Methods(
+        setting, benign, all_windows, talks if "chat" in names else (), fast=sizes.hashed
+    )
     out: dict = {
         "window": sizes.window, "past": sizes.past, "alpha": ALPHA, "embedding": methods.name,
         "fitted": sizes.fitted, "texts": len(methods.used),
@@ -161,7 +172,7 @@ def report(
             if of == group:
                 places[attack, mix] = range(len(everything), len(everything) + len(windows))
                 everything += windows
-        found = methods.scores(sides[group], everything, len(first))
+        found = methods.scores(sides[group], everything, len(first), chat=group == "chat")
         sources = [window.source for window in everything]
         out["groups"][group] = {
             name: _figures(values, places, counts[group], sources if ":" not in name else ())

@@ -24,6 +24,7 @@ METHODS = (
     "titer",
     "titer, texts alone",
     "mmd",
+    "mmd, other conversations",
     "prada",
     "unmimic",
     "bands alike",

@@ -57,7 +57,7 @@ __all__ = ["FEWEST", "SEGMENT", "Calibration", "Null", "Segment", "fit", "load",
 LONGEST = 45 * 86_400_000_000
 #: Shortest: a shorter log says nothing about a day's rhythm.
 SHORTEST = 3_600_000_000
-FORMAT = "titer.calibration/4"
+FORMAT = "titer.calibration/5"
 
 Exchanges = Callable[[], Iterable[Exchange]] | Collection[Exchange]
 
@@ -181,7 +181,8 @@ def load(text: str | bytes) -> Calibration:
     if (
         not known
         or not rising
-        or any(min(x.n, x.total, x.base, x.scale) < 0 or min(x.start, x.tail) <= 0 for x in sums)
+        or any(min(x.n, x.total, x.base, x.scale) < 0 for x in sums)
+        or any(min(x.start, x.tail, x.told) <= 0 for x in sums)
     ):
         raise InputError("the calibration holds impossible counts; make it again")
     return found
@@ -207,10 +208,10 @@ def fit(
     again = exchanges if callable(exchanges) else lambda: exchanges
     salt = hashlib.blake2b(f"titer calibration {seed}".encode(), digest_size=32).digest()
     log = Log(exclude, salt, share)
-    states = [Half(detector) for detector in detectors]
-    for exchange in log.read(again(), fitting=True):
-        for half in states:
-            half.step(exchange)
+    states = _first(log, detectors, again)
+    if log.scored < FEWEST and len(log.tiers) >= 2 * FEWEST:
+        log = log.dealt()
+        states = _first(log, detectors, again)
     if log.count == 0:
         raise InputError(
             f"all {log.left_out} exchanges of the log are of subjects that are no example of "
@@ -252,6 +253,17 @@ def fit(
         crowd=log.crowd(stray),
     )
     return msgspec.structs.replace(found, id=_id(found))
+
+
+def _first(
+    log: Log, detectors: Sequence[Detector], again: Callable[[], Iterable[Exchange]]
+) -> list[Half]:
+    """The first pass: what detectors make of the fit half before they have learnt anything."""
+    states = [Half(detector) for detector in detectors]
+    for exchange in log.read(again(), fitting=True):
+        for half in states:
+            half.step(exchange)
+    return states
 
 
 def _too_few(log: Log, nulls: Mapping[str, Null]) -> str:

@@ -60,7 +60,7 @@ class Log:
     """
 
     def __init__(self, exclude: Collection[str], salt: bytes, share: float) -> None:
-        self.exclude, self.salt = frozenset(exclude), salt
+        self.exclude, self.salt, self.share = frozenset(exclude), salt, share
         self.bound = int(share * 2**64)
         self.folds: dict[str, int | None] = {}
         self.tiers: dict[str, str] = {}
@@ -68,16 +68,36 @@ class Log:
         self.days: dict[int, list[int]] = {}
         self.sent: dict[str, int] = {}
 
+    def dealt(self) -> Self:
+        """The same log to be read anew, its subjects dealt out by the order of their tags.
+
+        By chance alone, subject by subject, too few of some tens may be left to score. Who knows
+        all subjects can have exactly `share` of them fit; which ones, still a keyed hash decides.
+        """
+        other = type(self)(self.exclude, self.salt, self.share)
+        tags = sorted(map(self._tag, self.tiers))
+        fitting = min(max(round(self.share * len(tags)), 1), len(tags) - 1)
+        other.bound = tags[fitting]
+        return other
+
+    @property
+    def scored(self) -> int:
+        """Subjects read so far that are of the score half."""
+        return sum(not self.fits(subject) for subject in self.tiers)
+
     def fold(self, subject: str) -> int | None:
         """The fold of the fit half that a subject is of (0 to `FOLDS` - 1), None for the scored.
 
         A keyed hash decides, no order and no state.
         """
         if subject not in self.folds:
-            tag = hashlib.blake2b(subject.encode(), key=self.salt, digest_size=8).digest()
-            place = int.from_bytes(tag, "big")
+            place = self._tag(subject)
             self.folds[subject] = place * FOLDS // self.bound if place < self.bound else None
         return self.folds[subject]
+
+    def _tag(self, subject: str) -> int:
+        tag = hashlib.blake2b(subject.encode(), key=self.salt, digest_size=8).digest()
+        return int.from_bytes(tag, "big")
 
     def fits(self, subject: str) -> bool:
         """Whether a subject is of the fit half."""

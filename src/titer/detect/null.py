@@ -18,11 +18,14 @@ Floats = npt.NDArray[np.float64]
 #: earns `GROWTH` times what one just above it does; higher ones earn no more.
 REACH = 4.0
 GROWTH = REACH**3
-#: Bits from which a rarity follows a tail: 1 in 32 of the fit half is above.
-TAIL = 5
-#: A tail is estimated from the scores above, and these: so many, each e times the first. No tail
-#: counts as lighter than `LIGHTEST`.
-SUPPOSED, LIGHTEST = 2, 0.1
+#: Bits from which a rarity follows a tail: 1 in 32 of the fit half is above, or the highest
+#: `ABOVE` to twice as many where those would be fewer.
+TAIL, ABOVE = 5, 8
+#: A tail is estimated from the scores above, and one more that is supposed: e times the first. No
+#: tail counts as lighter than `LIGHTEST`.
+LIGHTEST = 0.1
+#: Beside one's own past two are supposed, each a bit above the first.
+SUPPOSED = 2
 #: Bits of score that make a bit of rarity at least where a detector compares a caller with itself:
 #: its log-likelihood ratio cannot claim more.
 STEEPEST = 1.0
@@ -50,6 +53,7 @@ class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     start: float = 1.0
     base: float = 0.0
     tail: float = 1.0
+    told: int = 1
     scale: float = 0.0
 
     def bits(self, score: float) -> float:
@@ -68,7 +72,7 @@ class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if self.scale:
                 above = (score - self.start) / self.scale
             else:
-                above = math.log2(score / self.start) / self.tail
+                above = self.told * math.log2(1.0 + math.log(score / self.start) / self._mass)
             return min(self.base + above, MOST)
         if self.tailed:
             return self.base * score / self.start
@@ -83,14 +87,15 @@ class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             below = self.base * positive / self.start
         else:
             levels = np.array(self.levels)
-            passed = np.minimum(np.searchsorted(levels, positive), TAIL - 1)
+            passed = np.minimum(np.searchsorted(levels, positive), bits_of(self.fitted) - 1)
             low = np.concatenate(([0.0], levels))[passed]
             width = levels[passed] - low
             below = passed + (positive - low) / np.where(width > 0, width, 1.0)
         if self.scale:
             above = (positive - self.start) / self.scale
         else:
-            above = np.log2(np.maximum(positive / self.start, 1.0)) / self.tail
+            logs = np.log(np.maximum(positive / self.start, 1.0))
+            above = self.told * np.log2(1.0 + logs / self._mass)
         rare = np.where(positive > self.start, self.base + above, below)
         found: Floats = np.minimum(rare, MOST)
         found[scores <= 0] = 0.0
@@ -99,7 +104,13 @@ class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def tailed(self) -> bool:
         """Whether so few of the fit half had a score at all that these make the tail."""
-        return len(self.levels) < TAIL or self.levels[TAIL - 1] < LEAST
+        first = bits_of(self.fitted)
+        return len(self.levels) < first or self.levels[first - 1] < LEAST
+
+    @property
+    def _mass(self) -> float:
+        """The logarithms that the index was estimated from, added up."""
+        return self.tail * self.told
 
 
 class Null(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -202,9 +213,14 @@ def segment(
     ordered = sorted(fits)
     levels = levels_of(ordered)
     total = math.fsum(transformed(score, levels) for score in scored)
-    start, base, tail = _tail(ordered, levels)
+    start, base, tail, told = _tail(ordered, levels)
     scale = _scale(ordered, start) if own_past else 0.0
-    return Segment(len(scored), total, len(ordered), levels, start, base, tail, scale)
+    return Segment(len(scored), total, len(ordered), levels, start, base, tail, told, scale)
+
+
+def bits_of(fitted: int) -> int:
+    """Bits, 1 to `TAIL`, from which rarities beside so many of a fit half follow a tail."""
+    return min(max((fitted // ABOVE).bit_length() - 1, 1), TAIL)
 
 
 def _scale(ordered: Sequence[float], start: float) -> float:
@@ -214,17 +230,20 @@ def _scale(ordered: Sequence[float], start: float) -> float:
     return max(mean, STEEPEST)
 
 
-def _tail(ordered: Sequence[float], levels: Sequence[float]) -> tuple[float, float, float]:
-    """Where the tail of the fit half's rising scores starts, how rare that is, and its index."""
+def _tail(ordered: Sequence[float], levels: Sequence[float]) -> tuple[float, float, float, int]:
+    """Where the tail of the fit half's rising scores starts, how rare that is, its index, and how
+    many scores tell of it.
+    """
     positive = ordered[bisect_left(ordered, LEAST) :]
-    if len(levels) >= TAIL and levels[TAIL - 1] >= LEAST:
-        start, base = levels[TAIL - 1], float(TAIL)
+    first = bits_of(len(ordered))
+    if len(levels) >= first and levels[first - 1] >= LEAST:
+        start, base = levels[first - 1], float(first)
     else:
         start = positive[0] if positive else 1.0
         base = math.log2((len(ordered) + 1) / (len(positive) + 1))
     above = [math.log(score / start) for score in positive if score > start]
-    index = (math.fsum(above) + SUPPOSED) / (len(above) + SUPPOSED)
-    return start, base, max(index, LIGHTEST)
+    told = len(above) + 1
+    return start, base, max((math.fsum(above) + 1.0) / told, LIGHTEST), told
 
 
 def levels_of(scores: Sequence[float]) -> tuple[float, ...]:

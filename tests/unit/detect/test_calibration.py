@@ -122,6 +122,26 @@ def test_too_little_is_refused():
         fit(BUILTIN, LOG, seed=1, share=1.0)
 
 
+def test_forty_callers_are_enough_however_the_hash_falls():
+    """Of 40, a hash that deals them out one by one leaves fewer than 20 to score 1 time in 120."""
+    forty = population.honest(1, 2 * FEWEST)
+    logs = {seed: Log((), _salt(seed), 1 / 3) for seed in range(400)}
+    for log in logs.values():
+        for exchange in forty:
+            log.tiers.setdefault(exchange.principal.subject, "")
+    unlucky = [seed for seed, log in logs.items() if log.scored < FEWEST]
+    assert unlucky
+    assert fit([Frames()], forty, seed=unlucky[0]).combination.everyone.n == 27
+    again = logs[unlucky[0]].dealt()
+    again.tiers |= logs[unlucky[0]].tiers
+    assert again.scored == 27
+    assert {again.fold(subject) for subject in again.tiers} == {None, *range(FOLDS)}
+
+
+def _salt(seed):
+    return hashlib.blake2b(f"titer calibration {seed}".encode(), digest_size=32).digest()
+
+
 def test_what_is_wrong_with_a_log_is_said():
     one = [msgspec.structs.replace(x, principal=Principal(x.id, "acme")) for x in LOG[:400]]
     with pytest.raises(InputError, match="holds 1 honest subjects"):
@@ -171,7 +191,7 @@ def test_text_is_read_strictly():
         (b"\xff", "not a calibration"),
         (text.replace('"seed": 4', '"seed": 4, "more": 1'), "not a calibration"),
         (text.replace('"seed": 4', '"seed": 9'), "changed"),
-        (text.replace("titer.calibration/4", "titer.calibration/3"), "format"),
+        (text.replace("titer.calibration/5", "titer.calibration/3"), "format"),
     ):
         with pytest.raises(InputError, match=said):
             load(broken)
@@ -226,7 +246,7 @@ def test_levels_are_of_subjects_that_the_null_was_not_learnt_from():
     sent: Counter[str] = Counter()
     for exchange in LOG:
         sent[exchange.principal.subject] += exchange.usage.tokens_out
-    log = Log((), hashlib.blake2b(b"titer calibration 4", digest_size=32).digest(), 1 / 3)
+    log = Log((), _salt(4), 1 / 3)
     fits = {s: n for s, n in sent.items() if log.fits(s)}
     assert found.params["most"] == (max(fits.values()),)
     most = {f: max(n for s, n in fits.items() if log.fold(s) != f) for f in range(FOLDS)}
