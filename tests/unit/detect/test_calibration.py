@@ -123,7 +123,7 @@ def test_too_little_is_refused():
 
 
 def test_forty_callers_are_enough_however_the_hash_falls():
-    """Of 40, a hash that deals them out one by one leaves fewer than 20 to score 1 time in 120."""
+    """Of 40, a hash that deals them out one by one leaves fewer than 20 to score 1 time in 105."""
     forty = population.honest(1, 2 * FEWEST)
     logs = {seed: Log((), _salt(seed), 1 / 3) for seed in range(400)}
     for log in logs.values():
