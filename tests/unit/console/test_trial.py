@@ -12,7 +12,7 @@ from titer.access.secret import load_or_create
 from titer.cli import main
 from titer.console.coins import coins
 from titer.console.decide import Order, decide
-from titer.console.trial import Trial, honest_looking, run
+from titer.console.trial import ATTENTION, Trial, honest_looking, run
 from titer.core.errors import InputError
 from titer.core.ids import Pseudonyms
 from titer.core.nouns import Campaign, Dose, Principal, RequestFacts, Standing
@@ -34,7 +34,8 @@ THIEF = [
     msgspec.structs.replace(x, principal=Principal(WHO, tier="standard"))
     for x in population.harvester(9)
 ]
-HONEST = population.honest(77, 40)
+CALLERS = 40
+HONEST = population.honest(77, CALLERS)
 LOG = sorted([*THIEF, *HONEST], key=lambda x: x.at)
 SLOW = Dose("throttle", 0.5)
 
@@ -84,12 +85,13 @@ def test_a_lower_rung_touches_more_and_the_honest_are_told_apart(monkeypatch):
     monkeypatch.setattr(assembly, "detectors", lambda: (Frames(), Coverage()))
     weigher, (low, high) = trial(LOG, ladder(0.03), ladder(2.0))
     honest = honest_looking(weigher.standings, labels={WHO: False})
-    assert WHO not in honest
-    assert len(honest) == len(weigher.standings) - 1
+    looked_at = {s.subject for s in weigher.standings.values() if s.bits >= ATTENTION}
+    assert len(looked_at - {WHO}) <= CALLERS / 2**ATTENTION  # what its bits promise
+    assert honest == weigher.standings.keys() - looked_at - {WHO}
     wide, narrow = (t.outcome(weigher.standings, honest) for t in (low, high))
     assert len(wide.subjects) > len(narrow.subjects)
     (row,) = wide.rungs
-    assert row.honest_subjects == len(wide.subjects) - 1
+    assert row.honest_subjects == sum(one.subject in honest for one in wide.subjects) > 0
     assert 0 < row.honest_requests < row.requests
     assert Trial(ladder(99)).outcome(weigher.standings, honest).rungs == []
 
