@@ -1,6 +1,6 @@
 """What a million clean pairs cost an attacker with titer off, in shadow and in force.
 
-    python -m evals.lower.attacker_cost --own 0.5 --seeds 301,302    # about three minutes a seed
+    python -m evals.lower.attacker_cost --own 0.5 --seeds 301,302    # two to four minutes a seed
     python -m evals.lower.attacker_cost --recall                     # the curve; half a minute
     python -m evals.lower.attacker_cost                              # sums up what is kept
 
@@ -8,7 +8,8 @@ Runs are those of `evals.lower.campaign`; each seed's rows are merged into attac
 worlds stand for the campaign of the public record at a scale, so that a million pairs are a
 thousand times as many as a world of a thousandth of its accounts must give. A *clean pair* is one
 of the campaign's own exchanges (no cover) that was answered in full. What does not come to an end
-within a world's days goes on at the rate of its last two days, which is told (`extrapolated`).
+within a world's days goes on at the rate of its last week, or of its last two days where it is
+shorter than `LONG_DAYS`; that is told (`extrapolated`).
 
 What is assumed, and nowhere measured: prices (`PRICES`), that an attacker sees a dose when a
 request waits or is refused, buys at once and needs an hour for it, that accounts on sale are old
@@ -53,11 +54,13 @@ PRICES = {"bulk": 0.1, "verified": 1.0, "paid": 25.0}
 #: Dollars for a million tokens of replies (assumed; list prices go from 1 to 25).
 TOKENS = 10.0
 REACT_H, EVERY_H = 1.0, 6.0
+#: Days of a world from which its last week is far from its beginning.
+LONG_DAYS = 9.0
 #: What tells a world (and how often it was hunted) from another.
 WORLD = ("own", "paraphrase", "accounts", "every_h", "texts")
 #: The curve: recalls, seeds, and hours between looks.
 RECALLS = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
-CURVE_SEEDS = tuple(range(401, 411))
+CURVE_SEEDS, CURVE_DAYS = tuple(range(401, 411)), 5.0
 DRAWS = 2000
 
 
@@ -188,7 +191,8 @@ def bill(row: dict[str, Any], pairs: float) -> Bill:
     clock = np.arange(len(got)) * step
     beyond = need > got[-1]
     if beyond:
-        tail = min(48 // step, len(got) - 1)
+        hours = 168 if clock[-1] >= LONG_DAYS * 24 else 48
+        tail = min(hours // step, len(got) - 1)
         rate = max((got[-1] - got[-1 - tail]) / (tail * step), 1e-9)
         more = (need - got[-1]) / rate
         hour = clock[-1] + more
@@ -320,10 +324,10 @@ def main() -> None:
     parser.add_argument("--own", type=float, default=0.5)
     parser.add_argument("--paraphrase", default="none", choices=("none", "jitter", "half", "most"))
     parser.add_argument("--texts", default="same", choices=("same", "new"))
-    parser.add_argument("--on-sale", type=int, default=8, help="accounts, as many times")
+    parser.add_argument("--on-sale", type=int, default=16, help="accounts, as many times")
     parser.add_argument("--accounts", type=int, default=200)
     parser.add_argument("--honest", type=int, default=1000)
-    parser.add_argument("--days", type=float, default=5.0)
+    parser.add_argument("--days", type=float, default=10.0)
     parser.add_argument("--every", type=float, default=EVERY_H, help="hours between hunts")
     parser.add_argument("--recall", action="store_true", help="the curve over recall")
     parser.add_argument("--answers", default="", help="some answers alone, with ';' between")
@@ -344,7 +348,7 @@ def main() -> None:
         live(made, runs, every_h=given.every)
         merge("rows", rows_of(made, runs, plan, every_h=given.every))
     for seed in CURVE_SEEDS if given.recall else ():
-        plan = Plan(seed=seed, days=given.days, honest=20, accounts=500, on_sale=4000)
+        plan = Plan(seed=seed, days=CURVE_DAYS, honest=20, accounts=500, on_sale=4000)
         made = Made(plan.world())
         runs = curve_runs(plan, crowd(made)[1])
         live(made, runs, every_h=EVERY_H, source=bare)

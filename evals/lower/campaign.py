@@ -46,6 +46,8 @@ DAY = 24 * HOUR
 RECORD = 25_000
 #: Lines that are read together.
 BATCH = 512
+#: Accounts that an attacker buys in a day at most, as many times as it uses at once.
+MOST_A_DAY = 6
 #: A person's refusal stands for a month.
 BAN_S = 30 * 86_400
 
@@ -58,7 +60,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     own: float = 0.5
     accounts: int = 200
-    on_sale: int = 1600
+    on_sale: int = 3200
     honest: int = 1000
     days: float = 5.0
     per_day: float = 26.0
@@ -311,7 +313,7 @@ def live(made: Made, runs: list[Run], *, every_h: float, source: Source = reques
     size = len(runs[0].attacker.active)
     due = 0
     for number in made.span:
-        sold = max(run.attacker.next for run in runs) + 2 * size  # more than a day's need
+        sold = max(run.attacker.next for run in runs) + MOST_A_DAY * size
         wanted = np.array([not campaign or place[who] < sold for who, campaign in enumerate(of)])
         for batch in source(made, wanted, number):
             for asked in batch:
@@ -326,6 +328,8 @@ def live(made: Made, runs: list[Run], *, every_h: float, source: Source = reques
                     if run.defence is not None:
                         run.defence.decide(now)
                     run.see(asked, campaign=of[asked.who])
+        if max(run.attacker.next for run in runs) > sold:
+            raise RuntimeError("more accounts were bought in a day than were made to send")
 
 
 def made_runs(plan: Plan, members: list[int], *, react_h: float) -> list[Run]:

@@ -220,6 +220,19 @@ def _prices(times: dict) -> str:
     return ", ".join(f"{row['mean']:.1f}" for name, row in times.items() if "price" in name)
 
 
+def returns() -> list[str]:
+    """Honest callers told by a campaign's texts, by how many of their kind were there before."""
+    found = read("lower/returns.json")
+    if found is None:
+        return []
+    rows: dict[str, list[str]] = {}
+    seen = list(dict.fromkeys(row["seen"] for row in found["communities"]))
+    for row in found["communities"]:
+        rows.setdefault(row["community"], []).append(f"{row['told']['k']} of {row['told']['n']}")
+    lines = _head("honest callers", *(f"told, {n} seen before" for n in seen))
+    return lines + [f"| {kind} | {' | '.join(cells)} |" for kind, cells in rows.items()]
+
+
 def recall() -> list[str]:
     found = read("lower/attacker_cost.json")
     if not found or not found["curve"]:
@@ -364,7 +377,7 @@ def extraction() -> list[str]:
 
 
 TABLES = {"rungs": rungs, "waits": waits, "thresholds": thresholds, "cost": cost,
-          "recall": recall, "search": search, "theft": theft, "tokens": tokens,
+          "returns": returns, "recall": recall, "search": search, "theft": theft, "tokens": tokens,
           "logprobs": logprobs, "dilution": dilution, "extraction": extraction}  # fmt: skip
 
 
