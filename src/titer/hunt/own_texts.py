@@ -22,8 +22,8 @@ import msgspec
 import numpy as np
 
 from titer.core.bits import conformal_bits
-from titer.hunt.modalities import Bools, Floats, Ints
 from titer.hunt.closed import OWN, OWN_USERS
+from titer.hunt.modalities import Bools, Floats, Ints
 from titer.hunt.table import Table
 
 #: Own tokens (of eight) of a request that counts. Seen: honest callers have up to three.
