@@ -4,14 +4,13 @@
     python -m evals.combination --quick    # smaller, for a look; writes nothing
 
 Never looks at `report` sources. Three honest crowds of the `tune` side (`accounts.py`): one that
-teaches the detectors, one for levels and bits, one to count false positives in: levels of
-callers who taught a null are too low (docs/adr/0048-levels-are-of-callers-that-taught-
-nothing.md). Keys that harvest with one template at 100, 50 and 25 % of their traffic are
-weighed; a rule is judged by the share of them that it accuses within 20, 60, 150 and 600
-exchanges (the sum over these and over the mixes: 12 is all at once), at the score that accuses 1
-%, 0.3 % and 0.1 % of the honest crowd, and at the bits that calibration gives. All is averaged
-over splits of the second crowd into fit and score half, since one honest subject more or less
-near the top moves every figure.
+teaches the detectors, one for levels and bits, one to count false positives in: levels of who
+taught a null are too low (docs/adr/0048-levels-are-of-callers-that-taught-nothing.md). Keys that
+harvest with one template at 100, 50 and 25 % of their traffic are weighed; a rule is judged by the
+share of them that it accuses within 20, 60, 150 and 600 exchanges (the sum over these and over the
+mixes: 12 is all at once), at the score that accuses 1 %, 0.3 % and 0.1 % of the honest crowd, and
+at the bits that calibration gives. All is averaged over splits of the second crowd into fit and
+score half, since one honest subject more or less near the top moves every figure.
 
 A rule is a rarity for each detector (`tail`: as titer does; `rank`: minus
 log2 of the share with a higher score, log growth beyond) and a sum. Beside the rules: each
