@@ -4,6 +4,9 @@
     python -m evals.lower honest           # one part
     python -m evals lower --quick          # a small run for a look; writes nothing
 
+The quick run takes half a minute of processor time, two and a half minutes on two busy cores;
+without --quick all of it takes ten to fifteen.
+
 At the end stands the table of rungs: honest cost beside the attacker's loss, out of what was
 measured just now, and out of what is kept where a part was not run.
 

@@ -1,5 +1,5 @@
-"""Honest cost: at each rung of the default ladder the share of honest accounts touched, and how
-long they wait.
+"""Honest cost: at each rung of the default ladder the share of honest accounts with its bits
+(`reached`, armed ones among them), under its doses (`touched_by_doses`), and how long they wait.
 
 Two draws of the lab's honest crowd, with different seeds: one is calibrated on, the other walks
 past the ladder in the order of its requests, as if every rung were in force. What a throttle does
@@ -119,8 +119,9 @@ class Walk:
         decision = self._ladder.decide(standing, exchange.at, previous)
         if decision is not None:
             self._decisions[subject] = decision
-            if decision.rung in self.reached:
-                self.reached[decision.rung].add(subject)
+            for name in (decision.rung, *(one.rung for one in decision.armed)):
+                if name in self.reached:
+                    self.reached[name].add(subject)
 
     def _dose(self, exchange: Exchange, held: Decision) -> None:
         if not held.doses:

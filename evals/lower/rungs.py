@@ -14,8 +14,9 @@ Figures for every threshold of standing bits:
     reached   the organisation's bits get there within its four weeks
     dosed     and at any time of them it asks for log-probabilities or sends a logit_bias, so that
               a rung for who does (`logprobs` of the default ladder) is in force for it
-    noticed   and from then on it does so (it gets neither), or a request waits or is refused (the
-              throttle of the default ladder, played by the mitigation); which is told apart
+    stripped  and from then on it does so: it gets neither
+    noticed   and from then on it does so, or a request waits or is refused: if it were under the
+              throttle of the default ladder there, played by the mitigation; which is told apart
     attackers the share of single keys that get there within 600 exchanges, by share of own
               traffic, and the exchange at which half of them are there
 """
@@ -183,6 +184,7 @@ def joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
         levels[at] = {
             "reached": rate(len(there), n),
             "dosed": rate(sum(row["used"] for row in there), n),
+            "stripped": rate(sum(not STRIPPED.isdisjoint(row["reached"][at]) for row in seen), n),
             "noticed": rate(len(seen), n),
             "how": dict(Counter(how for row in seen for how in row["reached"][at])),
             "kinds": dict(Counter(row["kind"] for row in there)),

@@ -19,6 +19,7 @@ from typing import Any
 
 from evals.lower.attacker_cost import EVERY_H, RECORD_DAYS, against
 from titer.respond.ladder import default_ladder
+from titer.respond.rungs import Rung
 from titer.respond.throttle import interval
 
 EVALS = Path(__file__).parents[1]
@@ -66,7 +67,7 @@ def rungs(made: Mapping[str, Any] | None = None) -> list[str]:
     found = read("lower/rungs.json")
     assert honest is not None
     assert found is not None
-    at = {rung.name: rung.alone or rung.at for rung in default_ladder().rungs}
+    ladder = {rung.name: rung for rung in default_ladder().rungs}
     rows = {}
     for run in honest["runs"]:
         for rung in run["rungs"]:
@@ -75,14 +76,14 @@ def rungs(made: Mapping[str, Any] | None = None) -> list[str]:
     timed = {row["rung"]: row for row in (served or {"rungs": []})["rungs"]}
     head = _head(
         "rung", "honest organisations dosed (built-in; published prompts)",
-        "dosed, of 40,000 others", "touched", "µs a request, p50, p99", "µs a chunk, p50, p99",
-        "attacker loses",
+        f"of {found['fresh']['organisations']:,} others: at its bits", "dosed", "touched",
+        "µs a request, p50, p99", "µs a chunk, p50, p99", "attacker loses",
     )  # fmt: skip
     lines = []
     for name, cells in rows.items():
         row = timed.get(name, {})
         cost = [
-            *_reached(found, at[name], doses=name != "attention"),
+            *_reached(found, ladder[name]),
             _pair(row.get("request_us")),
             _pair(row.get("chunk_us, logprobs")),
         ]
@@ -122,15 +123,16 @@ def losses(taught: dict | None) -> dict[str, str]:
             "refuse": "everything, once a person has approved it"}  # fmt: skip
 
 
-def _reached(found: dict, at: float, *, doses: bool) -> list[str]:
-    """Of the large honest crowd, who is dosed and who is touched at a rung's threshold (beyond the
-    last one that was tried: at that).
+def _reached(found: dict, rung: Rung) -> list[str]:
+    """Of the large honest crowd, who has a rung's bits, who is dosed there and who is touched
+    (beyond the last threshold that was tried: at that).
     """
-    if not doses:
-        return ["-", "0: no doses"]
-    tried = max(t for t in found["thresholds"] if t <= at)
+    tried = max(t for t in found["thresholds"] if t <= (rung.alone or rung.at))
     level = found["fresh"]["levels"][f"{tried:g}"]
-    return [_in_10_000(level["reached"]), _in_10_000(level["noticed"])]
+    if not rung.give:
+        return [_in_10_000(level["reached"]), "0: no doses", "0: no doses"]
+    figures = ("reached", "dosed", "stripped") if rung.uses else ("reached", "reached", "noticed")
+    return [_in_10_000(level[name]) for name in figures]
 
 
 def _in_10_000(found: dict) -> str:
@@ -165,13 +167,16 @@ def thresholds() -> list[str]:
         return []
     crowds = [name for name in ("looked", "fresh") if name in found]
     told = {"looked": " (as in detect.json)", "fresh": ""}
-    columns = [f"honest that get there{told[name]}" for name in crowds]
-    columns += [f"touched{told[name]}" for name in crowds]
+    heads = {
+        "reached": "honest that get there", "dosed": "and use what `logprobs` strips: dosed by it",
+        "stripped": "use it from then on", "noticed": "that, or notice a throttle there",
+    }  # fmt: skip
+    columns = [f"{head}{told[name]}" for head in heads.values() for name in crowds]
     lines = _head("standing bits", *columns, "keys at 100 %", "50 %", "25 %", "10 %")
     for at in found["thresholds"]:
         name = f"{at:g}"
         cells = []
-        for kind in ("reached", "noticed"):
+        for kind in heads:
             for crowd in crowds:
                 level = found[crowd]["levels"][name][kind]
                 low, high = (1e4 * end for end in level["interval"])
