@@ -27,6 +27,7 @@ real      marks in a real small model's text, rewritten by that model (needs a l
 hidden    hidden reasoning in every dialect, beside the peer if it is named
 leaks     recall and false positives of the leak guard, beside the peer (needs the data)
 radioactivity  students of marked text: p-values, their null, edits, mixtures
+suites    the vendors' own SDK suites through titer at strength 0 (needs their sources)
 families  how often single prompts show a text family, by source (needs the data)
 
 `python -m evals NAME --quick` is a small run for a look, where an evaluation has one.
@@ -51,7 +52,7 @@ MODULES = {"logits": "logit_theft", "callers": "frames_coverage", "hunt": "hunt_
 #: What writes into the package or needs a file of yours, and so runs only when it is named.
 MAKERS = {"default": "default_calibration", "marks": "marks_quality",
           "engines": "marks_engines", "papers": "marks_papers", "removal": "marks_removal",
-          "real": "marks_real_model"}  # fmt: skip
+          "real": "marks_real_model", "suites": "sdk_suites"}  # fmt: skip
 
 
 def main() -> int:
