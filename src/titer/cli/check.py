@@ -26,6 +26,9 @@ LOW_SPACE = 256 * 1024 * 1024
 #: A file of roots holds a few certificates of some KB each.
 MAX_ROOTS_FILE = 1024 * 1024
 
+#: Doses that mean nothing to who never uses what they are about.
+ABOUT = {"logprobs": ("logprobs", "logit_bias"), "embeddings": ("embeddings",)}
+
 
 class Remark(msgspec.Struct, frozen=True):
     """One thing that was found. A `problem` keeps titer from working well; a `note` does not."""
@@ -126,6 +129,14 @@ def check_config(path: Path | None) -> Iterator[Remark]:
     given = {rung.name for rung in config.ladder if not rung.shadow and rung.give}
     if given:
         yield Remark("note", "ladder", f"in force, not in shadow: {', '.join(sorted(given))}")
+    for rung in config.ladder:
+        about = ABOUT.get(rung.give[0].mitigation) if len(rung.give) == 1 else None
+        if about and not rung.uses:
+            yield Remark(
+                "note", "ladder",
+                f"rung {rung.name} doses everybody with its bits; with uses = {list(about)} only "
+                "those whom it can touch",
+            )  # fmt: skip
     if not config.respond.deciders:
         yield Remark(
             "note", "respond.deciders",

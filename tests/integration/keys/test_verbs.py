@@ -143,6 +143,13 @@ def test_check_finds_mistakes_in_the_file(titer: Shell) -> None:
     assert "TITER_TEST_UNSET is not set" in problems(titer)
     path.write_text("[gateway]\ncertificate = 'c'\nprivate_key = 'k'\n")
     assert "certificate or key" in problems(titer)
+    rung = "[[ladder]]\nname = 'strip'\nat = 5\ngive = [{ mitigation = 'logprobs' }]\n"
+    path.write_text(f"{rung}uses = ['logits']\n")
+    assert "expected one of 'logprobs', 'logit_bias', 'embeddings'" in problems(titer)
+    path.write_text(rung)
+    assert "rung strip doses everybody with its bits" in titer("check")
+    path.write_text(f"{rung}uses = ['logprobs']\n")
+    assert "rung strip" not in titer("check")
     path.unlink()
     titer("check", "--config", str(path), status=2)
 

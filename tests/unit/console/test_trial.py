@@ -157,6 +157,9 @@ def test_the_verb(data, tmp_path, capsys):
     text = capsys.readouterr().out
     assert "nobody would have been dosed" in text
     assert f"  {WHO}" in text and ", new" in text
+    new.write_text(f"{new.read_text()}uses = ['logprobs']\n")
+    assert main(["ladder", "try", str(new), "--data", str(data)]) == 0
+    assert "armed for " in capsys.readouterr().out
     new.write_text('[[ladder]]\nname = "slow"\nat = 0.3\ngive = [{ mitigation = "hemlock" }]\n')
     assert main(["ladder", "try", str(new), "--data", str(data)]) == 2
     assert "no such mitigation" in capsys.readouterr().err
