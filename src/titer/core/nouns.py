@@ -247,7 +247,8 @@ class Dose(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 class Armed(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A rung that a subject has the bits for, and whose doses it meets with its first request that
     uses one of `uses`: that request already has them. Until then it is given none of them. Ends at
-    `until` (microseconds); in `shadow` what it would have done is counted.
+    `until` (microseconds); in `shadow` what it would have done is counted. `below` a decision that
+    is itself in shadow, its doses begin beside that.
     """
 
     rung: str
@@ -255,14 +256,15 @@ class Armed(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     doses: tuple[Dose, ...]
     until: int = 0
     shadow: bool = False
+    below: bool = False
 
 
 class Decision(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What the ladder gives a subject, why, and until when (microseconds; 0 = until bits fall).
 
     `shadow` decisions change nothing that the caller sees: what they would have done is counted,
-    and `meanwhile` are the doses that go on, of the rung `under`. `armed` are rungs above that
-    begin with the subject's first use of something, lowest first.
+    and `meanwhile` are the doses that go on, of the rung `under`. `armed` are rungs that begin
+    with the subject's first use of something, lowest first.
     `segment` is whose rungs were used. A person's decision has `by` = `person:NAME`, says with
     `verb` what it does to which decision (`of`), and is signed (`titer.respond.person`).
     """

@@ -31,7 +31,7 @@ import msgspec
 
 from titer.core.nouns import Armed, Decision, Dose, Finding, Standing
 from titer.respond import person
-from titer.respond.rungs import DAY_S, GROUND, Cell, Rung, checked, index, reached_by
+from titer.respond.rungs import DAY_S, GROUND, Cell, Rung, checked, reached_by
 from titer.respond.segments import Segment, told
 
 #: Who decided, when no person did.
@@ -123,57 +123,70 @@ class Ladder:
             return None
         segment = self.segment(standing, now, active)
         rungs = self.rungs_of(standing.tier, segment)
-        reached = reached_by(rungs, standing)
-        held = index(rungs, active.rung) if active is not None else -1
-        if held > reached and standing.bits >= rungs[held].asks(standing) - self.margin:
-            reached = held
+        armed_before = _armed_still(active, now)
+        held = armed_before | ({active.rung, active.under} if active is not None else set())
+        reached = max(
+            reached_by(rungs, standing),
+            *(at for at, rung in enumerate(rungs)
+              if rung.name in held and rung.fits(standing)
+              and standing.bits >= rung.asks(standing) - self.margin),
+            -1,
+        )  # fmt: skip
         given = reached  # the rung whose doses are given: until a person approves, one below
         if reached >= 0 and rungs[reached].needs:
             given = next(
                 (at for at in range(reached - 1, -1, -1)
                  if not rungs[at].needs and rungs[at].fits(standing)), -1,
             )  # fmt: skip
-        armed = self._armed(rungs, given, standing, now, active)
+        dark = given >= 0 and rungs[given].shadow
+        under = self._under(rungs, given, standing, held) if dark else given
+        armed = self._armed(rungs, given, under, standing, now, before=armed_before)
         decision: Decision | None
         if reached < 0:
             decision = _ground(standing, now, active, armed)
         else:
             decision = _give(rungs, reached, given, standing, now, segment=segment, armed=armed)
-            under = self._under(rungs, given, standing, active) if decision.shadow else None
-            if under is not None:
+            if dark and under >= 0 and rungs[under].give:
                 decision = msgspec.structs.replace(
-                    decision, meanwhile=under.give, under=under.name
+                    decision, meanwhile=rungs[under].give, under=rungs[under].name
                 )
         if decision is None or (active is not None and _same(active, decision, now)):
             return None
         return decision
 
     def _armed(
-        self, rungs: tuple[Rung, ...], given: int, standing: Standing, now: int,
-        active: Decision | None,
+        self, rungs: tuple[Rung, ...], given: int, under: int, standing: Standing, now: int, *,
+        before: set[str],
     ) -> tuple[Armed, ...]:  # fmt: skip
-        """Rungs above the one given that only miss a use; armed ones stay so within the margin."""
-        old = active.armed if active is not None else ()
-        before = {one.rung for one in old if _lasts(one, now)}
+        """Rungs that only miss a use, above the one in force (`under`; `given`, unless that is in
+        shadow); those of `before` stay armed within the margin.
+        """
         return tuple(
-            Armed(rung.name, rung.uses, rung.give, now + rung.ttl_s * 1_000_000, rung.shadow)
-            for rung in rungs[given + 1 :]
-            if rung.uses and not rung.needs and not rung.fits(standing)
+            Armed(
+                rung.name, rung.uses, rung.give, now + rung.ttl_s * 1_000_000, rung.shadow,
+                below=at < given,
+            )
+            for at, rung in enumerate(rungs)
+            if at > under and not (at < given and rung.shadow)
+            and rung.uses and not rung.needs and not rung.fits(standing)
             and standing.exposure >= rung.exposure
             and standing.bits >= rung.asks(standing) - (self.margin if rung.name in before else 0)
         )  # fmt: skip
 
     def _under(
-        self, rungs: tuple[Rung, ...], given: int, standing: Standing, active: Decision | None
-    ) -> Rung | None:
-        """The highest rung in force with doses below one in shadow, left within the margin."""
-        held = {active.rung, active.under} if active is not None else set[str]()
-        for rung in reversed(rungs[: max(given, 0)]):
-            asks = rung.asks(standing) - (self.margin if rung.name in held else 0)
-            reached = standing.bits >= asks and standing.exposure >= rung.exposure
+        self, rungs: tuple[Rung, ...], given: int, standing: Standing, held: set[str]
+    ) -> int:
+        """Index of the highest rung in force below one in shadow, or -1; kept within a margin."""
+        for at in range(given - 1, -1, -1):
+            rung = rungs[at]
+            if rung.name in held:
+                reached = standing.bits >= rung.asks(standing) - self.margin
+            else:
+                reached = standing.bits >= rung.asks(standing)
+                reached = reached and standing.exposure >= rung.exposure
             if reached and rung.fits(standing) and not rung.shadow and not rung.needs:
-                return rung if rung.give else None
-        return None
+                return at
+        return -1
 
 
 def default_ladder(*, shadow: bool = True) -> Ladder:
@@ -279,15 +292,28 @@ def met(decision: Decision, uses: Sequence[str], now: int) -> Decision:
     """The decision as it meets a request that uses these: the highest rung that is armed for one
     of them begins, in place of the rest. Whether it is `in_force` is asked of what is returned.
     """
-    for one in reversed(decision.armed):
-        if _lasts(one, now) and not set(one.uses).isdisjoint(uses):
-            below = effective(decision) if one.shadow and in_force(decision, now) else None
-            return msgspec.structs.replace(
-                decision, rung=one.rung, doses=one.doses, until=one.until, shadow=one.shadow,
-                armed=(), meanwhile=below.doses if below is not None else (),
-                under=below.rung if below is not None else "",
-            )  # fmt: skip
-    return decision
+    begun = [
+        one for one in decision.armed
+        if _lasts(one, now) and not set(one.uses).isdisjoint(uses)
+    ]  # fmt: skip
+    if not begun:
+        return decision
+    change = msgspec.structs.replace
+    here, top = in_force(decision, now), begun[-1]
+    if top.below and here:  # of rungs in shadow the decision stays the highest
+        return change(decision, armed=(), meanwhile=top.doses, under=top.rung)
+    under, meanwhile = "", tuple[Dose, ...]()
+    if top.shadow:  # what is in force below it goes on
+        real = next((one for one in reversed(begun) if not one.shadow), None)
+        below = effective(decision) if here else None
+        if real is not None:
+            under, meanwhile = real.rung, real.doses
+        elif below is not None:
+            under, meanwhile = below.rung, below.doses
+    return change(
+        decision, rung=top.rung, doses=top.doses, until=top.until, shadow=top.shadow, armed=(),
+        meanwhile=meanwhile, under=under if meanwhile else "",
+    )  # fmt: skip
 
 
 def effective(decision: Decision) -> Decision | None:
@@ -315,8 +341,13 @@ def _lasts(one: Armed, now: int) -> bool:
     return one.until == 0 or now < one.until
 
 
+def _armed_still(decision: Decision | None, now: int) -> set[str]:
+    """Names of the rungs that are armed."""
+    return {one.rung for one in decision.armed if _lasts(one, now)} if decision else set()
+
+
 def _does(one: Decision, now: int) -> tuple[object, ...]:
-    armed = [(a.rung, a.uses, a.doses, a.shadow) for a in one.armed if _lasts(a, now)]
+    armed = [(a.rung, a.uses, a.doses, a.shadow, a.below) for a in one.armed if _lasts(a, now)]
     return one.rung, one.doses, one.shadow, one.by, one.meanwhile, one.under, armed
 
 

@@ -99,8 +99,3 @@ def reached_by(rungs: tuple[Rung, ...], standing: Standing) -> int:
         ):
             return at
     return -1
-
-
-def index(rungs: tuple[Rung, ...], name: str) -> int:
-    """Index of a rung by name; -1 for the ground and for rungs that are no more."""
-    return next((i for i, rung in enumerate(rungs) if rung.name == name), -1)

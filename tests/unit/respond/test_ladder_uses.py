@@ -125,6 +125,25 @@ def test_what_is_in_force_goes_on_when_a_rung_in_shadow_begins():
     assert met(armed, ("logprobs",), DAY + 1).given == ()  # the decision below has ended
 
 
+def test_below_a_rung_in_shadow_one_in_force_is_armed_as_well():
+    """The built-in ladder half way into force: the throttle is still in shadow."""
+    rungs = [
+        msgspec.structs.replace(rung, shadow=rung.name in ("throttle", "refuse"))
+        for rung in default_ladder().rungs
+    ]
+    armed = Ladder(rungs).decide(at(8, campaign="c1"), 0, None)
+    assert (armed.rung, armed.shadow, armed.given) == ("throttle", True, ())
+    assert [(one.rung, one.below) for one in armed.armed] == [("logprobs", True)]
+    begun = met(armed, ("logprobs",), 1)
+    assert (begun.rung, begun.shadow, begun.under, begun.given) == (
+        "throttle", True, "logprobs", (STRIP,)
+    )  # fmt: skip
+    after = Ladder(rungs).decide(at(8, "logprobs", campaign="c1"), 1, armed)
+    assert (after.rung, after.under, after.given) == (begun.rung, begun.under, begun.given)
+    later = met(armed, ("logprobs",), 2 * DAY)  # the decision has ended, what is armed has not
+    assert (later.rung, later.shadow, later.doses) == ("logprobs", False, (STRIP,))
+
+
 def test_a_rung_that_needs_a_person_is_never_armed():
     out = Rung(name="out", at=12, give=(OUT,), shadow=False, needs="person", uses=("logprobs",))
     ladder = Ladder((WATCH, READERS, out))

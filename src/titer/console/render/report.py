@@ -310,7 +310,7 @@ def _decisions(found: Verified, facts: _Facts) -> Section | None:
     rows = tuple(
         (
             moment(d.at), cut(d.subject), plain(d.rung, 30) or "none",
-            plain(d.gives, 300) if d.doses or d.armed else "none",
+            plain(d.gives, 300) if d.doses or d.meanwhile or d.armed else "none",
             _effect(d), plain(d.because, 200), plain(d.by, 60),
         )
         for d in sorted(facts.decisions, key=lambda d: -d.at)[:ROWS]
