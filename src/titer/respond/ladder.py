@@ -150,7 +150,7 @@ class Ladder:
                 decision = msgspec.structs.replace(
                     decision, meanwhile=rungs[under].give, under=rungs[under].name
                 )
-        if decision is None or (active is not None and _same(active, decision, now)):
+        if decision is None or (active is not None and _does(active, now) == _does(decision, now)):
             return None
         return decision
 
@@ -332,11 +332,6 @@ def acts(decision: Decision) -> bool:
     return bool(decision.doses or decision.meanwhile or decision.armed)
 
 
-def _same(old: Decision, new: Decision, now: int) -> bool:
-    """Whether two decisions do the same to the caller and wait for the same thing."""
-    return _does(old, now) == _does(new, now)
-
-
 def _lasts(one: Armed, now: int) -> bool:
     return one.until == 0 or now < one.until
 
@@ -347,6 +342,7 @@ def _armed_still(decision: Decision | None, now: int) -> set[str]:
 
 
 def _does(one: Decision, now: int) -> tuple[object, ...]:
+    """What a decision does to the caller, and what it waits for."""
     armed = [(a.rung, a.uses, a.doses, a.shadow, a.below) for a in one.armed if _lasts(a, now)]
     return one.rung, one.doses, one.shadow, one.by, one.meanwhile, one.under, armed
 
