@@ -1,7 +1,7 @@
 """The hunt on small worlds of one idea each, as strangers write them: `python -m evals stranger`.
 
     python -m evals.hunt_stranger [--seeds 91] [--cases 'NAME;NAME'] [--keep DIR] [--quick]
-                                  [--out evals/hunt_stranger.json]
+                                  [--held RESULTS] [--out evals/hunt_stranger.json]
 
 Every case is one world of `evals.stranger_world`: honest people of a dozen kinds and, in most, one
 campaign or a few. `titer hunt` gets the log alone. Found are members of campaigns that are not
@@ -183,14 +183,19 @@ def main() -> None:
     parser.add_argument("--seeds", default="91")
     parser.add_argument("--cases", help="names, separated by ;")
     parser.add_argument("--keep", type=Path, help="keep logs and reports there")
+    parser.add_argument("--held", type=Path, help="results whose other cases and seeds are kept")
     parser.add_argument("--quick", action="store_true", help="three cases; writes nothing")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     names = given.cases.split(";") if given.cases else list(CASES)
     if given.quick:
         names = ["200 accounts", "honest, few", "200 accounts, homes"]
-    rows = []
-    for seed in map(int, given.seeds.split(",")):
+    seeds = [int(seed) for seed in given.seeds.split(",")]
+    rows: list[dict[str, Any]] = []
+    if given.held is not None:
+        held = json.loads(given.held.read_text())["rows"]
+        rows = [r for r in held if r["seed"] not in seeds or r["case"] not in names]
+    for seed in seeds:
         for name in names:
             with tempfile.TemporaryDirectory() as made:
                 folder = Path(made)

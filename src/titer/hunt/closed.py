@@ -32,10 +32,10 @@ CLOSED_TOGETHER = 0.94
 #: closed together with others.
 HOPEFUL = 0.7
 #: Members below which a part is small; and share of the callers with a whole request of a small
-#: part's that are members or as likely. Seen: small campaigns 0.94 to 1, honest groups of six
+#: part's that are members or as likely. Seen: small campaigns 0.91 to 1, honest groups of six
 #: texts or more up to 0.88.
 SMALL = 60
-ASKED_BY = 0.92
+ASKED_BY = 0.9
 #: Own tokens of a request that is the part's: a phrase gives one or two.
 WHOLE = 3
 #: Share of its members' uses that is on texts of theirs, or of others found with them: campaigns
