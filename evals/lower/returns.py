@@ -1,6 +1,6 @@
 """Whom the rule of returns tells who is honest: callers who are told by a campaign's texts.
 
-    python -m evals.lower.returns [--data ../shared/data]     # three minutes; writes returns.json
+    python -m evals.lower.returns [--data ../shared/data] [--seeds 371,21]   # writes returns.json
 
 `titer.hunt.again` tells a caller by one request, so what it costs honest callers is measured on
 more of them than `attacker_cost` has. In place of a hunt stands the truth (all of a campaign's
@@ -28,6 +28,7 @@ import msgspec
 import numpy as np
 
 from evals.hunt_small import communities, exchanges, hydra
+from evals.lower.attacker_cost import compact
 from evals.lower.campaign import HOUR, NAMES, Plan, crowd, requests
 from titer.core.interval import clopper_pearson
 from titer.core.nouns import Campaign, Exchange, Principal
@@ -178,26 +179,41 @@ def _told(
     return found
 
 
+def kept(crowds: list[dict[str, Any]], small_rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The result file with these worlds in place of the same ones that it had."""
+    old = json.loads(RESULT.read_text("utf-8")) if RESULT.exists() else {"crowds": [], "rows": []}
+    worlds = {(c["prompts"], c["seed"]): c for c in (*old["crowds"], *crowds)}
+    cells = {(r["seed"], r["community"], r["seen"]): r for r in (*old["rows"], *small_rows)}
+    together = []
+    for kind, seen in dict.fromkeys((community, seen) for _, community, seen in cells):
+        same = [r for r in cells.values() if (r["community"], r["seen"]) == (kind, seen)]
+        k, n = (sum(r[name] for r in same) for name in ("told", "callers"))
+        together.append({"community": kind, "seen": seen, "told": share(k, n)})
+    k, n = (sum(c["honest_told"][name] for c in worlds.values()) for name in ("k", "n"))
+    return {
+        "what": "honest callers told by a campaign's texts; see evals/lower/returns.py",
+        "crowds_together": share(k, n), "crowds": [worlds[key] for key in sorted(worlds)],
+        "communities": together, "rows": list(cells.values()),
+    }  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="published prompts, for worlds of these as well")
+    parser.add_argument("--seeds", default="", help="some worlds alone, of any kind")
     given = parser.parse_args()
-    crowds = [lab_crowd(seed, HONEST, None) for seed in SEEDS]
+    chosen = {int(seed) for seed in given.seeds.split(",") if seed}
+
+    def of(seeds: tuple[int, ...]) -> list[int]:
+        return [seed for seed in seeds if not chosen or seed in chosen]
+
+    crowds = [lab_crowd(seed, HONEST, None) for seed in of(SEEDS)]
     if given.data is not None:
-        crowds += [lab_crowd(seed, PUBLISHED_HONEST, given.data) for seed in PUBLISHED_SEEDS]
-    rows = [row for seed in SMALL_SEEDS for row in small(seed)]
-    communities_told = []
-    for kind, seen in dict.fromkeys((r["community"], r["seen"]) for r in rows):
-        same = [r for r in rows if (r["community"], r["seen"]) == (kind, seen)]
-        k, n = (sum(r[name] for r in same) for name in ("told", "callers"))
-        communities_told.append({"community": kind, "seen": seen, "told": share(k, n)})
-    k, n = (sum(c["honest_told"][name] for c in crowds) for name in ("k", "n"))
-    result = {
-        "what": "honest callers told by a campaign's texts; see evals/lower/returns.py",
-        "crowds_together": share(k, n), "crowds": crowds, "communities": communities_told,
-    }  # fmt: skip
-    RESULT.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
-    print(json.dumps(result["crowds_together"]))
+        crowds += [lab_crowd(seed, PUBLISHED_HONEST, given.data) for seed in of(PUBLISHED_SEEDS)]
+    rows = [row for seed in of(SMALL_SEEDS) for row in small(seed)]
+    found = kept(crowds, rows)
+    RESULT.write_text(compact(found) + "\n", "utf-8")
+    print(json.dumps(found["crowds_together"]))
 
 
 if __name__ == "__main__":
