@@ -23,9 +23,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -37,6 +35,7 @@ from evals.leaks.cases import (
     LEAK,
     SEED,
     caught,
+    peer_catches,
     pieces,
     protected,
     telling,
@@ -60,13 +59,6 @@ FIRST = {"listed": [6465, 6720], "unseen": [2958, 6000], "false positives": [0, 
          "false positives before the last limit": [1, 78964]}  # fmt: skip
 PARTS = ("recall", "honest", "held_out", "waits", "sessions", "in_pieces")
 OUT = Path(__file__).with_suffix(".json")
-PEER = """
-import json, sys
-from unmimic.guards.output.leak_detector import leak_score, EXACT_CUTOFF
-for line in sys.stdin:
-    text, answer = json.loads(line)
-    print(int(leak_score(answer, text).score >= EXACT_CUTOFF))
-"""
 
 
 def recall(texts: dict[str, list[str]]) -> dict:
@@ -200,15 +192,10 @@ def peer(python: str, texts: dict[str, list[str]]) -> dict:
         for name, write in writings.items():
             for source in ENGLISH:
                 for text in texts[source]:
-                    cases.append(json.dumps([text, BEFORE + write(text, draw) + AFTER]))
+                    cases.append((text, BEFORE + write(text, draw) + AFTER))
                     names.append((kind, name))
-    with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder) / "peer.py"
-        script.write_text(PEER)
-        done = subprocess.run([python, str(script)], input="\n".join(cases), text=True,
-                              capture_output=True, check=True)  # fmt: skip
     table: dict[str, dict[str, list[int]]] = {kind: {} for kind in KINDS}
-    for (kind, name), hit in zip(names, done.stdout.split(), strict=True):
+    for (kind, name), hit in zip(names, peer_catches(python, cases), strict=True):
         row = table[kind].setdefault(name, [0, 0])
         row[0] += int(hit)
         row[1] += 1
