@@ -51,7 +51,7 @@ _FOLLOW = (
 )
 #: From which share of unusual pairs on (of 1,024, over 32 pairs) letters follow each other as in
 #: no language, and below which they do again.
-GARBLED_FROM, GARBLED_TO = 235, 150
+GARBLED_FROM, GARBLED_TO = 265, 155
 
 
 @functools.cache

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from titer.respond.leak_guard import lanes, learning
+from titer.respond.leak_guard.alike import MOST, Told
 from titer.respond.leak_guard.fold import fold_table
 
 #: Bits of a bitmap (as a power of two) at least and at most: 16 KiB for a system prompt, 16 MiB
@@ -50,6 +51,9 @@ class Index:
         self.packed = np.zeros(1 << bits - 3, np.uint8)
         self._packings = lanes.PACKINGS if size <= SMALL else lanes.PACKINGS[:1]
         self.words = np.zeros(1 << 14, np.uint8)
+        #: Texts that are short enough to be laid beside a run (`alike`), of `MOST` together.
+        self.told: list[Told] = []
+        self._room = MOST
         self.letters = 0
         for text in texts:
             self.add(text)
@@ -57,11 +61,14 @@ class Index:
     @property
     def size(self) -> int:
         """Bytes of its bitmaps."""
-        return 6 * self.grams.nbytes + self.words.nbytes
+        return 6 * self.grams.nbytes + self.words.nbytes + 4 * (MOST - self._room)
 
     def add(self, text: str) -> None:
         """Protect one more text."""
         fold, by = fold_table(), self.shift
+        if len(text) <= self._room:
+            self._room -= len(text)
+            self.told.append(Told(text))
         for order in (text, text[::-1]):
             self._shapes(order, known=False)
         learning.learn_scrambled(points(text), fold, self.scrambled, by - 1, _STEPS, False)
@@ -89,6 +96,7 @@ class Index:
         learning.learn_scrambled(points(text), fold, self.scrambled, by - 1, _STEPS, True)
         self._pack(text, known=True)
         self._learn(text, known=True)
+        self.told = [told.without(text) for told in self.told]
 
     def copy(self) -> Index:
         """The same, to add to."""
@@ -97,6 +105,7 @@ class Index:
         made.grams, made.skeletons = self.grams.copy(), self.skeletons.copy()
         made.patterns, made.words = self.patterns.copy(), self.words.copy()
         made.scrambled, made.packed = self.scrambled.copy(), self.packed.copy()
+        made.told, made._room = list(self.told), self._room
         return made
 
     def become(self, other: Index) -> None:
@@ -105,6 +114,7 @@ class Index:
         self.grams, self.skeletons, self.words = other.grams, other.skeletons, other.words
         self.patterns, self.scrambled = other.patterns, other.scrambled
         self.packed, self._packings = other.packed, other._packings
+        self.told, self._room = list(other.told), other._room
 
     def _pack(self, text: str, *, known: bool) -> None:
         raw = np.frombuffer(text.encode("utf-8", "replace"), np.uint8)
@@ -117,6 +127,7 @@ class Index:
             learning.learn_shape(points(cased), fold, self.patterns, by, alone, known)
         for letters in (False, True):
             learning.learn_lengths(points(text), fold, self.patterns, by, letters, known)
+        learning.learn_edges(points(text), fold, self.patterns, by, known)
 
     def _learn(self, text: str, *, known: bool) -> int:
         return int(

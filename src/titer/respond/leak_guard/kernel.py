@@ -52,6 +52,7 @@ from titer.respond.leak_guard.lanes import (
     DECIMAL,
     DEEP,
     FAR,
+    FINAL,
     FIVE,
     GARBLED,
     GRAM,
@@ -64,6 +65,7 @@ from titer.respond.leak_guard.lanes import (
     I32,
     I64,
     IN_WORD,
+    INITIAL,
     IS_GARBLED,
     LANES,
     LAST,
@@ -74,6 +76,7 @@ from titer.respond.leak_guard.lanes import (
     LETTERS_SEEN,
     LINES,
     LONE,
+    LOUD,
     MASK,
     MASK_S,
     MORSE,
@@ -109,6 +112,8 @@ from titer.respond.leak_guard.lanes import (
     SIGNS,
     SIZE,
     SKELETON,
+    SPAN,
+    SPAN_SIGNS,
     SPARE,
     SPREAD,
     THIRD,
@@ -119,6 +124,8 @@ from titer.respond.leak_guard.lanes import (
     U8,
     U32,
     U64,
+    UNSEEN,
+    UNSEEN_BEFORE,
     UU,
     WORD,
     WORD_LETTERS,
@@ -152,6 +159,7 @@ from titer.respond.leak_guard.tracing import (
 )
 from titer.respond.leak_guard.words import (
     size_ends,
+    span_ends,
     token_ends,
     word_ends,
 )
@@ -232,7 +240,11 @@ def scan(
     group_run, grouped = state[GROUP_RUN], state[GROUPED]
     garbled, prior = state[GARBLED], state[PRIOR]
     many_codes, packing = state[LETTERS_SEEN], state[PACKING]
+    initial, final, loud = state[INITIAL], state[FINAL], state[LOUD]
+    span, span_signs = state[SPAN], state[SPAN_SIGNS]
+    unseen, unseen_before = state[UNSEEN], state[UNSEEN_BEFORE]
     most_run: Any = np.int64(0)
+    read = len(points)
     if leak:
         regions[0, 0], regions[0, 1], regions[0, 2] = BEFORE, OPEN, leak - 1
         found = 1
@@ -244,8 +256,20 @@ def scan(
             elif point >= 0xFF01 and point <= 0xFF5E:
                 point -= 0xFEE0
         space = point == 32 or point == 10 or point == 13 or point == 9
-        # What says nothing: blanks between single signs, zero width.
+        # What says nothing: blanks between single signs, one sign of zero width between others.
         nothing = point == 0x200B or point == 0xFEFF
+        if nothing or (
+            point >= 0x200C and point <= 0x2064 and (point <= 0x200F or point >= 0x2060)
+        ):
+            unseen += 1
+            if unseen == 2 and unseen_before:  # the one before was the first of several
+                recent[place & (RECENT - 1)] = np.int32(unseen_before)
+                place += 1
+                group_run = np.int64(1)
+            unseen_before = point if nothing and unseen == 1 else np.int64(0)
+            nothing = nothing and unseen == 1
+        else:
+            unseen = np.int64(0)
         if space:
             nothing = point == 32 and apart >= _APART and not blank
             blank = np.int64(1)
@@ -254,7 +278,6 @@ def scan(
             blank = np.int64(0)
         if nothing:
             age += 1 if active > 0 else 0
-            state[READ] = i + 1
             continue
         code = np.int64(fold[point]) if point < len(fold) else 0
         many = 0
@@ -296,11 +319,24 @@ def scan(
                 active += token_ends(token, state, patterns, by, seen, reg, numbers, limit, down)
                 token = np.uint64(0)
                 token_signs = 0
+                if loud and point == 47 and not span:  # no space since the last separator
+                    active += span_ends(span_signs, state, patterns, by, seen, reg, numbers, limit,
+                                        down)  # fmt: skip
+                    loud = span_signs = np.int64(0)
+                elif loud:
+                    span += 1
+                    loud = np.int64(0)
+                elif span:
+                    active += span_ends(span, state, patterns, by, seen, reg, numbers, limit, down)
+                    span = span_signs = np.int64(0)
             token_at = 0
         else:
             token = token * SALT_P + np.uint64(small)
             token_signs += 1
             token_at = 0 if silent else 1
+            if not silent:
+                loud = np.int64(1)
+                span_signs += 1
         # Groups of signs, where nothing stands between them.
         latest = np.int64(recent[(place - 1) & (RECENT - 1)])
         member = (
@@ -342,10 +378,13 @@ def scan(
         # Words, in any order and by their letters.
         if code and code <= 26:
             word += weight(code)
+            if not word_letters:
+                initial = code
+            final = code
             word_letters += 1
         elif word_letters:
-            active += word_ends(word, word_letters, grams, patterns, by, common, said, holds,
-                                numbers, limit, down)  # fmt: skip
+            active += word_ends(word, word_letters, initial, final, reg, grams, patterns, by,
+                                common, said, holds, numbers, limit, down)  # fmt: skip
             word = np.uint64(0)
             word_letters = 0
         if code and (code <= 26 or secrets):
@@ -368,7 +407,7 @@ def scan(
                 many = put(todo, many, LASTS, last)
             if point == 10:
                 new_line = 1
-        bone = skeleton(code) if code else (19 if point == 36 else 0)
+        bone = skeleton(code) if point != 36 else np.int64(19)
         many = put(todo, many, SKELETON, bone)
         # Does it look encoded, and in what?
         run = 0 if space else run + 1
@@ -476,10 +515,10 @@ def scan(
                 leak = 0
                 state[HIT] = 0
                 regions[found - 1, 1] = i
-        state[READ] = i + 1
         if found > REGIONS - 2 or checks[0, 0] > len(checks) - 1 - SPARE:
+            read = i + 1
             break
-    state[ACTIVE], state[AGE], state[NOTED] = active, age, noted
+    state[ACTIVE], state[AGE], state[NOTED], state[READ] = active, age, noted, read
     state[LETTERS], state[THREE], state[LAST], state[PLACE] = two, three, last, place
     state[IN_WORD], state[NEW_LINE], state[RUN] = in_word, new_line, run
     state[PERCENT], state[SIGNS], state[LONE] = percent, signs, alone
@@ -492,4 +531,7 @@ def scan(
     state[GROUP_RUN], state[GROUPED] = group_run, grouped
     state[GARBLED], state[PRIOR], state[LETTERS_SEEN] = garbled, prior, many_codes
     state[PACKING], state[MOST_RUN] = packing, most_run
+    state[INITIAL], state[FINAL], state[LOUD] = initial, final, loud
+    state[SPAN], state[SPAN_SIGNS] = span, span_signs
+    state[UNSEEN], state[UNSEEN_BEFORE] = unseen, unseen_before
     return found

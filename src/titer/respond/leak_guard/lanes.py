@@ -42,10 +42,12 @@ DEEP = 38
 UNDER = DEEP - HEX
 #: What an encoding spells: every second letter of it (2 phases), its consonants; Morse backward.
 SECOND_UNDER, BONES_UNDER, MORSE_BACK = 52, 54, 55
-#: By how much each word is longer than the one before; bytes packed into signs of any kind.
-RHYTHM, PACKED = 56, 57
+#: By how much each word is longer than the one before; bytes packed into signs of any kind; how
+#: many signs or tokens stand between separators; the first letters of the text's own words, and
+#: their last ones.
+RHYTHM, PACKED, SPANS, INITIALS, FINALS = range(56, 61)
 #: Patterns of repetition of groups of signs, by how many are one group: codes of so many signs.
-GROUPS, WIDTHS = 58, (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16)
+GROUPS, WIDTHS = 61, (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16)
 LANES = GROUPS + len(WIDTHS)
 
 #: Ways to pack bytes into signs: bytes, signs, and how many different signs: base64 (and uuencode,
@@ -73,8 +75,9 @@ PENDING = 4
 (ACTIVE, HIT, AGE, LETTERS, THREE, IN_WORD, NEW_LINE, LAST, RUN, PLACE, READ, PERCENT,
  WORD_LETTERS, SIGNS, LONE, TOKEN_SIGNS, TOKEN_AT, SIZE, SIZES, SIZE_BEFORE, GROUP_RUN, GROUPED,
  GARBLED, PRIOR, OPENED, OPENING, OPENED_BEFORE, TOKENS_SEEN, LETTERS_SEEN, IS_GARBLED,
- NOTED, PACKING, PACKED_SIGNS, MOST_RUN, APART, BLANK) = range(36)  # fmt: skip
-STATE = 36
+ NOTED, PACKING, PACKED_SIGNS, MOST_RUN, APART, BLANK, INITIAL, FINAL, SPAN, SPAN_SIGNS,
+ SPANS_SEEN, LOUD, UNSEEN, UNSEEN_BEFORE) = range(44)  # fmt: skip
+STATE = 44
 #: ... and in that of the decoders, one for each of two levels.
 (NIBBLE, NUMBER, DIGITS, OCT, BITS, COUNT_BITS, CODE, ACC64, N64, ACC32, N32, ACC85, N85, ACC_A,
  N_A, ACC_U, N_U, LINE_AT, COUNT_WORD, PHASE) = range(20)  # fmt: skip
@@ -97,8 +100,11 @@ MASK_L = np.uint64((1 << 40) - 1)
 SALT_P, SALT_W = np.uint64(0x5851_F42D_4C95_7F2D), np.uint64(0x1405_7B7E_F767_814F)
 SALT_L, SALT_3 = np.uint64(0x2545_F491_4F6C_DD1D), np.uint64(0x6C62_272E_07BB_0142)
 SALT_R = np.uint64(0x9FB2_1C65_1E98_DF25)
-#: Rows of what was seen of signs: all, letters alone, words, lengths, packed; then the groups.
-(SEEN_ALL, SEEN_ALONE, SEEN_TOKENS, SEEN_LENGTHS, SEEN_PACKED, SEEN_GROUPS) = range(6)
+SALT_I, SALT_F = np.uint64(0xD6E8_FEB8_6659_FD93), np.uint64(0xA076_1D64_78BD_642F)
+#: Rows of what was seen of signs: all, letters alone, words, lengths, packed, spans; then the
+#: groups.
+(SEEN_ALL, SEEN_ALONE, SEEN_TOKENS, SEEN_LENGTHS, SEEN_PACKED, SEEN_SPANS,
+ SEEN_GROUPS) = range(7)  # fmt: skip
 STIR, DOWN = np.uint64(0xBF58_476D_1CE4_E5B9), np.uint64(29)
 
 #: Characters that are read again where text begins to look encoded, back to the last space.
@@ -190,24 +196,19 @@ def calm(numbers: I64, limit: I64, first: int, last: int) -> int:
     return fewer
 
 
-@compiled
-def skeleton(code: Any) -> int:
+#: The consonant that each code stands for, digits as in leetspeak (5 s, 7 t, 8 b, 6 and 9 g, 2 z);
+#: 0 for vowels, l and what looks like i. A table, as which letter comes next no branch foretells.
+_BONES = np.array(
+    [0 if code in {1, 5, 9, 12, 15, 21} else code for code in range(27)]
+    + [0, 0, 26, 0, 0, 19, 7, 20, 2, 7],
+    np.int64,
+)
+
+
+@inlined
+def skeleton(code: Any) -> Any:
     """A consonant of 1..26, or a digit that stands for one; else 0 (vowels, l and i-like)."""
-    if code == 1 or code == 5 or code == 9 or code == 12 or code == 15 or code == 21:
-        return 0
-    if code <= 26:
-        return int(code)
-    if code == 32:  # 5
-        return 19
-    if code == 34:  # 7
-        return 20
-    if code == 35:  # 8
-        return 2
-    if code == 36 or code == 33:  # 9, 6
-        return 7
-    if code == 29:  # 2
-        return 26
-    return 0
+    return _BONES[code]
 
 
 @inlined

@@ -22,6 +22,8 @@ from titer.respond.leak_guard.lanes import (
     PATTERN,
     PATTERN_L,
     SALT_3,
+    SALT_F,
+    SALT_I,
     SALT_L,
     SALT_P,
     SALT_R,
@@ -253,6 +255,44 @@ def learn_word_sets(points: U32, fold: U8, patterns: U8, shift: int, known: bool
             run = _forget(patterns, were, place, run, places)
         else:
             set_bit(patterns, place)
+
+
+@allocating
+def learn_edges(points: U32, fold: U8, patterns: U8, shift: int, known: bool) -> None:
+    """Put the first letters of a text's words in a row, and the last ones, into the bitmap (or
+    take them out).
+    """
+    were = patterns.copy() if known else patterns
+    places = np.zeros((2, FORGET), np.int64)
+    runs = np.zeros(2, np.int64)
+    regs = np.zeros(2, np.uint64)
+    codes = np.zeros(2, np.int64)
+    before = np.zeros(2, np.int64)
+    salts = (SALT_I, SALT_F)
+    by = np.uint64(shift)
+    words = 0
+    inside = False
+    for i in range(len(points) + 1):
+        point = np.int64(points[i]) if i < len(points) else 32
+        code = np.int64(fold[point]) if point < len(fold) else 0
+        if code and code <= 26:
+            codes[1] = code
+            if not inside:
+                inside = True
+                codes[0] = code
+        elif inside:
+            inside = False
+            words += 1
+            for way in range(2):
+                diff = (codes[way] - before[way] + 26) % 26
+                regs[way] = ((regs[way] << FIVE) | np.uint64(diff)) & MASK
+                before[way] = codes[way]
+                if words >= GRAM and rich(regs[way], GRAM - 1):
+                    place = ((regs[way] ^ salts[way]) * SPREAD) >> by
+                    if known:
+                        runs[way] = _forget(patterns, were, place, runs[way], places[way])
+                    else:
+                        set_bit(patterns, place)
 
 
 @allocating

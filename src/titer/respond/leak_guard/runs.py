@@ -1,67 +1,141 @@
-"""Long unbroken runs of signs: read as one number, unpacked, or backward, once they have ended.
+"""Long unbroken runs of signs: some leave as they come, and some wait for their end.
 
-A text that was turned into one number (base 58, 62, 36, 10 of all of it) or was compressed keeps
-none of its patterns, and no part of it can be read before the last sign is there. So a run waits
-for its end, from its `LEAST`th sign on. One of more than `MOST` signs is told by its first `MOST`
-ones: as hexadecimal, base32 or base64, forward and backward, but no more as one number.
+A text that was turned into one number (base 58, 62, 36, 10 of all of it), was compressed or was
+put into another order keeps none of its patterns, and no part of it can be read before the last
+sign is there. So a run is judged at its `FIRST`th and its `LEAST`th sign, and now and then after
+that, by what it is made of: what can be no such text any more leaves at once and is not looked at
+again, what may be one waits, up to `MOST` signs. One of more is told by its first `MOST` ones.
 """
 
 from __future__ import annotations
 
-import base64
-import functools
-import itertools
+import enum
 import re
 import string
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-#: Signs of a run that waits: more than a SHA-256 in hexadecimal has, and the most that wait.
-LEAST, MOST = 80, 4096
+from titer.respond.leak_guard import gates
+from titer.respond.leak_guard.alike import Told
+from titer.respond.leak_guard.unpacking import inside, readable, readings, spelt
 
-#: Signs that leave before a run waits: all but the last of the fewest that wait.
-FREE = LEAST - 1
+#: Signs of a run of letters from which it waits, and of any other: more than a SHA-256 in
+#: hexadecimal has. The most that wait.
+FIRST, LEAST, MOST = 48, 80, 4096
 
-#: Bytes that something compressed may become: as many as are protected of a system prompt.
-UNPACKED = 200_000
+#: Share of letters, and of digits at most, of a run that may be a text without its spaces: paths
+#: and addresses have more signs, base64 has four times as many digits.
+LETTERS, DIGITS = 0.92, 0.03
 
-#: What runs are made of: letters, digits, and the other signs of base64.
-_SIGNS = string.ascii_letters + string.digits + "+/=_-"
+#: Any sign but a blank: what runs are made of.
+_SIGNS = "".join(map(chr, range(33, 127)))
 #: Not begun inside a word, so that none is gone through from each of its letters.
-_RUN = re.compile(rf"(?<![{re.escape(_SIGNS)}])[{re.escape(_SIGNS)}]{{{LEAST},}}")
-_CLASSES = (string.digits, string.ascii_uppercase, string.ascii_lowercase)
-#: Base 58 as Ripple has it; others keep their classes in an order of their own.
-_RIPPLE = "rpshnaf39wBUDNEGHJKLM4PQRST7VWXYZ2bcdeCg65jkm8oFqi1tuvAxyz"
-_58 = frozenset("0OIl")
-_64 = string.ascii_letters + string.digits + "+/"
-#: How bytes are spelt: the decoder, signs of a group, and the signs.
-_SPELT: tuple[tuple[Callable[[str], bytes], int, frozenset[str]], ...] = (
-    (bytes.fromhex, 2, frozenset(string.hexdigits)),
-    (
-        functools.partial(base64.b32decode, casefold=True),
-        8,
-        frozenset(string.ascii_letters + "234567"),
-    ),
-    (base64.b64decode, 4, frozenset(_64)),
+_RUN = re.compile(rf"(?<![!-~])[!-~]{{{FIRST},}}")
+_PACKED = re.compile(r"[A-Za-z0-9+/=_-]*")
+_HEX = re.compile(r"[0-9a-f]*|[0-9A-F]*")
+_BASE32 = re.compile(r"[a-z2-7]*|[A-Z2-7]*")
+_DIGIT = re.compile("[0-9]")
+_KINDS = str.maketrans(
+    string.ascii_letters + string.digits, "a" * len(string.ascii_letters) + "0" * 10
 )
-#: Share of printable bytes from which what was read is a text, of its first `LOOKED` bytes.
-READABLE, LOOKED = 0.9, 64
+
+
+class Verdict(enum.Enum):
+    """What becomes of a run: it goes on unread, is asked again later, waits, or is a leak."""
+
+    FREE, LATER, WAITS, LEAK = range(4)
+
+
+class Judge:
+    """Says what a run may be. `leaks` says whether a text is one; `told` are protected texts."""
+
+    def __init__(self, leaks: Callable[[str], bool], told: Sequence[Told]) -> None:
+        self._leaks = leaks
+        self._told = told
+
+    def ended(self, run: str, *, whole: bool = True) -> bool:
+        """Whether a run that has ended (or of more signs than wait, its beginning) is a leak."""
+        if any(told.is_in(run) for told in self._told):
+            return True
+        if _PACKED.fullmatch(run) is None:
+            return False
+        return any(self._leaks(text) for text in readings(run, whole=whole)) or any(
+            told.is_masked(raw) for told in self._told for raw in spelt(run)
+        )
+
+    def begun(self, run: str) -> Verdict:
+        """What the beginning of a run may be, of `FIRST` signs or more."""
+        if is_lettered(run):
+            return Verdict.WAITS
+        if len(run) < LEAST:
+            return Verdict.LATER
+        if _PACKED.fullmatch(run) is None:
+            return Verdict.FREE
+        return self._packed(run) if is_packed(run) else Verdict.WAITS
+
+    def _packed(self, run: str) -> Verdict:
+        """Bytes in hexadecimal, base32 or base64: they wait if they say a text in an unusual way,
+        backward, or compressed; what they spell as it stands the lanes read.
+        """
+        verdict = Verdict.FREE
+        for turned in (run, run[::-1]):
+            for packed in spelt(turned):
+                if any(told.is_masked(packed) for told in self._told):
+                    return Verdict.LEAK
+                plain, deeper = readable(packed), inside(packed)
+                if any(text and self._leaks(text) for text in (plain, deeper or "")):
+                    return Verdict.LEAK
+                compressed = deeper is None or bool(deeper)  # or it cannot be told yet
+                if compressed or (plain and (turned is not run or not is_language(plain))):
+                    verdict = Verdict.WAITS
+        return verdict
+
+
+def is_lettered(run: str) -> bool:
+    """Whether a run may be a text without its spaces."""
+    kinds = run.translate(_KINDS)
+    return kinds.count("a") >= LETTERS * len(run) and kinds.count("0") <= DIGITS * len(run)
+
+
+def is_packed(run: str) -> bool:
+    """Whether a run of the signs of base64 can only be bytes, and no number in another base: it
+    has signs beyond letters and digits, or, of 80, none but those of hexadecimal or base32.
+    """
+    if any(sign in run for sign in "+/=_-"):
+        return True
+    if run.isdigit() or _DIGIT.search(run) is None:
+        return False
+    return _HEX.fullmatch(run) is not None or _BASE32.fullmatch(run) is not None
+
+
+def is_language(text: str) -> bool:
+    """Whether letters follow each other as in a language, with spaces between words."""
+    low = text.lower()
+    codes = np.frombuffer(low.encode("latin-1", "replace"), np.uint8).astype(np.int64) - 96
+    codes[(codes < 1) | (codes > 26)] = 0
+    pairs = (codes[:-1] > 0) & (codes[1:] > 0)
+    follow = gates.follows()[27 * codes[:-1] + codes[1:]]
+    unusual = float((1 - follow)[pairs].mean()) if pairs.any() else 1.0
+    spaces = low.count(" ") / max(1, len(low))
+    letters = float((codes > 0).mean())
+    return unusual * 1024 < gates.GARBLED_TO and spaces >= 0.08 and letters >= 0.7
 
 
 class Runs:
-    """Holds runs back (`titer.respond.rewrite.Channel`). `leaks` says whether what a run spells is
-    one; `removed` stands in its place.
+    """Holds runs back (`titer.respond.rewrite.Channel`); `removed` stands in a leak's place, and
+    `found` hears of it.
     """
 
-    def __init__(self, leaks: Callable[[str], bool], removed: str) -> None:
-        self._leaks = leaks
+    def __init__(self, judge: Judge, removed: str, found: Callable[[], None]) -> None:
+        self._judge = judge
         self._removed = removed
+        self._found = found
         self._run: list[str] = []
         self._size = 0
+        self._next = FIRST
+        self._state = Verdict.LATER
         self._held: list[str] = []
-        self._dropping = False  # the rest of a run whose beginning was a leak
 
     @property
     def holding(self) -> int:
@@ -69,7 +143,7 @@ class Runs:
         return sum(map(len, self._held))
 
     def push(self, text: str, *, long: bool) -> str:
-        """What may leave now; `long` says whether a run of `LEAST` signs may stand inside."""
+        """What may leave now; `long` says whether a run of `FIRST` signs may stand inside."""
         head = len(text) - len(text.lstrip(_SIGNS))
         out = self._on(text[:head])
         if head == len(text):
@@ -77,143 +151,107 @@ class Runs:
         out += self._end()
         tail = len(text.rstrip(_SIGNS))
         inside = text[head:tail]
-        if long and len(inside) >= LEAST:
-            inside = _RUN.sub(self._whole, inside)
+        if long and len(inside) >= FIRST:
+            inside = self._runs_in(inside)
         return out + inside + self._on(text[tail:])
 
     def close(self) -> str:
         """What is still held, if it is no leak."""
         return self._end()
 
-    def _on(self, run: str) -> str:
-        """The run goes on."""
-        if not run:
-            return ""
-        if self._dropping:
-            return ""
-        free = max(0, min(len(run), FREE - self._size))
-        before, self._size = self._size, self._size + len(run)
-        if before <= MOST:
-            self._run.append(run)
-        if self._size <= MOST:
-            if free < len(run):
-                self._held.append(run[free:])
-            return run[:free]
-        if before > MOST:
-            return run
-        self._dropping = self._leak("".join(self._run)[:MOST], whole=False)
-        held = self._removed if self._dropping else "".join(self._held) + run[free:]
-        self._held.clear()
-        self._run.clear()
-        return run[:free] + held
-
-    def _end(self) -> str:
-        """The run has ended."""
-        held = "".join(self._held)
-        if LEAST <= self._size <= MOST and self._leak("".join(self._run)):
-            held = self._removed
-        self._run.clear()
-        self._held.clear()
-        self._size = 0
-        self._dropping = False
-        return held
+    def _runs_in(self, text: str) -> str:
+        """The runs that begin and end in a text. It is cut at blanks first, which is fast."""
+        out, at = [], 0
+        for word in text.split():
+            if len(word) >= FIRST:
+                found = text.index(word, at)
+                out += (text[at:found], _RUN.sub(self._whole, word))
+                at = found + len(word)
+        return "".join((*out, text[at:])) if out else text
 
     def _whole(self, found: re.Match[str]) -> str:
         run = found[0]
-        leak = self._leak(run[:MOST], whole=len(run) <= MOST)
-        return run[:FREE] + self._removed if leak else run
+        # Most are free, which is told here without taking them apart.
+        if not is_lettered(run[:FIRST]) and (
+            len(run) < LEAST
+            or (_PACKED.fullmatch(run, 0, LEAST) is None and not is_lettered(run[:LEAST]))
+        ):
+            return run
+        return self._on(run) + self._end()
 
-    def _leak(self, run: str, *, whole: bool = True) -> bool:
-        return any(self._leaks(text) for text in readings(run, whole=whole))
+    def _on(self, run: str) -> str:
+        """The run goes on."""
+        if self._state is Verdict.FREE:
+            return run
+        if self._state is Verdict.LEAK:
+            return ""
+        if self._state is Verdict.WAITS and self._removed in run:
+            # The lanes have found a part of what is held.
+            self._state = Verdict.LEAK
+            self._held.clear()
+            return self._removed
+        if self._size + len(run) < self._next:
+            return self._take(run)
+        out = []
+        while run and self._state in (Verdict.LATER, Verdict.WAITS):
+            step = self._next - self._size
+            # The sign that a run is judged at has not left by then.
+            if len(run) < step:
+                return "".join(out) + self._take(run)
+            out.append(self._take(run[: step - 1]))
+            out.append(self._decide(run[step - 1]))
+            run = run[step:]
+        return "".join(out) + (run if self._state is Verdict.FREE else "")
 
-
-def readings(run: str, *, whole: bool = True) -> Iterator[str]:
-    """The texts that a run may be: bytes in hexadecimal, base32 or base64, forward and backward,
-    also unpacked; and, where the whole run is there, one number in an order of its signs.
-    """
-    for alphabet in alphabets(run) if whole else ():
-        text = _readable(number(run, alphabet))
-        if text:
-            yield text
-    for packed in (*_bytes(run), *_bytes(run[::-1])):
-        for raw in (packed, unpacked(packed)):
-            text = _readable(raw)
-            if text:
-                yield text
-
-
-def alphabets(run: str) -> list[str]:
-    """The alphabets that a number may be written in: digits, capitals and small letters in each
-    order, all of them or those that are there.
-    """
-    signs = frozenset(run)
-    other = "".join(sorted(signs - frozenset(string.ascii_letters + string.digits)))
-    there = [
-        (
-            "".join(c for c in one if c in signs),
-            one,
-            "".join(c for c in one if c not in _58),
-        )
-        for one in _CLASSES
-        if signs & frozenset(one)
-    ]
-    found: dict[str, None] = {}
-    for order in itertools.permutations(there):
-        for kind in range(3):
-            alphabet = "".join(one[kind] for one in order) + other
-            if signs <= frozenset(alphabet):
-                found[alphabet] = None
-    if signs <= frozenset(_RIPPLE):
-        found[_RIPPLE] = None
-    return [alphabet for alphabet in found if len(alphabet) > 1]
-
-
-def number(run: str, alphabet: str) -> bytes:
-    """The bytes of a number that is written in an alphabet, highest sign first."""
-    base = len(alphabet)
-    values = np.full(128, -1, np.int64)
-    values[[ord(c) for c in alphabet]] = range(base)
-    digits = values[np.frombuffer(run.encode("ascii"), np.uint8)]
-    width = 1
-    while base ** (width + 1) < 1 << 62:
-        width += 1
-    first = len(digits) % width
-    weights = base ** np.arange(width - 1, -1, -1, dtype=np.int64)
-    total = 0
-    for digit in digits[:first].tolist():
-        total = total * base + digit
-    step = base**width
-    for part in (digits[first:].reshape(-1, width) @ weights).tolist():
-        total = total * step + part
-    return total.to_bytes((total.bit_length() + 7) // 8, "big")
-
-
-def _bytes(run: str) -> Iterator[bytes]:
-    """What the run spells in hexadecimal, base32 and base64, begun at each sign of a group."""
-    plain = run.strip("=").replace("-", "+").replace("_", "/")
-    for decode, signs, alphabet in _SPELT:
-        if not alphabet.issuperset(plain):
-            continue
-        for first in range(signs):
-            rest = len(plain[first:]) % signs
-            yield decode(plain[first : len(plain) - rest])
-
-
-def unpacked(packed: bytes) -> bytes:
-    """The beginning of what was compressed (gzip, zlib, bare deflate); empty when nothing was."""
-    for bits in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
-        try:
-            return zlib.decompressobj(bits).decompress(packed, UNPACKED)
-        except zlib.error:
-            continue
-    return b""
-
-
-def _readable(raw: bytes) -> str:
-    """The text that bytes are; empty when they are none."""
-    some = raw[:LOOKED]
-    plain = sum(byte >= 32 or 9 <= byte <= 13 for byte in some)
-    if not some or plain < READABLE * len(some):
+    def _take(self, part: str) -> str:
+        """Signs between two judgements."""
+        self._size += len(part)
+        self._run.append(part)
+        if self._state is Verdict.LATER:
+            return part
+        self._held.append(part)
         return ""
-    text = raw.decode("utf-8", "replace")
-    return "" if text.count("\ufffd") > (1 - READABLE) * len(text) else text
+
+    def _decide(self, sign: str) -> str:
+        """One more sign, at which the run is judged."""
+        self._take_held(sign)
+        run = "".join(self._run)
+        if self._size > MOST:
+            leak = self._judge.ended(run[:MOST], whole=False)
+            self._state = Verdict.LEAK if leak else Verdict.FREE
+        else:
+            self._state = self._judge.begun(run)
+        self._next = self._later()
+        if self._state is Verdict.WAITS:
+            return ""
+        return self._leave(leak=self._state is Verdict.LEAK)
+
+    def _take_held(self, sign: str) -> None:
+        self._size += 1
+        self._run.append(sign)
+        self._held.append(sign)
+
+    def _later(self) -> int:
+        """At which sign a run is judged next: half as many signs later, and once there are more
+        than wait.
+        """
+        if self._size < LEAST:
+            return LEAST
+        return min(self._size * 3 // 2, MOST + 1)
+
+    def _end(self) -> str:
+        """The run has ended."""
+        waited = bool(self._held) and self._size >= LEAST
+        out = self._leave(leak=waited and self._judge.ended("".join(self._run)))
+        if self._run:
+            self._run.clear()
+            self._size, self._next, self._state = 0, FIRST, Verdict.LATER
+        return out
+
+    def _leave(self, *, leak: bool) -> str:
+        """What was held leaves, or what stands in its place."""
+        held = "".join(self._held)
+        self._held.clear()
+        if leak:
+            self._found()
+        return self._removed if leak else held

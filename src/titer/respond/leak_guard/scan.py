@@ -10,7 +10,7 @@ import numpy.typing as npt
 from titer.respond.leak_guard import gates, kernel, lanes, scrambles
 from titer.respond.leak_guard.fold import decoders, fold_table, morse_table
 from titer.respond.leak_guard.index import Index, common_words, points
-from titer.respond.leak_guard.runs import LEAST, Runs
+from titer.respond.leak_guard.runs import FIRST, Judge, Runs
 from titer.respond.leak_guard.secrets import Watched
 
 #: Characters that are held at most while a lane is suspicious; what is older leaves.
@@ -46,8 +46,12 @@ LANE_NAMES = (
     "words by their letters", "letters in another order", *("a key that repeats",) * 7,
     *("an encoding in an encoding",) * 14, *("every second letter, encoded",) * 2,
     "consonants, encoded", "morse", "lengths of words", "bytes packed into signs",
+    "lengths of words", "first letters of its words", "last letters of its words",
     *("groups of signs",) * len(lanes.WIDTHS),
 )  # fmt: skip
+
+#: ... and a run without a space, read as a whole (`runs`).
+WHOLE = "in one piece: a number, compressed, in another order"
 
 #: What stands in the place of a leak.
 REMOVED = "[removed]"
@@ -79,8 +83,11 @@ def limits(leak: int, *, collecting: bool = False) -> Limits:
     for lane in (lanes.LENGTHS, lanes.RHYTHM):
         hit[lane], hold[lane] = leak // 3, leak // 6
     hit[lanes.WORD_SETS], hold[lanes.WORD_SETS] = leak // 2, leak // 6 + 1
-    for lane in (lanes.TOKENS, *range(lanes.PACKED, lanes.LANES)):
+    for lane in (lanes.TOKENS, lanes.PACKED, *range(lanes.GROUPS, lanes.LANES)):
         hit[lane], hold[lane] = _pattern(PATTERN_LEAK), _pattern(PATTERN_HOLD)
+    hit[lanes.SPANS], hold[lanes.SPANS] = hit[lanes.LENGTHS], hold[lanes.LENGTHS]
+    for lane in (lanes.INITIALS, lanes.FINALS):
+        hit[lane], hold[lane] = leak * 5 // 12, leak // 5
     # About half of the letters of English are consonants other than l.
     bones = leak * 53 // 100
     for lane in (lanes.SKELETON, lanes.BONES_UNDER):
@@ -151,7 +158,8 @@ class Scan:
         self._notes = np.zeros(NOTES, np.uint64)
         self._held = ""
         self._open = False
-        self._runs = Runs(self._spelt, REMOVED) if runs else None
+        judge = Judge(self._spelt, index.told)
+        self._runs = Runs(judge, REMOVED, lambda: found(WHOLE)) if runs else None
         self._long = False
 
     @property
@@ -166,15 +174,13 @@ class Scan:
         if self._runs is None:
             return out
         # What was held until now may have come with an earlier piece.
-        self._long = bool(self._state[lanes.MOST_RUN] >= LEAST) or (self._long and bool(waited))
+        self._long = bool(self._state[lanes.MOST_RUN] >= FIRST) or (self._long and bool(waited))
         return self._runs.push(out, long=self._long) if out else ""
 
     def _spelt(self, text: str) -> bool:
         """Whether what a run spells is a leak."""
         hits: list[str] = []
         Scan(self._index, self._limit, None, hits.append, runs=False).push(text)
-        if hits:
-            self._found("one number, or compressed")
         return bool(hits)
 
     def _read(self, text: str) -> str:

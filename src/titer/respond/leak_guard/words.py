@@ -1,4 +1,6 @@
-"""Lanes of words: in any order, three in a row by their letters, as signs, and their lengths."""
+"""Lanes of words: in any order, three in a row by their letters, as signs, their lengths, and
+their first and last letters.
+"""
 
 # ruff: noqa: PLR0917, PLR1714 - compiled functions are called by position, and compare fastest so
 from __future__ import annotations
@@ -11,25 +13,34 @@ from titer.respond.leak_guard.lanes import (
     BAG,
     FAR,
     FAR_L,
+    FINALS,
     FIVE,
+    GRAM,
     I32,
     I64,
+    INITIALS,
     LENGTHS,
     LONG_WORD,
+    MASK,
     MASK_L,
     PATTERN,
     PATTERN_L,
     RHYTHM,
     SAID,
     SALT_3,
+    SALT_F,
+    SALT_I,
     SALT_L,
     SALT_P,
     SALT_R,
     SALT_W,
     SEEN_LENGTHS,
+    SEEN_SPANS,
     SEEN_TOKENS,
     SIZE_BEFORE,
     SIZES,
+    SPANS,
+    SPANS_SEEN,
     SPREAD,
     TOKENS,
     TOKENS_SEEN,
@@ -39,6 +50,7 @@ from titer.respond.leak_guard.lanes import (
     WORD_2,
     WORD_SETS,
     compiled,
+    inlined,
     rich,
     score,
     there,
@@ -51,6 +63,9 @@ from titer.respond.leak_guard.patterns import pattern_of
 def word_ends(
     value: Any,
     letters: Any,
+    initial: Any,
+    final: Any,
+    reg: U64,
     grams: U8,
     patterns: U8,
     by: Any,
@@ -73,9 +88,26 @@ def word_ends(
         and second != first
     )
     more = score(numbers, limit, WORD_SETS, hit, down)
+    more += _edge(INITIALS, SALT_I, initial, patterns, by, reg, numbers, limit, down)
+    more += _edge(FINALS, SALT_F, final, patterns, by, reg, numbers, limit, down)
     if letters >= LONG_WORD:
         more += _long_word(value, grams, by, common, said, numbers, limit, down)
     return more
+
+
+@inlined
+def _edge(
+    lane: int, salt: Any, code: Any, patterns: U8, by: Any, reg: U64, numbers: I64, limit: I64,
+    down: Any,
+) -> int:  # fmt: skip
+    """One more first (or last) letter of a word."""
+    diff = code - numbers[1, lane]
+    diff += 26 if diff < 0 else 0
+    value = ((reg[lane] << FIVE) | np.uint64(diff)) & MASK
+    numbers[1, lane] = code
+    reg[lane] = value
+    hit = there(patterns, ((value ^ salt) * SPREAD) >> by) and rich(value, GRAM - 1)
+    return int(score(numbers, limit, lane, hit, down))
 
 
 @compiled
@@ -131,6 +163,21 @@ def size_ends(
     hit = there(patterns, ((value ^ SALT_R) * SPREAD) >> by) and rich(value, PATTERN_L)
     state[SIZE_BEFORE] = size
     return more + score(numbers, limit, RHYTHM, hit, down)
+
+
+@compiled
+def span_ends(
+    size: Any, state: I64, patterns: U8, by: Any, seen: I32, reg: U64, numbers: I64, limit: I64,
+    down: Any,
+) -> int:  # fmt: skip
+    """`size` signs, or tokens, between separators have ended: words, where each letter is a token
+    or no space is left. The suspicions that are more.
+    """
+    state[SPANS_SEEN] += 1
+    value = pattern_of(size, state[SPANS_SEEN], seen, SEEN_SPANS, FAR_L, reg[SPANS]) & MASK_L
+    reg[SPANS] = value
+    hit = there(patterns, ((value ^ SALT_L) * SPREAD) >> by) and rich(value, PATTERN_L)
+    return score(numbers, limit, SPANS, hit, down)
 
 
 @compiled
