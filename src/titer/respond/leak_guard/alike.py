@@ -81,15 +81,25 @@ class Told:
         return _letters(self._text.lower())
 
     @functools.cached_property
+    def _digits_too(self) -> Array:
+        return _letters(self._text.lower(), digits=True)
+
+    @functools.cached_property
     def _raw(self) -> npt.NDArray[np.uint8]:
         return np.frombuffer(self._text.encode("utf-8", "replace"), np.uint8)
 
     @functools.cached_property
-    def _starts(self) -> list[tuple[int, int]]:
-        """Where a writing of the text may begin, among its letters and among its signs."""
+    def _starts(self) -> list[tuple[int, int, int]]:
+        """Where a writing of the text may begin: among its letters, these and its digits, and all
+        its signs.
+        """
         text = self._text.lower().strip()
         places = [0, *(found.end() for found in _SENTENCE.finditer(text))][:STARTS]
-        return [(len(_letters(text[:p])), len(_BLANKS.sub(" ", text[:p]))) for p in places]
+        before = [text[:place] for place in places]
+        return [
+            (len(_letters(t)), len(_letters(t, digits=True)), len(_BLANKS.sub(" ", t)))
+            for t in before
+        ]
 
     @functools.cached_property
     def _known(self) -> npt.NDArray[np.bool_]:
@@ -147,17 +157,17 @@ class Told:
     def _enciphered(self, run: str) -> bool:
         if len(set(run)) < DISTINCT:
             return False
-        signs, letters = _signs(run), _letters(run.lower())
-        outs = letters if len(letters) >= 0.98 * len(signs) else signs
-        for start, sign_start in self._starts:
-            own = self._letters[start : start + len(outs)]
-            if len(own) < LEAST or not self._secret(start, len(own)):
+        signs, low = _signs(run), run.lower()
+        digits = any(map(str.isdigit, low))
+        outs, own = _letters(low, digits=digits), self._digits_too if digits else self._letters
+        for start, digits_start, sign_start in self._starts:
+            if not self._secret(start, len(outs)):
                 continue
-            if (
-                speaks(self._signs[sign_start : sign_start + len(signs)], signs)
-                or speaks(own, outs)
-                or _grouped(own, outs)
-                or _fractioned(own, outs)
+            some = own[digits_start if digits else start :][: len(outs)]
+            if speaks(self._signs[sign_start : sign_start + len(signs)], signs):
+                return True
+            if len(some) >= LEAST and (
+                speaks(some, outs) or _grouped(some, outs) or _fractioned(some, outs)
             ):
                 return True
         return False
@@ -223,7 +233,7 @@ def _unpaired(letters: Array) -> Array:
     found: list[int] = []
     for letter in letters.tolist():
         if len(found) % 2 and found[-1] == letter:
-            found.append(26)
+            found.append(36)
         found.append(letter)
     return np.array(found, np.int64)
 
@@ -236,7 +246,7 @@ def _fractioned(own: Array, outs: Array) -> bool:
             letters, parts = _places(many, period, size)
             keys = parts.copy()
             for k in range(size):
-                keys = keys * 32 + own[letters[k]]
+                keys = keys * 64 + own[letters[k]]
             if speaks(keys, outs, parts):
                 return True
     return False
@@ -257,10 +267,11 @@ def _places(many: int, period: int, size: int) -> tuple[Array, Array]:
     return letters, parts
 
 
-def _letters(low: str) -> Array:
-    """The letters of a text in small ones, as 0 to 25."""
-    points = np.frombuffer(low.encode("utf-32-le", "replace"), np.uint32).astype(np.int64) - 97
-    return points[(points >= 0) & (points < 26)]
+def _letters(low: str, *, digits: bool = False) -> Array:
+    """The letters of a text in small ones, as 0 to 25, and its `digits`, as 26 to 35."""
+    points = np.frombuffer(low.encode("utf-32-le", "replace"), np.uint32).astype(np.int64)
+    codes = np.where(points >= 97, points - 97, points - 48 + 26)
+    return codes[((points >= 97) & (codes < 26)) | (digits & (codes >= 26) & (codes < 36))]
 
 
 def _signs(run: str) -> Array:

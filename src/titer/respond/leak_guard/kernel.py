@@ -319,16 +319,17 @@ def scan(
                 active += token_ends(token, state, patterns, by, seen, reg, numbers, limit, down)
                 token = np.uint64(0)
                 token_signs = 0
-                if loud and point == 47 and not span:  # no space since the last separator
-                    active += span_ends(span_signs, state, patterns, by, seen, reg, numbers, limit,
-                                        down)  # fmt: skip
-                    loud = span_signs = np.int64(0)
-                elif loud:
+                ended: Any = np.int64(0)
+                if not loud:  # a token that is no word is a separator
+                    ended, span = span, np.int64(0)
+                elif point == 47:
+                    ended = span_signs
+                else:
                     span += 1
-                    loud = np.int64(0)
-                elif span:
-                    active += span_ends(span, state, patterns, by, seen, reg, numbers, limit, down)
-                    span = span_signs = np.int64(0)
+                if ended:
+                    active += span_ends(ended, state, patterns, by, seen, reg, numbers, limit,
+                                        down)  # fmt: skip
+                loud = span_signs = np.int64(0)
             token_at = 0
         else:
             token = token * SALT_P + np.uint64(small)

@@ -24,9 +24,9 @@ from titer.respond.leak_guard.unpacking import inside, readable, readings, spelt
 #: hexadecimal has. The most that wait.
 FIRST, LEAST, MOST = 48, 80, 4096
 
-#: Share of letters, and of digits at most, of a run that may be a text without its spaces: paths
-#: and addresses have more signs, base64 has four times as many digits.
-LETTERS, DIGITS = 0.92, 0.03
+#: Share of letters of a run that may be a text without its spaces, and of others at most: base64
+#: has three times as many digits, addresses and paths their own signs and more stops.
+LETTERS, DIGITS, PATHS, STOPS = 0.85, 0.05, 0.03, 0.06
 
 #: Any sign but a blank: what runs are made of.
 _SIGNS = "".join(map(chr, range(33, 127)))
@@ -37,7 +37,8 @@ _HEX = re.compile(r"[0-9a-f]*|[0-9A-F]*")
 _BASE32 = re.compile(r"[a-z2-7]*|[A-Z2-7]*")
 _DIGIT = re.compile("[0-9]")
 _KINDS = str.maketrans(
-    string.ascii_letters + string.digits, "a" * len(string.ascii_letters) + "0" * 10
+    string.ascii_letters + string.digits + "/_\\=&:" + ".-",
+    "a" * len(string.ascii_letters) + "0" * 10 + "/" * 6 + "." * 2,
 )
 
 
@@ -94,8 +95,13 @@ class Judge:
 
 def is_lettered(run: str) -> bool:
     """Whether a run may be a text without its spaces."""
-    kinds = run.translate(_KINDS)
-    return kinds.count("a") >= LETTERS * len(run) and kinds.count("0") <= DIGITS * len(run)
+    kinds, many = run.translate(_KINDS), len(run)
+    return (
+        kinds.count("a") >= LETTERS * many
+        and kinds.count("0") <= DIGITS * many
+        and kinds.count("/") <= PATHS * many
+        and kinds.count(".") <= STOPS * many
+    )
 
 
 def is_packed(run: str) -> bool:
