@@ -40,7 +40,7 @@ from evals.leaks.cases import (
     protected,
     telling,
 )
-from evals.leaks.honest import held_out, of_models, rows
+from evals.leaks.honest import held_out, never_seen, of_models, rows
 from evals.leaks.honest import honest as honest_answers
 from evals.leaks.timing import given_away, sessions, waits
 from titer.core.interval import clopper_pearson
@@ -213,6 +213,10 @@ def main() -> int:
                         help="what evals/leaks/transforms.cjs wrote")  # fmt: skip
     parser.add_argument("--answers", metavar="CHECKOUT", type=Path,
                         help="of alpaca_eval: false positives on models' answers")  # fmt: skip
+    parser.add_argument(
+        "--never-seen", metavar="CHECKOUT", type=Path,
+        help="the same checkout: false positives on a set not looked at",
+    )  # fmt: skip
     parser.add_argument("--part", nargs="*", choices=PARTS, help="measure these alone again")
     given = parser.parse_args()
     texts = protected()
@@ -237,6 +241,8 @@ def main() -> int:
         made["answers"] |= {
             "models": len(models), "by_model": {m: row for m, row in models.items() if row[0]}
         }  # fmt: skip
+    if given.never_seen:
+        made["never_seen"] = taken(texts, never_seen(given.never_seen, random.Random(SEED)))
     if given.peer:
         made["unmimic 0.1.0, exact check"] = peer(given.peer, texts)
     result: dict = json.loads(OUT.read_text()) if OUT.exists() else {}
@@ -251,7 +257,7 @@ def main() -> int:
                 print("   ", name, row["caught"], row["of"], row["by_source"], row["median_left"])
     for name in ("all", "not named in a list of ours"):
         print("others,", name, result.get("others", {}).get(name))
-    for name in ("waits", "sessions", "in_pieces", "honest", "held_out", "answers"):
+    for name in ("waits", "sessions", "in_pieces", "honest", "held_out", "answers", "never_seen"):
         print(name, {k: v for k, v in result.get(name, {}).items() if k != "by_source"})
     return 0
 

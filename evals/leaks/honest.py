@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import io
+import itertools
 import json
 import random
 import sysconfig
@@ -35,6 +36,8 @@ PACKAGED = {
 PIECE, MOST = 1500, 25_000
 #: Files that are encoded, and models whose answers are read.
 ENCODED, MODELS = 2000, 60
+#: Models after these, and pieces of the operating system's files, of a set that was not looked at.
+OTHERS, SYSTEM = 35, 20_000
 
 
 def rows(name: str) -> list[dict]:
@@ -81,6 +84,33 @@ def of_models(checkout: Path) -> Iterator[tuple[str, str]]:
     for file in order[:MODELS]:
         for row in json.loads(file.read_text("utf-8")):
             yield file.parent.name, row["output"]
+
+
+def never_seen(checkout: Path, draw: random.Random) -> Iterator[tuple[str, str]]:
+    """(source, answer) of a set that no change of the guard was made by: answers of the next
+    `OTHERS` models of AlpacaEval, and headers, manuals, program text, data and lists of the
+    operating system's packages.
+    """
+    files = checkout.glob("results/*/model_outputs.json")
+    order = sorted(files, key=lambda f: hashlib.sha256(f.parent.name.encode()).digest())
+    for file in order[MODELS : MODELS + OTHERS]:
+        for row in json.loads(file.read_text("utf-8")):
+            yield "answers of other models", row["output"]
+    yield from itertools.islice(_cut("files of the operating system", _system(draw)), SYSTEM)
+
+
+def _system(draw: random.Random) -> Iterator[str]:
+    """Texts under the operating system's own folders, those of Python apart."""
+    files = [file for folder in ("include", "share/doc", "share/perl", "share/nodejs", "share")
+             for file in sorted(Path("/usr", folder).rglob("*"))
+             if file.is_file() and "python" not in str(file)]  # fmt: skip
+    draw.shuffle(files)
+    for file in files:
+        try:
+            with file.open(encoding="utf-8") as opened:
+                yield opened.read(15_000)
+        except (OSError, UnicodeDecodeError):
+            continue
 
 
 def _packaged(draw: random.Random, endings: tuple[str, ...]) -> Iterator[str]:

@@ -2,21 +2,21 @@
 
     PYTHON evals/leaks/packages_write.py < texts.json > packages.jsonl
 
-Which packages: all of PyPI whose summary has "classical cipher", "encodings and ciphers" (in either
-order), "many cipher systems" or "text encoding and transformation" (`PACKAGES`; two more do not
-install). PYTHON is an interpreter that has them; they are run here and nothing of them is kept.
+Which packages: all of PyPI whose summary has "classical cipher", "encodings and ciphers" (in
+either order), "many cipher systems" or "text encoding and transformation" (`PACKAGES`; two more do
+not install). PYTHON is an interpreter that has them; they are run here, nothing of them is kept.
 
 Which functions: all, by name alone. A *pair* is two functions of one module, or two methods of one
-class, whose names differ by encrypt and decrypt, encode and decode, encipher and decipher, or to and
-from; a function without a counterpart counts as its own. Where the second argument is called a
+class, whose names differ by encrypt and decrypt, encode and decode, encipher and decipher, or to
+and from; a function without a counterpart counts as its own. Where the second argument is called a
 name, a method or the like (`_NAMED`), each name in a list of that module is a pair of its own.
 Arguments beyond the text are filled by their names (`_FILL`), the first ones that work. Modern
 cryptography, compression, hashes, one-time pads and rotor machines are left out by their names
 (`_LEFT_OUT`): nobody writes or reads them without a machine.
 
-Kept is what the counterpart gives back: 80 % of the letters in order at least, of nine texts in ten;
-texts are given as they are, else as small letters alone, else as capitals alone. Of functions that
-write the same, the first is kept. Out: a line {tool, name, at, written}.
+Kept is what the counterpart gives back: 80 % of the letters in order at least, of nine texts in
+ten; texts are given as they are, else as small letters alone, else as capitals alone. Of functions
+that write the same, the first is kept. Out: a line {tool, name, at, written}.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ PERIODS = range(3, 13)
 FRACTIONS = (2, 3)
 #: Bytes of a key that is added, and differences of bytes that must be those of the text, with so
 #: many different ones among them.
-LONGEST_KEY, DIFFERENCES, DIFFERENT = 16, 24, 6
+LONGEST_KEY, DIFFERENCES, DIFFERENT = 16, 32, 12
 #: A share of a window's letters that the caller has said itself, from which it is no secret, and
 #: letters in a row that both must have for that.
 KNOWN, SAID = 0.5, 12

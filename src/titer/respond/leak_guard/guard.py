@@ -53,7 +53,7 @@ class LeakGuard:
         "secrets, in any writing that keeps repetitions, lengths or order",
         blind_to="translations and paraphrases (there is no local embedding in the serving path); "
         "pieces of fewer than 20 letters, an answer or a choice each; every fourth letter and "
-        "sparser in text that reads well; keys longer than eight letters; compression",
+        "sparser in text that reads well; keys longer than eight letters; orders that keep spaces",
         benign_causes="answers that quote their system prompt at length, because it holds the "
         "document that they are asked about",
         cost="30 to 55 ns a character; holds back only what looks like a leak",

@@ -76,7 +76,6 @@ from titer.respond.leak_guard.lanes import (
     LETTERS_SEEN,
     LINES,
     LONE,
-    LOUD,
     MASK,
     MASK_S,
     MORSE,
@@ -130,6 +129,7 @@ from titer.respond.leak_guard.lanes import (
     WORD,
     WORD_LETTERS,
     WORDS,
+    anew,
     calm,
     compiled,
     inlined,
@@ -240,7 +240,7 @@ def scan(
     group_run, grouped = state[GROUP_RUN], state[GROUPED]
     garbled, prior = state[GARBLED], state[PRIOR]
     many_codes, packing = state[LETTERS_SEEN], state[PACKING]
-    initial, final, loud = state[INITIAL], state[FINAL], state[LOUD]
+    initial, final = state[INITIAL], state[FINAL]
     span, span_signs = state[SPAN], state[SPAN_SIGNS]
     unseen, unseen_before = state[UNSEEN], state[UNSEEN_BEFORE]
     most_run: Any = np.int64(0)
@@ -313,31 +313,29 @@ def scan(
         elif size:
             active += size_ends(size, state, patterns, by, seen, reg, numbers, limit, down)
             size = 0
-        cut = space or point == 44 or point == 59 or point == 124
+        cut = space or point == 44 or point == 59 or point == 124 or (point == 47 and span_signs)
         if cut or (silent and token_at and (point == 45 or point == 47 or point == 95)):
+            # Spans: signs between slashes, and words between tokens that are none.
+            ended: Any = np.int64(0)
+            if point == 47:
+                ended, span_signs = span_signs, ended
+            elif space and span_signs:
+                span += 1
+                span_signs = np.int64(0)
+            elif space and token_signs:
+                ended, span = span, ended
+            if ended:
+                active += span_ends(ended, state, patterns, by, seen, reg, numbers, limit, down)
             if token_signs:
                 active += token_ends(token, state, patterns, by, seen, reg, numbers, limit, down)
                 token = np.uint64(0)
                 token_signs = 0
-                ended: Any = np.int64(0)
-                if not loud:  # a token that is no word is a separator
-                    ended, span = span, np.int64(0)
-                elif point == 47:
-                    ended = span_signs
-                else:
-                    span += 1
-                if ended:
-                    active += span_ends(ended, state, patterns, by, seen, reg, numbers, limit,
-                                        down)  # fmt: skip
-                loud = span_signs = np.int64(0)
             token_at = 0
         else:
             token = token * SALT_P + np.uint64(small)
             token_signs += 1
             token_at = 0 if silent else 1
-            if not silent:
-                loud = np.int64(1)
-                span_signs += 1
+            span_signs += 0 if silent else 1
         # Groups of signs, where nothing stands between them.
         latest = np.int64(recent[(place - 1) & (RECENT - 1)])
         member = (
@@ -472,7 +470,8 @@ def scan(
                 reg[lane] = value
                 at = (value * SPREAD) >> by
                 if bones:
-                    hit = there(skeletons, at) and rich(value, GRAM)
+                    # What repeats itself would hit by one chance.
+                    hit = there(skeletons, at) and rich(value, GRAM) and anew(heard, value)
                 else:
                     hit = there(grams, at) and rich(value, GRAM - 1)
                 active += score(numbers, limit, lane, hit, 4 * down if lane == LINES else down)
@@ -532,7 +531,7 @@ def scan(
     state[GROUP_RUN], state[GROUPED] = group_run, grouped
     state[GARBLED], state[PRIOR], state[LETTERS_SEEN] = garbled, prior, many_codes
     state[PACKING], state[MOST_RUN] = packing, most_run
-    state[INITIAL], state[FINAL], state[LOUD] = initial, final, loud
+    state[INITIAL], state[FINAL] = initial, final
     state[SPAN], state[SPAN_SIGNS] = span, span_signs
     state[UNSEEN], state[UNSEEN_BEFORE] = unseen, unseen_before
     return found

@@ -4,7 +4,6 @@ numba keeps machine code by the date of the file that a function stands in: afte
 in a file that `kernel` or `learning` calls, touch those two.
 """
 
-# ruff: noqa: PLR1714 - compiled functions are called by position, and compare fastest so
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -76,8 +75,8 @@ PENDING = 4
  WORD_LETTERS, SIGNS, LONE, TOKEN_SIGNS, TOKEN_AT, SIZE, SIZES, SIZE_BEFORE, GROUP_RUN, GROUPED,
  GARBLED, PRIOR, OPENED, OPENING, OPENED_BEFORE, TOKENS_SEEN, LETTERS_SEEN, IS_GARBLED,
  NOTED, PACKING, PACKED_SIGNS, MOST_RUN, APART, BLANK, INITIAL, FINAL, SPAN, SPAN_SIGNS,
- SPANS_SEEN, LOUD, UNSEEN, UNSEEN_BEFORE) = range(44)  # fmt: skip
-STATE = 44
+ SPANS_SEEN, UNSEEN, UNSEEN_BEFORE) = range(43)  # fmt: skip
+STATE = 43
 #: ... and in that of the decoders, one for each of two levels.
 (NIBBLE, NUMBER, DIGITS, OCT, BITS, COUNT_BITS, CODE, ACC64, N64, ACC32, N32, ACC85, N85, ACC_A,
  N_A, ACC_U, N_U, LINE_AT, COUNT_WORD, PHASE) = range(20)  # fmt: skip

@@ -10,6 +10,7 @@ again, what may be one waits, up to `MOST` signs. One of more is told by its fir
 from __future__ import annotations
 
 import enum
+import math
 import re
 import string
 from collections.abc import Callable, Sequence
@@ -27,6 +28,14 @@ FIRST, LEAST, MOST = 48, 80, 4096
 #: Share of letters of a run that may be a text without its spaces, and of others at most: base64
 #: has three times as many digits, addresses and paths their own signs and more stops.
 LETTERS, DIGITS, PATHS, STOPS = 0.85, 0.05, 0.03, 0.06
+#: Share of one sign at most: that of padding. Zeros in base64 are letters, too.
+PADDING = 0.4
+
+#: Share of pairs of letters that are rare in languages, from which what bytes spell is read whole:
+#: lists of names have up to a third, letters in any order half.
+UNUSUAL = 0.36
+#: Signs between two words on an average, at most.
+LONGEST_WORD = 25
 
 #: Any sign but a blank: what runs are made of.
 _SIGNS = "".join(map(chr, range(33, 127)))
@@ -73,7 +82,9 @@ class Judge:
             return Verdict.LATER
         if _PACKED.fullmatch(run) is None:
             return Verdict.FREE
-        return self._packed(run) if is_packed(run) else Verdict.WAITS
+        if is_even(run) and not is_packed(run):
+            return Verdict.WAITS
+        return self._packed(run)
 
     def _packed(self, run: str) -> Verdict:
         """Bytes in hexadecimal, base32 or base64: they wait if they say a text in an unusual way,
@@ -87,8 +98,9 @@ class Judge:
                 plain, deeper = readable(packed), inside(packed)
                 if any(text and self._leaks(text) for text in (plain, deeper or "")):
                     return Verdict.LEAK
-                compressed = deeper is None or bool(deeper)  # or it cannot be told yet
-                if compressed or (plain and (turned is not run or not is_language(plain))):
+                if plain and turned is run and is_language(plain):
+                    return Verdict.FREE
+                if plain or deeper is None or deeper:  # None: it cannot be told yet
                     verdict = Verdict.WAITS
         return verdict
 
@@ -101,6 +113,7 @@ def is_lettered(run: str) -> bool:
         and kinds.count("0") <= DIGITS * many
         and kinds.count("/") <= PATHS * many
         and kinds.count(".") <= STOPS * many
+        and max(map(run.count, set(run))) <= PADDING * many
     )
 
 
@@ -115,17 +128,31 @@ def is_packed(run: str) -> bool:
     return _HEX.fullmatch(run) is not None or _BASE32.fullmatch(run) is not None
 
 
+def is_even(run: str) -> bool:
+    """Whether signs are as evenly spread as the digits of one number: those of what else is of
+    letters and digits fall together more often (Friedman's index of coincidence).
+    """
+    signs = set(run)
+    if all(map(str.isdigit, signs)):
+        base = min(10, len(signs))
+    else:
+        base = 52 if run != run.lower() and run != run.upper() else 26
+    together = sum(many * (many - 1) for many in map(run.count, signs)) / 2
+    chance = len(run) * (len(run) - 1) / 2 / max(2, base)
+    return together <= chance + 4 * math.sqrt(chance)
+
+
 def is_language(text: str) -> bool:
-    """Whether letters follow each other as in a language, with spaces between words."""
+    """Whether letters follow each other as in a language, with something between words or names:
+    the lanes read such text as it comes.
+    """
     low = text.lower()
     codes = np.frombuffer(low.encode("latin-1", "replace"), np.uint8).astype(np.int64) - 96
     codes[(codes < 1) | (codes > 26)] = 0
     pairs = (codes[:-1] > 0) & (codes[1:] > 0)
     follow = gates.follows()[27 * codes[:-1] + codes[1:]]
-    unusual = float((1 - follow)[pairs].mean()) if pairs.any() else 1.0
-    spaces = low.count(" ") / max(1, len(low))
-    letters = float((codes > 0).mean())
-    return unusual * 1024 < gates.GARBLED_TO and spaces >= 0.08 and letters >= 0.7
+    between = sum(map(low.count, " \n\0_")) * LONGEST_WORD >= len(low)
+    return between and bool(pairs.any()) and float((1 - follow)[pairs].mean()) < UNUSUAL
 
 
 class Runs:
@@ -167,7 +194,8 @@ class Runs:
 
     def _runs_in(self, text: str) -> str:
         """The runs that begin and end in a text. It is cut at blanks first, which is fast."""
-        out, at = [], 0
+        out: list[str] = []
+        at = 0
         for word in text.split():
             if len(word) >= FIRST:
                 found = text.index(word, at)
@@ -198,16 +226,10 @@ class Runs:
             return self._removed
         if self._size + len(run) < self._next:
             return self._take(run)
-        out = []
-        while run and self._state in (Verdict.LATER, Verdict.WAITS):
-            step = self._next - self._size
-            # The sign that a run is judged at has not left by then.
-            if len(run) < step:
-                return "".join(out) + self._take(run)
-            out.append(self._take(run[: step - 1]))
-            out.append(self._decide(run[step - 1]))
-            run = run[step:]
-        return "".join(out) + (run if self._state is Verdict.FREE else "")
+        step = self._next - self._size
+        # The sign that a run is judged at has not left by then.
+        out = self._take(run[: step - 1]) + self._decide(run[step - 1])
+        return out + self._on(run[step:])
 
     def _take(self, part: str) -> str:
         """Signs between two judgements."""

@@ -31,6 +31,8 @@ _WAYS: tuple[tuple[Callable[[str], bytes], int, frozenset[str]], ...] = (
 )
 #: Share of printable bytes from which what was read is a text, of its first `LOOKED` bytes.
 READABLE, LOOKED = 0.9, 64
+#: Share of letters and spaces of a text: deflate makes something of many bytes.
+WORDY = 0.5
 #: zlib or gzip, told by its header; bare deflate.
 _FORMATS = (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS)
 
@@ -118,7 +120,7 @@ def inside(packed: bytes) -> str | None:
         except zlib.error:
             continue
         text = readable(raw)
-        if text:
+        if text and sum(c.isalpha() or c == " " for c in text) >= WORDY * len(text):
             return text
         waiting |= len(raw) < LOOKED // 4
     return None if waiting else ""
