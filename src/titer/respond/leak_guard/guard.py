@@ -56,7 +56,7 @@ class LeakGuard:
         "sparser in text that reads well; keys longer than eight letters; orders that keep spaces",
         benign_causes="answers that quote their system prompt at length, because it holds the "
         "document that they are asked about",
-        cost="30 to 55 ns a character; holds back only what looks like a leak",
+        cost="30 to 75 ns a character; holds back only what looks like a leak",
         lifecycle="calibrated",
         apart=True,
     )

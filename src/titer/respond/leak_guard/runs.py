@@ -125,7 +125,9 @@ def is_packed(run: str) -> bool:
         return True
     if run.isdigit() or _DIGIT.search(run) is None:
         return False
-    return _HEX.fullmatch(run) is not None or _BASE32.fullmatch(run) is not None
+    # With no f it may be a number in base 11 to 15.
+    hexadecimal = _HEX.fullmatch(run) is not None and "f" in run.lower()
+    return hexadecimal or _BASE32.fullmatch(run) is not None
 
 
 def is_even(run: str) -> bool:
@@ -133,10 +135,7 @@ def is_even(run: str) -> bool:
     letters and digits fall together more often (Friedman's index of coincidence).
     """
     signs = set(run)
-    if all(map(str.isdigit, signs)):
-        base = min(10, len(signs))
-    else:
-        base = 52 if run != run.lower() and run != run.upper() else 26
+    base = 52 if run != run.lower() and run != run.upper() else len(signs)
     together = sum(many * (many - 1) for many in map(run.count, signs)) / 2
     chance = len(run) * (len(run) - 1) / 2 / max(2, base)
     return together <= chance + 4 * math.sqrt(chance)
@@ -199,12 +198,16 @@ class Runs:
         for word in text.split():
             if len(word) >= FIRST:
                 found = text.index(word, at)
-                out += (text[at:found], _RUN.sub(self._whole, word))
+                alone = word.isascii() and word.isprintable()
+                run = self._whole(word) if alone else _RUN.sub(self._found_run, word)
+                out += (text[at:found], run)
                 at = found + len(word)
         return "".join((*out, text[at:])) if out else text
 
-    def _whole(self, found: re.Match[str]) -> str:
-        run = found[0]
+    def _found_run(self, found: re.Match[str]) -> str:
+        return self._whole(found[0])
+
+    def _whole(self, run: str) -> str:
         # Most are free, which is told here without taking them apart.
         if not is_lettered(run[:FIRST]) and (
             len(run) < LEAST
