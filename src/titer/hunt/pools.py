@@ -19,7 +19,7 @@ from titer.hunt.asked import Asked
 from titer.hunt.closed import CLOSED_TOGETHER, NATS, OWN_USERS, SMALL, Part
 from titer.hunt.groups import Candidate, Places, Shared
 from titer.hunt.mixture import Pairs, Weighed, weigh
-from titer.hunt.modalities import Bools, Floats, Units
+from titer.hunt.modalities import Bools, Floats, Ints, Units
 from titer.hunt.parts import parts
 from titer.hunt.requests import settled
 
@@ -74,7 +74,7 @@ def pools(units: Units, shared: Shared, asked: Asked) -> tuple[list[Candidate], 
             else:
                 left += 1
                 if enough and part.hopeful and part.several_kin:
-                    waiting.append(Waiting(part, fit))
+                    waiting.append(Waiting(part.members, part.texts, fit))
         # What nobody vouched for may be another pool's; but nothing is looked at for ever.
         free &= ~(fit.own if held else fit.own | first.own)
     return sets.found, sets.belonging, left - _kin(sets, waiting, asked)
@@ -114,20 +114,26 @@ class _Sets:
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """A part that may be a pool together with others, and the fit that it is of."""
+    """A part that may be a pool together with others, by the fit that it is of: members and texts
+    alone, since a part counts every text of the log.
+    """
 
-    part: Part
+    members: Places
+    texts: Ints
     fit: Weighed
 
 
 def _kin(sets: _Sets, waiting: list[Waiting], asked: Asked) -> int:
     """Keep the parts that are pools together; how many these are."""
+    if not waiting:
+        return 0
     pairs, kept = sets.left(), 0
     for one in together(pairs, waiting, sets.taken, asked):
-        members = one.part.members[~sets.taken[one.part.members]]
+        members = one.members[~sets.taken[one.members]]
         sure = surely(members, one.fit, kin=True)
         if len(sure) >= USERS:
-            sets.hold(pairs, msgspec.structs.replace(one.part, members=members), one.fit, sure)
+            part = Part.of(pairs, one.members, one.texts, one.fit.nats, asked)
+            sets.hold(pairs, msgspec.structs.replace(part, members=members), one.fit, sure)
             kept += 1
     return kept
 
@@ -139,15 +145,15 @@ def together(pairs: Pairs, waiting: list[Waiting], taken: Bools, asked: Asked) -
     while True:
         beside = np.zeros(pairs.count, np.bool_)
         for one in waiting:
-            beside[one.part.members] = True
+            beside[one.members] = True
         beside &= ~taken
-        judged = []
+        held = []
         for one in waiting:
-            members = one.part.members[beside[one.part.members]]
+            members = one.members[beside[one.members]]
             if len(members) >= USERS:
-                part = Part.of(pairs, members, one.part.texts, one.fit.nats, asked, beside=beside)
-                judged.append(Waiting(part, one.fit))
-        held = [one for one in judged if one.part.alone(CLOSED_TOGETHER)]
+                part = Part.of(pairs, members, one.texts, one.fit.nats, asked, beside=beside)
+                if part.alone(CLOSED_TOGETHER):
+                    held.append(Waiting(members, one.texts, one.fit))
         if len(held) == len(waiting):
             return held
         waiting = held

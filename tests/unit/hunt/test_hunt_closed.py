@@ -50,11 +50,15 @@ def nats_of(members):
     return nats
 
 
-def waiting(pairs, members, texts, asked, found=None):
+def part_of(pairs, members, texts, asked, found=None):
     """A part of a fit that found its members, or those of others as well."""
     nats = nats_of(members if found is None else found)
-    part = Part.of(pairs, members, texts, nats, asked)
-    return Waiting(part, Weighed(nats, np.ones(SIZE, bool)))
+    return Part.of(pairs, members, texts, nats, asked)
+
+
+def waiting(members, texts):
+    """A part of a fit that found its members and nobody else."""
+    return Waiting(members, texts, Weighed(nats_of(members), np.ones(SIZE, bool)))
 
 
 def maker():
@@ -67,13 +71,13 @@ def maker():
 
 def test_campaigns_of_one_maker_are_closed_together_and_not_by_themselves():
     pairs, asked, members, texts = maker()
-    parts = [waiting(pairs, m, t, asked) for m, t in zip(members, texts, strict=True)]
-    assert all(one.part.closed < CLOSED and not one.part.alone() for one in parts)
-    assert all(one.part.hopeful and one.part.several_kin for one in parts)
+    each = [part_of(pairs, m, t, asked) for m, t in zip(members, texts, strict=True)]
+    assert all(part.closed < CLOSED and not part.alone() for part in each)
+    assert all(part.hopeful and part.several_kin for part in each)
+    parts = [waiting(m, t) for m, t in zip(members, texts, strict=True)]
     nobody = np.zeros(COUNT, bool)
     held = together(pairs, parts, nobody, asked)
-    assert [len(one.part.members) for one in held] == [80, 80]
-    assert all(one.part.closed == one.part.kept == 1.0 for one in held)
+    assert [len(one.members) for one in held] == [80, 80]
     # One of them has nobody to vouch for it, nor have both where the crowd says the same.
     assert together(pairs, parts[:1], nobody, asked) == []
     assert together(pairs, [], nobody, asked) == []
@@ -84,29 +88,25 @@ def test_campaigns_of_one_maker_are_closed_together_and_not_by_themselves():
         (crowd, CROWD[:4], MAKER, 6),
     )
     asked = asked_by(pairs)
-    parts = [waiting(pairs, m, t, asked) for m, t in zip(members, texts, strict=True)]
     assert together(pairs, parts, nobody, asked) == []
 
 
 def test_who_fails_by_itself_vouches_for_nobody():
     pairs, asked, (a, b), (of_a, of_b) = maker()
     # The second is found by so much that everybody says that nothing closes it.
-    open_ = waiting(pairs, b, np.r_[of_b, CROWD], asked)
-    assert (
-        together(pairs, [waiting(pairs, a, of_a, asked), open_], np.zeros(COUNT, bool), asked)
-        == []
-    )
+    open_ = waiting(b, np.r_[of_b, CROWD])
+    assert together(pairs, [waiting(a, of_a), open_], np.zeros(COUNT, bool), asked) == []
 
 
 def test_members_of_another_pool_neither_vouch_nor_count():
     pairs, asked, (a, b), (of_a, of_b) = maker()
-    parts = [waiting(pairs, a, of_a, asked), waiting(pairs, b, of_b, asked)]
+    parts = [waiting(a, of_a), waiting(b, of_b)]
     taken = np.zeros(COUNT, bool)
     taken[b] = taken[a[:20]] = True
     stay = ~taken[pairs.unit]
     left = Pairs.of(pairs.token[stay], pairs.unit[stay], tokens=SIZE, count=COUNT)
     (held,) = together(left, parts, taken, asked)
-    assert list(held.part.members) == list(a[20:])
+    assert list(held.members) == list(a[20:])
 
 
 def test_people_with_one_text_each_do_not_vouch_for_each_other():
@@ -115,7 +115,7 @@ def test_people_with_one_text_each_do_not_vouch_for_each_other():
     pairs = said((a, range(2), MAKER[:3], 1), (b, range(20, 22), MAKER[:3], 1))
     asked = asked_by(pairs)
     for members, texts in ((a, np.r_[0:2, MAKER[:3]]), (b, np.r_[20:22, MAKER[:3]])):
-        part = waiting(pairs, members, texts, asked, found=np.r_[a, b]).part
+        part = part_of(pairs, members, texts, asked, found=np.r_[a, b])
         assert part.alone(CLOSED_TOGETHER) and not part.several and not part.several_kin
 
 
@@ -125,10 +125,10 @@ def test_several_texts_may_be_shared_with_those_found_beside():
     pairs = said((a, range(4), MAKER, 6), (b, range(20, 24), MAKER, 6))
     asked = asked_by(pairs)
     both = np.r_[a, b]
-    part = waiting(pairs, a, np.r_[0:4, MAKER], asked, found=both).part
+    part = part_of(pairs, a, np.r_[0:4, MAKER], asked, found=both)
     assert not part.several and part.several_kin and part.alone()
     assert part.own.sum() == 4  # what it is described by stays its own
-    alone = waiting(pairs, a, np.r_[0:4, MAKER], asked).part
+    alone = part_of(pairs, a, np.r_[0:4, MAKER], asked)
     assert not alone.several_kin and not alone.alone()
 
 
