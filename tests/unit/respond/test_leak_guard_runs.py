@@ -65,6 +65,7 @@ WRITTEN = {
     "base 62": numeral(PROMPT, DIGITS + string.ascii_uppercase + SMALL),
     "base 62, small letters first": numeral(PROMPT, DIGITS + SMALL + string.ascii_uppercase),
     "base 36": numeral(PROMPT, DIGITS + SMALL),
+    "base 63": numeral(PROMPT, DIGITS + string.ascii_uppercase + SMALL + "_"),
     "base 11": numeral(PROMPT, DIGITS + "a"),
     "base 10": numeral(PROMPT, DIGITS),
     "base 3": numeral(PROMPT, "123"),

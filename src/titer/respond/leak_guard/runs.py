@@ -37,18 +37,26 @@ UNUSUAL = 0.36
 #: Signs between two words on an average, at most.
 LONGEST_WORD = 25
 
-#: Any sign but a blank: what runs are made of.
-_SIGNS = "".join(map(chr, range(33, 127)))
+#: What runs are made of: any sign but a blank.
+_SIGNS = re.compile("[!-~]*")
 #: Not begun inside a word, so that none is gone through from each of its letters.
 _RUN = re.compile(rf"(?<![!-~])[!-~]{{{FIRST},}}")
 _PACKED = re.compile(r"[A-Za-z0-9+/=_-]*")
 _HEX = re.compile(r"[0-9a-f]*|[0-9A-F]*")
 _BASE32 = re.compile(r"[a-z2-7]*|[A-Z2-7]*")
 _DIGIT = re.compile("[0-9]")
+#: Letters in a row that `LETTERS` of 48 signs, or of more, have at least: seven others between 41.
+_STRETCH = re.compile("[A-Za-z]{6}")
 _KINDS = str.maketrans(
     string.ascii_letters + string.digits + "/_\\=&:" + ".-",
     "a" * len(string.ascii_letters) + "0" * 10 + "/" * 6 + "." * 2,
 )
+
+
+def _leading(text: str) -> int:
+    """How many signs a text begins with before the first blank."""
+    found = _SIGNS.match(text)
+    return found.end() if found is not None else 0
 
 
 class Verdict(enum.Enum):
@@ -107,6 +115,8 @@ class Judge:
 
 def is_lettered(run: str) -> bool:
     """Whether a run may be a text without its spaces."""
+    if _STRETCH.search(run) is None:
+        return False
     kinds, many = run.translate(_KINDS), len(run)
     return (
         kinds.count("a") >= LETTERS * many
@@ -119,9 +129,9 @@ def is_lettered(run: str) -> bool:
 
 def is_packed(run: str) -> bool:
     """Whether a run of the signs of base64 can only be bytes, and no number in another base: it
-    has signs beyond letters and digits, or, of 80, none but those of hexadecimal or base32.
+    has signs beyond letters, digits and one more, or none but those of hexadecimal or base32.
     """
-    if any(sign in run for sign in "+/=_-"):
+    if any(sign in run for sign in "+/=-"):
         return True
     if run.isdigit() or _DIGIT.search(run) is None:
         return False
@@ -176,12 +186,12 @@ class Runs:
 
     def push(self, text: str, *, long: bool) -> str:
         """What may leave now; `long` says whether a run of `FIRST` signs may stand inside."""
-        head = len(text) - len(text.lstrip(_SIGNS))
+        head = _leading(text)
         out = self._on(text[:head])
         if head == len(text):
             return out
         out += self._end()
-        tail = len(text.rstrip(_SIGNS))
+        tail = len(text) - _leading(text[::-1])
         inside = text[head:tail]
         if long and len(inside) >= FIRST:
             inside = self._runs_in(inside)
