@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evals.detect import kept
-from evals.suites.compare import Run, asking, differences, touched
+from evals.suites.compare import Run, asking, counted, differences, touched
 from evals.suites.relay import Relay
 from titer.core.errors import InputError
 from titer.core.nouns import Dose
@@ -212,7 +212,8 @@ def measure(suite: Suite, work: Path, only: list[str]) -> dict:
                     direct, run, lambda row, to=file: print(json.dumps(row), file=to)
                 )
             rows.append({"mitigations": names, "met_the_doses": met, **found})
-    return {"commit": kept.commit(), "version": suite.version, "methods": mock["methods"],
+    return {"commit": kept.commit(), "version": suite.version,
+            "methods": counted(mock["methods"], BASE["openai"]), "only": only,
             "collected": direct.collected, "run": len(direct.tests),
             "direct": direct.outcomes(), "on_the_wire": len(touched(direct)),
             "at_strength_0": rows}  # fmt: skip
@@ -224,6 +225,7 @@ def main() -> int:
     parser.add_argument("--anthropic", type=Path, metavar="FOLDER")
     parser.add_argument("--work", type=Path, metavar="FOLDER", help="keep logs there")
     parser.add_argument("--tests", nargs="*", default=[], metavar="PATH", help="only these tests")
+    parser.add_argument("--look", action="store_true", help="print, and write no result")
     args = parser.parse_args()
     suites = [
         Suite(name, folder.resolve())
@@ -237,9 +239,9 @@ def main() -> int:
         work.mkdir(parents=True, exist_ok=True)
         found = {s.package: measure(s, work, args.tests) for s in suites}
     print(json.dumps(found, indent=1))
-    if not args.tests:
+    if not args.look:
         old = json.loads(OUT.read_text()) if OUT.exists() else {}
-        OUT.write_text(json.dumps(old | found, indent=1, sort_keys=True) + "\n")
+        OUT.write_text(json.dumps(old | found, indent=1) + "\n")
     return 0
 
 

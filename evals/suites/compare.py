@@ -96,6 +96,16 @@ def route(exchange: Exchange) -> str | None:
     return found[0].name if found else None
 
 
+def counted(methods: list[list[str]], base: str) -> dict[str, int]:
+    """How many methods of an SDK ask for a route that titer serves, and how many do not."""
+    served = 0
+    for verb, path in methods:
+        short = path.partition("?")[0]
+        full = short if short.startswith("/v1/") else base + short
+        served += find(verb.upper(), re.sub(r"\{[^}]*\}", "x", full)) is not None
+    return {"served": served, "not_served": len(methods) - served}
+
+
 def passed_on(fields: Fields) -> Fields:
     """The headers of a request that titer passes on, sorted by name."""
     return sorted(f for f in fields if f[0] not in DROPPED and f[0] != b"host")

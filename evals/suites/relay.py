@@ -92,8 +92,8 @@ class Relay:
                     far = await asyncio.open_connection("127.0.0.1", self._target)
                 if not await self._exchange(first, reader, writer, *far):
                     break
-        except OSError:
-            pass
+        except (OSError, httptools.HttpParserError):
+            pass  # what was understood stays; titer answers for the rest
         finally:
             for one in (writer, *(far[1:] if far else ())):
                 one.close()

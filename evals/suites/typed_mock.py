@@ -199,7 +199,7 @@ class Table:
                 self._routes.setdefault(verb.upper(), []).append(route)
         for routes in self._routes.values():
             routes.sort(key=lambda r: r.open)
-        self.methods = sum(map(len, self._routes.values()))
+        self.methods = sorted({(v, r.path) for v, routes in self._routes.items() for r in routes})
 
     def find(self, verb: str, path: str, *, beta: bool) -> Route | None:
         """The route of a path, with or without `/v1` before it."""
@@ -285,13 +285,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def _replay(self, told: dict) -> None:
         chunks = [base64.b64decode(c) for c in told["chunks"]]
-        names = {name.lower() for name, _ in told["headers"]}
+        length = str(sum(map(len, chunks)))
+        # Recordings keep the length of a body that they hold decompressed.
+        fields = [(n, v) for n, v in told["headers"] if n.lower() not in ("transfer-encoding",
+                  "connection") and (n.lower() != "content-length" or v == length)]  # fmt: skip
         self.send_response_only(told["status"])
-        for name, value in told["headers"]:
-            if name.lower() not in ("transfer-encoding", "connection"):
-                self.send_header(name, value)
+        for name, value in fields:
+            self.send_header(name, value)
         bodiless = self.command == "HEAD" or told["status"] in (204, 304)
-        chunked = "content-length" not in names and not bodiless
+        chunked = not bodiless and all(name.lower() != "content-length" for name, _ in fields)
         if chunked:
             self.send_header("transfer-encoding", "chunked")
         self.end_headers()
