@@ -100,13 +100,16 @@ class EchoCodec:
     def _echo(self, unit: Reply, value: dict[str, Any]) -> bytes:
         changed = False
         fresh = {False: unit.text, True: unit.reasoning}
+        told = self._new(value)
         for key, slot in echoes(value):
             text = slot.read()
             if not text and key not in self._sent:
                 continue
             if key not in self._sent:
-                new = fresh[slot.reasoning]  # first said here: what the transform left of it
-                fresh[slot.reasoning] = ""
+                new = text  # first said here; every part stays where it is if none was changed
+                if fresh[slot.reasoning] != told[slot.reasoning]:
+                    new, fresh[slot.reasoning] = fresh[slot.reasoning], ""
+                    told[slot.reasoning] = None  # of several, the first takes all that was left
                 self._keep(key, new)
             else:
                 new = "".join(self._sent[key])
@@ -117,6 +120,17 @@ class EchoCodec:
         if changed or not unchanged(unit):
             return frame(unit.raw, unit.event, msgspec.json.encode(value))
         return unit.raw
+
+    def _new(self, value: dict[str, Any]) -> dict[bool, str | None]:
+        """The text, and the reasoning, of parts that were not sent before, as it came."""
+        told: dict[bool, str | None] = {False: "", True: ""}
+        met: set[Key] = set()
+        for key, slot in echoes(value):
+            text = slot.read()
+            if text and key not in self._sent and key not in met:
+                met.add(key)
+                told[slot.reasoning] = (told[slot.reasoning] or "") + text
+        return told
 
     def _keep(self, key: Key, text: str) -> None:
         kept = self._sent.setdefault(key, [])
