@@ -6,6 +6,7 @@ hunt      generated worlds: campaigns and what looks like them, beside naive rul
 live      how soon live traffic shows a campaign
 elsewhere the hunt on worlds of another maker (needs the data folder)
 stranger  the hunt on small worlds of one idea each, as strangers write them
+grid      the hunt by share of own traffic, size of campaign and rewording
 groups    small worlds with honest groups made to be mistaken for a campaign
 detect    one caller: false alarms, exchanges to detection, windows, baselines (needs the data)
 rules     rules that combine detectors, on tune sources (needs the data)
@@ -41,7 +42,7 @@ import sys
 
 MODULES = {"logits": "logit_theft", "callers": "frames_coverage", "hunt": "hunt_worlds",
            "elsewhere": "hunt_elsewhere", "stranger": "hunt_stranger",
-           "groups": "hunt_small", "live": "hunt_live",
+           "grid": "hunt_grid", "groups": "hunt_small", "live": "hunt_live",
            "kills": "log_kills", "mutants": "dossier_mutants",
            "attribution": "attribution", "radioactivity": "radioactivity",
            "detect": "detect", "rules": "combination",

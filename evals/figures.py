@@ -1,7 +1,7 @@
 """Draw what `python -m evals detect` and `evals hunt` found: python -m evals.figures
 
-Reads evals/detect.json and evals/hunt_worlds.json, writes docs/images/detect-*.svg and
-hunt-*.svg. Run it again when the JSON changes.
+Reads evals/detect.json, evals/hunt_worlds.json and evals/hunt_grid.json, writes
+docs/images/detect-*.svg and hunt-*.svg. Run it again when the JSON changes.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import json
 import sys
 from pathlib import Path
 
+from evals.hunt_grid import MIXES as GRID_MIXES
+from evals.hunt_grid import name_of
 from evals.plot import Axis, Plot
 
 HERE = Path(__file__).parent
@@ -145,9 +147,37 @@ def beside(rows: list[dict]) -> str:
     return plot.svg()
 
 
-def hunted(result: dict) -> dict[str, str]:
+def split(grid: dict) -> str:
+    plot = Plot(
+        f"Accounts found, by share of own traffic and size; {len(grid['seeds'])} seeds",
+        Axis(0.04, 1.0, log=True, name="share of own traffic"),
+        Axis(0.0, 1.0, name="found (share)"),
+    )
+    for size in map(str, grid["sizes"]):
+        found = [(mix, grid["cells"][name_of(mix, "none")]["recall"][size]) for mix in GRID_MIXES]
+        plot.line(f"{size} accounts", [(mix, share["value"]) for mix, share in found])
+        for mix, share in found:
+            plot.interval(mix, share["low"], share["high"])
+    cells = [grid["cells"][name_of(mix, "none")]["precision"] for mix in GRID_MIXES]
+    plot.line(
+        "precision",
+        [
+            (mix, share["value"])
+            for mix, share in zip(GRID_MIXES, cells, strict=True)
+            if share["value"] is not None
+        ],
+        dash="7 3",
+    )
+    return plot.svg()
+
+
+def hunted(result: dict, grid: dict) -> dict[str, str]:
     """The figures of the hunt, by file name."""
-    return {"hunt-recall.svg": recall(result["rows"]), "hunt-beside.svg": beside(result["rows"])}
+    return {
+        "hunt-recall.svg": recall(result["rows"]),
+        "hunt-beside.svg": beside(result["rows"]),
+        "hunt-split.svg": split(grid),
+    }
 
 
 def drawn(result: dict) -> dict[str, str]:
@@ -167,7 +197,10 @@ def drawn(result: dict) -> dict[str, str]:
 
 def main() -> int:
     figures = drawn(json.loads((HERE / "detect.json").read_text("utf-8")))
-    figures |= hunted(json.loads((HERE / "hunt_worlds.json").read_text("utf-8")))
+    figures |= hunted(*(
+        json.loads((HERE / name).read_text("utf-8"))
+        for name in ("hunt_worlds.json", "hunt_grid.json")
+    ))  # fmt: skip
     IMAGES.mkdir(exist_ok=True)
     for name, text in figures.items():
         (IMAGES / name).write_text(text, "utf-8")
