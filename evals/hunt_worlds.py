@@ -163,7 +163,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="21")
     parser.add_argument("--honest", type=int, default=3000)
     parser.add_argument("--scale", type=float, default=0.3)
-    parser.add_argument("--cells", default=",".join(CELLS))
+    parser.add_argument("--cells", default=",".join(CELLS), help="'' for none: kept rows alone")
     parser.add_argument("--prompts", default="built-in", help="folder of published prompts")
     parser.add_argument("--split", default="all", help="sources of published prompts: tune, test")
     parser.add_argument("--days", type=float, help="length of the large worlds' logs")
@@ -182,6 +182,7 @@ def main() -> None:
             else planned(name, seed=seed, honest=given.honest, scale=given.scale)
             for seed in seeds
             for name in given.cells.split(",")
+            if name
         ]
     rows: list[dict[str, Any]] = []
     for path in given.keep:
@@ -193,11 +194,17 @@ def main() -> None:
         rows = [r for r in rows if _which(r) != _which(row)] + [row]
         print(told(row), flush=True)
         if given.out:
-            for one in rows:
-                one["looked_at"] = one["seed"] in LOOKED_AT
-            result = {"what": "titer hunt on generated worlds", "looked_at_seeds": LOOKED_AT,
-                      "rows": rows}  # fmt: skip
-            given.out.write_text(json.dumps(result, indent=1) + "\n")
+            _keep(rows, given.out)
+    if given.out and not plans:
+        _keep(rows, given.out)
+
+
+def _keep(rows: list[dict[str, Any]], path: Path) -> None:
+    for row in rows:
+        row["looked_at"] = row["seed"] in LOOKED_AT
+    result = {"what": "titer hunt on generated worlds", "looked_at_seeds": LOOKED_AT,
+              "rows": rows}  # fmt: skip
+    path.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def _which(row: dict[str, Any]) -> tuple[Any, ...]:
