@@ -1,6 +1,7 @@
 """The hunt by share of own traffic, size of campaign and rewording: `python -m evals grid`.
 
-    python -m evals.hunt_grid [--seeds 111,112,113] [--honest 3000] [--days 7] [--out FILE]
+    python -m evals.hunt_grid [--seeds 111,112,113] [--honest 3000] [--days 7] [--jobs 2]
+                              [--out FILE]
 
 One world for each share of own traffic (no rewording) and for each rewording (half own), with a
 campaign of each of `SIZES` in it, on as many seeds as are given; hunted by `titer hunt --json` on
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +96,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="111,112,113")
     parser.add_argument("--honest", type=int, default=3000)
     parser.add_argument("--days", type=float, default=7.0)
+    parser.add_argument("--jobs", type=int, default=2, help="worlds at a time")
     parser.add_argument("--quick", action="store_true", help="one seed, a day")
     parser.add_argument("--out", type=Path, default=OUT)
     given = parser.parse_args()
@@ -101,21 +104,30 @@ def main() -> None:
     if given.quick:
         given.days, seeds = 1.0, seeds[:1]
     rows: list[dict[str, Any]] = []
-    for plan in plans(seeds, honest=given.honest, days=given.days):
-        row = cell(plan, rules=False)
-        rows.append(row)
-        sizes = {size: share["hits"] for size, share in row["titer"]["campaigns"].items()}
-        print(
-            f"{row['world']} seed {row['seed']}: found {sizes},"
-            f" honest accused {row['titer']['honest_accused']['hits']}",
-            flush=True,
-        )
-        result = {
-            "what": "titer hunt by own share, size and rewording; log alone",
-            "seeds": seeds, "looked_at": sorted(set(seeds) & set(LOOKED_AT)), "sizes": SIZES,
-            "honest": given.honest, "days": given.days, "cells": summed(rows),
-        }  # fmt: skip
-        given.out.write_text(json.dumps(result, indent=1) + "\n")
+    worlds = plans(seeds, honest=given.honest, days=given.days)
+    # Threads will do: worlds are written and hunted in processes of their own.
+    with ThreadPoolExecutor(given.jobs) as pool:
+        made = pool.map(lambda plan: cell(plan, rules=False), worlds)
+        for row in made:
+            rows.append(row)
+            _note(rows, given, seeds)
+
+
+def _note(rows: list[dict[str, Any]], given: argparse.Namespace, seeds: list[int]) -> None:
+    """Say what the last row is, and write what all have come to."""
+    row = rows[-1]
+    sizes = {size: share["hits"] for size, share in row["titer"]["campaigns"].items()}
+    print(
+        f"{row['world']} seed {row['seed']}: found {sizes},"
+        f" honest accused {row['titer']['honest_accused']['hits']}",
+        flush=True,
+    )
+    result = {
+        "what": "titer hunt by own share, size and rewording; log alone",
+        "seeds": seeds, "looked_at": sorted(set(seeds) & set(LOOKED_AT)), "sizes": SIZES,
+        "honest": given.honest, "days": given.days, "cells": summed(rows),
+    }  # fmt: skip
+    given.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ CELLS = (
 )  # fmt: skip
 #: Seeds after which rules or thresholds were changed.
 LOOKED_AT = (
-    *range(1, 10), 22, 31, 32, 41, 55, 56, 57, 61, 62, 64, 71, 76, 81, 93, 101, 102, 103,
+    *range(1, 10), 22, 31, 32, 41, 55, 56, 57, 61, 62, 64, 71, 76, 81, 93, 101, 102, 103, 112,
 )  # fmt: skip
 #: A campaign as large as the largest that is publicly known, by its share of own traffic.
 SIZES = (20_000, 3_000, 800, 200)
