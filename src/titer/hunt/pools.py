@@ -31,8 +31,8 @@ MOST = 0.5
 #: phrases: its members then have those nats by what their requests say, with a quarter of the
 #: mixture's (`requests.TRUST`), and this share of what its median member has. Where that is much,
 #: who barely has enough is mostly an agent whose prompt is made of the same phrases: of 192 honest
-#: with a thousand to one by all of it, among 23,912 members, 60 are left so; of 45 among 795, none,
-#: and 43 members fewer. Where all say little (four fifths cover) it asks for nothing more.
+#: with a thousand to one by all of it, among 23,912 members, 60 are left so; of 45 among 795 none
+#: (and 43 members fewer). Where all say little (four fifths cover) it asks for nothing more.
 MANY = 500
 SHARE = 1 / 12
 #: Those nats of a member of a smaller pool that is one by the word of its kin: nearly three to
