@@ -18,9 +18,8 @@ Floats = npt.NDArray[np.float64]
 #: earns `GROWTH` times what one just above it does; higher ones earn no more.
 REACH = 4.0
 GROWTH = REACH**3
-#: Bits from which a rarity follows a tail: 1 in 32 of the fit half is above, or the highest
-#: `ABOVE` to twice as many where those would be fewer.
-TAIL, ABOVE = 5, 8
+#: Bits from which a rarity follows a tail: 1 in 32 of the fit half is above.
+TAIL = 5
 #: A tail is estimated from the scores above, and one more that is supposed: e times the first. No
 #: tail counts as lighter than `LIGHTEST`.
 LIGHTEST = 0.1
@@ -87,7 +86,7 @@ class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             below = self.base * positive / self.start
         else:
             levels = np.array(self.levels)
-            passed = np.minimum(np.searchsorted(levels, positive), bits_of(self.fitted) - 1)
+            passed = np.minimum(np.searchsorted(levels, positive), TAIL - 1)
             low = np.concatenate(([0.0], levels))[passed]
             width = levels[passed] - low
             below = passed + (positive - low) / np.where(width > 0, width, 1.0)
@@ -104,8 +103,7 @@ class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def tailed(self) -> bool:
         """Whether so few of the fit half had a score at all that these make the tail."""
-        first = bits_of(self.fitted)
-        return len(self.levels) < first or self.levels[first - 1] < LEAST
+        return len(self.levels) < TAIL or self.levels[TAIL - 1] < LEAST
 
     @property
     def _mass(self) -> float:
@@ -218,11 +216,6 @@ def segment(
     return Segment(len(scored), total, len(ordered), levels, start, base, tail, told, scale)
 
 
-def bits_of(fitted: int) -> int:
-    """Bits, 1 to `TAIL`, from which rarities beside so many of a fit half follow a tail."""
-    return min(max((fitted // ABOVE).bit_length() - 1, 1), TAIL)
-
-
 def _scale(ordered: Sequence[float], start: float) -> float:
     """Bits of score for one of rarity: the mean excess of the fit half, times ln 2."""
     above = [score - start for score in ordered if score > start]
@@ -235,9 +228,8 @@ def _tail(ordered: Sequence[float], levels: Sequence[float]) -> tuple[float, flo
     many scores tell of it.
     """
     positive = ordered[bisect_left(ordered, LEAST) :]
-    first = bits_of(len(ordered))
-    if len(levels) >= first and levels[first - 1] >= LEAST:
-        start, base = levels[first - 1], float(first)
+    if len(levels) >= TAIL and levels[TAIL - 1] >= LEAST:
+        start, base = levels[TAIL - 1], float(TAIL)
     else:
         start = positive[0] if positive else 1.0
         base = math.log2((len(ordered) + 1) / (len(positive) + 1))
