@@ -57,7 +57,7 @@ __all__ = ["FEWEST", "SEGMENT", "Calibration", "Null", "Segment", "fit", "load",
 LONGEST = 45 * 86_400_000_000
 #: Shortest: a shorter log says nothing about a day's rhythm.
 SHORTEST = 3_600_000_000
-FORMAT = "titer.calibration/5"
+FORMAT = "titer.calibration/4"
 
 Exchanges = Callable[[], Iterable[Exchange]] | Collection[Exchange]
 
@@ -181,8 +181,7 @@ def load(text: str | bytes) -> Calibration:
     if (
         not known
         or not rising
-        or any(min(x.n, x.total, x.base, x.scale) < 0 for x in sums)
-        or any(min(x.start, x.tail, x.told) <= 0 for x in sums)
+        or any(min(x.n, x.total, x.base, x.scale) < 0 or min(x.start, x.tail) <= 0 for x in sums)
     ):
         raise InputError("the calibration holds impossible counts; make it again")
     return found

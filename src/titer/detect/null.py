@@ -20,11 +20,9 @@ REACH = 4.0
 GROWTH = REACH**3
 #: Bits from which a rarity follows a tail: 1 in 32 of the fit half is above.
 TAIL = 5
-#: A tail is estimated from the scores above, and one more that is supposed: e times the first. No
-#: tail counts as lighter than `LIGHTEST`.
-LIGHTEST = 0.1
-#: Beside one's own past two are supposed, each a bit above the first.
-SUPPOSED = 2
+#: A tail is estimated from the scores above, and these: so many, each e times the first. No tail
+#: counts as lighter than `LIGHTEST`.
+SUPPOSED, LIGHTEST = 2, 0.1
 #: Bits of score that make a bit of rarity at least where a detector compares a caller with itself:
 #: its log-likelihood ratio cannot claim more.
 STEEPEST = 1.0
@@ -52,7 +50,6 @@ class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     start: float = 1.0
     base: float = 0.0
     tail: float = 1.0
-    told: int = 1
     scale: float = 0.0
 
     def bits(self, score: float) -> float:
@@ -71,7 +68,7 @@ class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if self.scale:
                 above = (score - self.start) / self.scale
             else:
-                above = self.told * math.log2(1.0 + math.log(score / self.start) / self._mass)
+                above = math.log2(score / self.start) / self.tail
             return min(self.base + above, MOST)
         if self.tailed:
             return self.base * score / self.start
@@ -93,8 +90,7 @@ class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.scale:
             above = (positive - self.start) / self.scale
         else:
-            logs = np.log(np.maximum(positive / self.start, 1.0))
-            above = self.told * np.log2(1.0 + logs / self._mass)
+            above = np.log2(np.maximum(positive / self.start, 1.0)) / self.tail
         rare = np.where(positive > self.start, self.base + above, below)
         found: Floats = np.minimum(rare, MOST)
         found[scores <= 0] = 0.0
@@ -104,11 +100,6 @@ class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def tailed(self) -> bool:
         """Whether so few of the fit half had a score at all that these make the tail."""
         return len(self.levels) < TAIL or self.levels[TAIL - 1] < LEAST
-
-    @property
-    def _mass(self) -> float:
-        """The logarithms that the index was estimated from, added up."""
-        return self.tail * self.told
 
 
 class Null(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -211,9 +202,9 @@ def segment(
     ordered = sorted(fits)
     levels = levels_of(ordered)
     total = math.fsum(transformed(score, levels) for score in scored)
-    start, base, tail, told = _tail(ordered, levels)
+    start, base, tail = _tail(ordered, levels)
     scale = _scale(ordered, start) if own_past else 0.0
-    return Segment(len(scored), total, len(ordered), levels, start, base, tail, told, scale)
+    return Segment(len(scored), total, len(ordered), levels, start, base, tail, scale)
 
 
 def _scale(ordered: Sequence[float], start: float) -> float:
@@ -223,10 +214,8 @@ def _scale(ordered: Sequence[float], start: float) -> float:
     return max(mean, STEEPEST)
 
 
-def _tail(ordered: Sequence[float], levels: Sequence[float]) -> tuple[float, float, float, int]:
-    """Where the tail of the fit half's rising scores starts, how rare that is, its index, and how
-    many scores tell of it.
-    """
+def _tail(ordered: Sequence[float], levels: Sequence[float]) -> tuple[float, float, float]:
+    """Where the tail of the fit half's rising scores starts, how rare that is, and its index."""
     positive = ordered[bisect_left(ordered, LEAST) :]
     if len(levels) >= TAIL and levels[TAIL - 1] >= LEAST:
         start, base = levels[TAIL - 1], float(TAIL)
@@ -234,8 +223,8 @@ def _tail(ordered: Sequence[float], levels: Sequence[float]) -> tuple[float, flo
         start = positive[0] if positive else 1.0
         base = math.log2((len(ordered) + 1) / (len(positive) + 1))
     above = [math.log(score / start) for score in positive if score > start]
-    told = len(above) + 1
-    return start, base, max((math.fsum(above) + 1.0) / told, LIGHTEST), told
+    index = (math.fsum(above) + SUPPOSED) / (len(above) + SUPPOSED)
+    return start, base, max(index, LIGHTEST)
 
 
 def levels_of(scores: Sequence[float]) -> tuple[float, ...]:

@@ -17,8 +17,8 @@ from titer.testing import population
 RNG = np.random.default_rng(5)
 
 
-def null(levels=(1.0, 2.0, 4.0, 8.0, 16.0), *, in_bits=False, **tail):
-    held = Segment(30, 40.0, 400, levels, **{"start": 16.0, "base": 5.0, "told": 10**9, **tail})
+def null(levels=(1.0, 2.0, 4.0, 8.0, 16.0), *, start=16.0, base=5.0, tail=1.0, in_bits=False):
+    held = Segment(30, 40.0, 64, levels, start, base, tail)
     return Null(version="1", everyone=held, in_bits=in_bits)
 
 
@@ -49,39 +49,10 @@ def test_a_rarity_is_the_share_above_in_bits():
 
 
 def test_above_the_levels_a_rarity_follows_the_tail():
-    assert [null().rarity(score) for score in (32.0, 64.0)] == pytest.approx([6.0, 7.0])
-    # a light tail: rarer for the same score
-    assert null(tail=0.5).rarity(64.0) == pytest.approx(9.0)
-    # a heavy one: the highest differ anyway
-    assert null(tail=4.0).rarity(256.0) == pytest.approx(6.0)
+    assert [null().rarity(score) for score in (32.0, 64.0)] == [6.0, 7.0]
+    assert null(tail=0.5).rarity(64.0) == 9.0  # a light tail: rarer for the same score
+    assert null(tail=4.0).rarity(256.0) == 6.0  # a heavy one: the highest differ anyway
     assert null(tail=0.1).rarity(1e300) == MOST
-
-
-def test_a_tail_of_which_few_tell_says_little_of_a_score_far_beyond_them():
-    """The predictive tail: 2^-6 above an index known for sure is 2^-3 above one supposed."""
-    sure, few, supposed = (null(tail=1.0, told=told) for told in (10**9, 8, 1))
-    assert [round(n.rarity(16.0 * 64), 1) for n in (sure, few, supposed)] == [11.0, 9.8, 7.4]
-    assert [round(n.rarity(16.0 * 4096), 1) for n in (sure, few, supposed)] == [17.0, 13.2, 8.2]
-    many = np.array([16.0, 40.0, 1e6])
-    assert few.rarities(many.copy()) == pytest.approx([few.rarity(x) for x in many.tolist()])
-
-
-def test_the_highest_of_the_fit_half_make_the_tail():
-    """1 in 32 of them: of 35 the one highest, and what is supposed; of 1,000 the 31 highest."""
-    small, large = (segment([float(x) for x in range(1, n + 1)], []) for n in (35, 1000))
-    assert (small.start, small.base, small.told) == (34.0, 5.0, 2)
-    assert (large.start, large.base, large.told) == (969.0, 5.0, 32)
-
-
-def test_an_unheard_of_score_does_not_drown_what_two_detectors_see():
-    """Of 35 honest callers none came by a proxy; who does all day is not above all attacks."""
-    rng = np.random.default_rng(3)
-    steady = segment((8.0 + rng.random(35)).tolist(), [])
-    unheard = segment([0.0] * 35, [])
-    honest = 2 ** unheard.rarity(5500.0) - 1 + 2 ** steady.rarity(8.5) - 1
-    attack = 2 ** unheard.rarity(60.0) - 1 + 2 ** steady.rarity(60.0) - 1
-    assert attack > honest
-    assert unheard.rarity(5500.0) < unheard.rarity(60.0) + 1  # 6.5 by a Pareto tail of index 1
 
 
 def test_a_tail_is_as_heavy_as_the_scores_say():
@@ -121,8 +92,8 @@ def test_where_few_score_at_all_these_make_the_tail():
     assert held.rarity(1.0) == held.base / 2
     assert held.rarity(512.0) < held.base + 4
     unheard = segment([0.0] * 63, [])
-    assert unheard.rarity(math.e) == math.log2(64) + 1
-    assert segment([], []).rarity(math.exp(3)) == 2.0
+    assert unheard.rarity(2.0) == math.log2(64) + 1
+    assert segment([], []).rarity(4.0) == 2.0
 
 
 def test_the_combined_score_adds_what_is_rare():

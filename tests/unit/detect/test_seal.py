@@ -83,7 +83,7 @@ def test_a_directory_keeps_what_it_signed_and_counts_versions(tmp_path):
         (lambda t: t.replace('"version": 1\n}', '"version": 7\n}'), "changed"),
         (lambda t: MADE.dump(), "not signed"),
         (lambda t: SIGNED.dump(), "not trusted"),
-        (lambda t: t.replace("calibration/5", "calibration/3"), "titer calibrate"),
+        (lambda t: t.replace("calibration/4", "calibration/3"), "titer calibrate"),
         (lambda t: "{", "titer calibrate"),
         (lambda t: t[: len(t) // 2], "titer calibrate"),
     ],
